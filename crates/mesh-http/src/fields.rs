@@ -1,0 +1,237 @@
+//! Header fields in flat storage: one buffer for all bytes, one list of ranges.
+//!
+//! Names are kept in lower case. Order is kept; fields of one name stay apart, as they were sent.
+//! Clearing keeps the buffers, so that a connection allocates once.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Ordered header fields.
+#[derive(Clone, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+}
+
+impl Entry {
+    fn name(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.name_len as usize
+    }
+
+    fn value(self) -> Range<usize> {
+        let start = self.start as usize + self.name_len as usize;
+        start..start + self.value_len as usize
+    }
+}
+
+/// Why a field cannot be part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadField {
+    /// The name is empty or has a byte that no token has (RFC 9110 5.6.2).
+    #[error("a header name is empty or has a byte that names cannot have")]
+    Name,
+    /// The value has CR, LF or NUL (RFC 9110 5.5).
+    #[error("a header value has CR, LF or NUL")]
+    Value,
+    /// The message's fields have four gigabytes.
+    #[error("the header fields are too large")]
+    TooLarge,
+}
+
+impl Fields {
+    /// No fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all fields and keeps the room they took.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all names and values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.entries
+            .iter()
+            .map(|e| (e.name_len + e.value_len) as usize)
+            .sum()
+    }
+
+    /// Adds a field at the end; optional white space round the value is dropped (RFC 9110 5.5).
+    ///
+    /// # Errors
+    /// [`BadField`] when name or value cannot be part of a message; nothing is added then.
+    pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), BadField> {
+        let value = trim(value.as_ref());
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(BadField::Name);
+        }
+        if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            return Err(BadField::Value);
+        }
+        let (Ok(start), Ok(name_len), Ok(value_len)) = (
+            u32::try_from(self.bytes.len()),
+            u32::try_from(name.len()),
+            u32::try_from(value.len()),
+        ) else {
+            return Err(BadField::TooLarge);
+        };
+        self.bytes
+            .extend(name.bytes().map(|b| b.to_ascii_lowercase()));
+        self.bytes.extend_from_slice(value);
+        self.entries.push(Entry {
+            start,
+            name_len,
+            value_len,
+        });
+        Ok(())
+    }
+
+    /// Puts one field in place of all of that name.
+    ///
+    /// # Errors
+    /// As [`Fields::append`]; the fields of that name stay then.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), BadField> {
+        let before = self.entries.len();
+        self.append(name, value)?;
+        let mut index = 0;
+        let bytes = &self.bytes;
+        self.entries.retain(|entry| {
+            index += 1;
+            index > before || !same_name(bytes, *entry, name)
+        });
+        Ok(())
+    }
+
+    /// Drops every field of that name and says whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.entries.len();
+        let bytes = &self.bytes;
+        self.entries.retain(|entry| !same_name(bytes, *entry, name));
+        before != self.entries.len()
+    }
+
+    /// Drops every field for which `drop` says so.
+    pub fn remove_if(&mut self, mut drop: impl FnMut(&str, &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.entries
+            .retain(|entry| !drop(name_of(bytes, *entry), value_of(bytes, *entry)));
+    }
+
+    /// The value of the first field of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        let found = self
+            .entries
+            .iter()
+            .find(|entry| same_name(&self.bytes, **entry, name));
+        found.map(|entry| value_of(&self.bytes, *entry))
+    }
+
+    /// The value of the first field of that name, if it is UTF-8.
+    #[must_use]
+    pub fn get_str(&self, name: &str) -> Option<&str> {
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn get_all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let same = move |entry: &&Entry| same_name(&self.bytes, **entry, name);
+        self.entries
+            .iter()
+            .filter(same)
+            .map(|entry| value_of(&self.bytes, *entry))
+    }
+
+    /// Whether there is a field of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All fields in order, names in lower case.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.entries
+            .iter()
+            .map(|entry| (name_of(&self.bytes, *entry), value_of(&self.bytes, *entry)))
+    }
+}
+
+fn name_of(bytes: &[u8], entry: Entry) -> &str {
+    let name = bytes.get(entry.name()).unwrap_or_default();
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+fn value_of(bytes: &[u8], entry: Entry) -> &[u8] {
+    bytes.get(entry.value()).unwrap_or_default()
+}
+
+fn same_name(bytes: &[u8], entry: Entry, name: &str) -> bool {
+    bytes
+        .get(entry.name())
+        .is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn trim(value: &[u8]) -> &[u8] {
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = value
+        .iter()
+        .position(|b| !is_space(b))
+        .unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|b| !is_space(b))
+        .map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// Whether a byte may be part of a token (RFC 9110 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(n, v)| (n, String::from_utf8_lossy(v))))
+            .finish()
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! HTTP messages without I/O: heads in flat storage, and the rules of RFC 9110 about them.
+//!
+//! Knows no sockets, no clock and no policy. The stages of the proxy, route matching and header
+//! operations all work on these types, whatever codec filled them.
+
+mod fields;
+mod head;
+
+pub use fields::{BadField, Fields};
+pub use head::{RequestHead, ResponseHead, Scheme, Version};

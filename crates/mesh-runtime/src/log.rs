@@ -1,0 +1,29 @@
+//! Logs: one line per event on standard error, as text or JSON.
+
+use tracing_subscriber::EnvFilter;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace`, or a list of
+/// `target=level`). A second call changes nothing.
+pub fn start(level: &str, format: Format) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(true);
+    // Fails only when a subscriber is in place already, as in tests that run several processes' code.
+    let _already = match format {
+        Format::Text => lines.try_init(),
+        Format::Json => lines.json().try_init(),
+    };
+}

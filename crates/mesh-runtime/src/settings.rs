@@ -1,0 +1,14 @@
+//! The one place that reads the environment.
+//!
+//! Settings come from flags; the environment only supplies what belongs to the machine (home and
+//! state directories, colour, log filter). docs/settings.md lists every name read here.
+
+/// Reads a variable; empty counts as absent, text that is not Unicode too.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one reader of the environment"
+)]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
