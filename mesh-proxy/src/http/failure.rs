@@ -1,0 +1,235 @@
+//! What can go wrong with a request, as a value.
+//!
+//! A stage that cannot go on answers a [`Failure`]. It says whose fault it is, whether the request
+//! may be sent once more, and which row of the table in `record/response_flags.rs` answers the
+//! client. It writes no response itself: `respond.rs` does.
+
+use std::fmt;
+
+/// Who failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client that sent the request.
+    Downstream,
+    /// The peer that the request was sent to.
+    Upstream,
+    /// This proxy, by its configuration or its limits.
+    Local,
+}
+
+/// Whether the request may be sent once more without the risk of doing its work twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Retry {
+    /// Never on our own account; the route's policy may still ask for it.
+    Never,
+    /// When the connection had carried a request before: its peer may have closed it while idle.
+    IfReused,
+    /// Always: the peer has not seen the request, or said that it did nothing with it.
+    Safe,
+}
+
+/// What happened. Each kind has one row of status, flag and details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The request's head breaks the rules of HTTP, or has two meanings (400, DPE).
+    BadRequest,
+    /// HTTP/1.0, which Istio refuses by default (426).
+    Http10,
+    /// The head is larger than the limit (431).
+    HeadTooLarge,
+    /// An upgrade or CONNECT that this proxy does not carry (501).
+    UpgradeUnsupported,
+    /// No virtual host or no route matches (404, NR).
+    NoRoute,
+    /// The route names a cluster that the configuration does not have (503, NC).
+    NoCluster,
+    /// The route was refused when the configuration was compiled (500).
+    RouteUnusable,
+    /// Not permitted (403).
+    Denied,
+    /// The cluster has no endpoint that takes requests (503, UH).
+    NoHealthyUpstream,
+    /// A limit of the cluster is reached (503, UO).
+    Overflow,
+    /// The endpoint refused the connection or is not there (503, UF).
+    ConnectFailed,
+    /// The connection was not made in time (503, UF).
+    ConnectTimeout,
+    /// TLS with the endpoint failed (503, UF).
+    TlsFailed,
+    /// The endpoint's certificate stands for somebody else than it should (503, UF).
+    WrongIdentity,
+    /// The upstream closed the connection before it had answered (503, UC).
+    UpstreamClosed,
+    /// The upstream reset the stream (503, UR).
+    UpstreamReset,
+    /// The upstream refused the stream and did nothing with it (503, UR).
+    UpstreamRefusedStream,
+    /// The upstream's answer is no HTTP (502, UPE).
+    UpstreamProtocol,
+    /// The route's time ran out (504, UT).
+    RouteTimeout,
+    /// The time of the last permitted try ran out (504, UT).
+    TryTimeout,
+    /// The client went away before it had its answer (0 on the wire, 499 in words; DC).
+    DownstreamGone,
+    /// The client's body broke off or was no HTTP (400, DPE).
+    DownstreamBody,
+    /// This proxy is shutting down and takes no more requests (503).
+    Draining,
+}
+
+impl FailureKind {
+    /// Every kind, for tables and their tests.
+    pub const ALL: [Self; 23] = [
+        Self::BadRequest,
+        Self::Http10,
+        Self::HeadTooLarge,
+        Self::UpgradeUnsupported,
+        Self::NoRoute,
+        Self::NoCluster,
+        Self::RouteUnusable,
+        Self::Denied,
+        Self::NoHealthyUpstream,
+        Self::Overflow,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::TlsFailed,
+        Self::WrongIdentity,
+        Self::UpstreamClosed,
+        Self::UpstreamReset,
+        Self::UpstreamRefusedStream,
+        Self::UpstreamProtocol,
+        Self::RouteTimeout,
+        Self::TryTimeout,
+        Self::DownstreamGone,
+        Self::DownstreamBody,
+        Self::Draining,
+    ];
+
+    /// Who is to blame for it.
+    #[must_use]
+    pub fn side(self) -> Side {
+        match self {
+            Self::BadRequest
+            | Self::Http10
+            | Self::HeadTooLarge
+            | Self::UpgradeUnsupported
+            | Self::DownstreamGone
+            | Self::DownstreamBody => Side::Downstream,
+            Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::TlsFailed
+            | Self::WrongIdentity
+            | Self::UpstreamClosed
+            | Self::UpstreamReset
+            | Self::UpstreamRefusedStream
+            | Self::UpstreamProtocol
+            | Self::RouteTimeout
+            | Self::TryTimeout => Side::Upstream,
+            Self::NoRoute
+            | Self::NoCluster
+            | Self::RouteUnusable
+            | Self::Denied
+            | Self::NoHealthyUpstream
+            | Self::Overflow
+            | Self::Draining => Side::Local,
+        }
+    }
+
+    /// Whether the upstream was never reached: its peer may send the request to somebody else.
+    #[must_use]
+    pub fn never_reached_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectFailed
+                | Self::ConnectTimeout
+                | Self::TlsFailed
+                | Self::WrongIdentity
+                | Self::UpstreamRefusedStream
+        )
+    }
+}
+
+/// The end of a request that did not get the upstream's answer.
+pub struct Failure {
+    /// Who failed.
+    pub side: Side,
+    /// Whether it may be sent once more.
+    pub retry: Retry,
+    /// What happened.
+    pub kind: FailureKind,
+    /// What the library below said, for logs and `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure after which the request must not be repeated.
+    #[must_use]
+    pub fn new(kind: FailureKind) -> Self {
+        Self {
+            side: kind.side(),
+            retry: Retry::Never,
+            kind,
+            source: None,
+        }
+    }
+
+    /// A failure of which we know that nothing has happened to the request.
+    #[must_use]
+    pub fn safe(kind: FailureKind) -> Self {
+        Self {
+            retry: Retry::Safe,
+            ..Self::new(kind)
+        }
+    }
+
+    /// A failure that may be the race with a peer that closes an idle connection.
+    #[must_use]
+    pub fn if_reused(kind: FailureKind) -> Self {
+        Self {
+            retry: Retry::IfReused,
+            ..Self::new(kind)
+        }
+    }
+
+    /// Adds what the library below said.
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The cause with all causes below it, on one line; empty when there is none.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut text = String::new();
+        let mut cause: Option<&dyn std::error::Error> = self
+            .source
+            .as_deref()
+            .map(|source| source as &dyn std::error::Error);
+        while let Some(error) = cause {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{:?}({})", self.kind, self.retry, self.reason())
+    }
+}
+
+impl From<FailureKind> for Failure {
+    fn from(kind: FailureKind) -> Self {
+        Self::new(kind)
+    }
+}
