@@ -1,0 +1,17 @@
+# Everything a newcomer needs: `make demo` shows the mesh, `make test` proves it.
+.PHONY: demo test bench
+
+demo: cargo
+	cargo build --release --locked --workspace --bins
+	cargo run --release --locked --quiet --bin meshctl -- up -f samples/bookinfo
+
+test: cargo
+	cargo xtask ci
+
+bench: cargo
+	cargo xtask bench
+
+.PHONY: cargo
+cargo:
+	@command -v cargo >/dev/null || { echo "mesh needs Rust (https://rustup.rs) and a C compiler"; exit 1; }
+	@command -v cc >/dev/null || { echo "mesh needs a C compiler: install gcc or clang"; exit 1; }
