@@ -9,9 +9,21 @@ use anyhow::{Context, Result, ensure};
 pub(crate) fn run(root: &Path) -> Result<()> {
     for args in [
         &["build", "--release", "--workspace", "--bins", "--locked"][..],
-        &["run", "--release", "--locked", "--package", "mesh-tests", "--bin", "mesh-bench"],
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            "mesh-tests",
+            "--bin",
+            "mesh-bench",
+        ],
     ] {
-        let status = Command::new("cargo").args(args).current_dir(root).status().context("cargo")?;
+        let status = Command::new("cargo")
+            .args(args)
+            .current_dir(root)
+            .status()
+            .context("cargo")?;
         ensure!(status.success(), "cargo {} failed", args.join(" "));
     }
     Ok(())

@@ -39,33 +39,82 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let required = required()?;
     let mut rows = Vec::new();
     let mut tests = Tests::default();
-    rows.push(gate("format", "cargo fmt --check", cargo(root, &["fmt", "--all", "--check"])));
-    rows.push(gate("tidy", "never-rules, licences, documents", own(root, "tidy")));
-    let strict: &[&str] = &["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    rows.push(gate(
+        "format",
+        "cargo fmt --check",
+        cargo(root, &["fmt", "--all", "--check"]),
+    ));
+    rows.push(gate(
+        "tidy",
+        "never-rules, licences, documents",
+        own(root, "tidy"),
+    ));
+    let strict: &[&str] = &[
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
     rows.push(gate("clippy", "warnings denied", cargo(root, strict)));
     // The journeys start the products' own binaries, which `cargo test` does not build.
-    rows.push(gate("build", "the binaries under test", cargo(root, &["build", "--release", "--workspace", "--bins", "--locked"])));
+    rows.push(gate(
+        "build",
+        "the binaries under test",
+        cargo(
+            root,
+            &["build", "--release", "--workspace", "--bins", "--locked"],
+        ),
+    ));
     for suite in &SUITES {
         rows.push(run_suite(root, suite, &have, &required, &mut tests));
     }
-    let mut doc = cargo(root, &["doc", "--release", "--workspace", "--no-deps", "--locked"]);
+    let mut doc = cargo(
+        root,
+        &["doc", "--release", "--workspace", "--no-deps", "--locked"],
+    );
     doc.env("RUSTDOCFLAGS", "-D warnings");
     rows.push(gate("doc", "rustdoc, warnings denied", doc));
     close(&rows, &tests)
 }
 
-fn run_suite(root: &Path, suite: &'static Suite, have: &BTreeSet<Need>, required: &BTreeSet<Need>, tests: &mut Tests) -> Row {
-    let missing: Vec<_> = suite.needs.iter().filter(|need| !have.contains(need)).collect();
+fn run_suite(
+    root: &Path,
+    suite: &'static Suite,
+    have: &BTreeSet<Need>,
+    required: &BTreeSet<Need>,
+    tests: &mut Tests,
+) -> Row {
+    let missing: Vec<_> = suite
+        .needs
+        .iter()
+        .filter(|need| !have.contains(need))
+        .collect();
     if let Some(first) = missing.first() {
         let words: Vec<_> = missing.iter().map(|need| need.word()).collect();
-        let why = format!("needs {}; run: cargo test --release {}", words.join(", "), suite.cargo.join(" "));
+        let why = format!(
+            "needs {}; run: cargo test --release {}",
+            words.join(", "),
+            suite.cargo.join(" ")
+        );
         let outcome = if missing.iter().any(|need| required.contains(need)) {
-            say(&format!("MESH_REQUIRE asks for {}, which is not here", first.word()));
+            say(&format!(
+                "MESH_REQUIRE asks for {}, which is not here",
+                first.word()
+            ));
             Outcome::Failed
         } else {
             Outcome::NotRun(why)
         };
-        return Row { name: suite.name, outcome, seconds: 0, note: suite.proves.to_owned() };
+        return Row {
+            name: suite.name,
+            outcome,
+            seconds: 0,
+            note: suite.proves.to_owned(),
+        };
     }
     let mut args = vec!["test", "--release", "--locked", "--no-fail-fast"];
     args.extend(suite.cargo);
@@ -88,12 +137,20 @@ fn gate_counting(name: &'static str, note: &str, mut command: Command, tests: &m
             Outcome::Failed
         }
     };
-    Row { name, outcome, seconds: started.elapsed().as_secs(), note: note.to_owned() }
+    Row {
+        name,
+        outcome,
+        seconds: started.elapsed().as_secs(),
+        note: note.to_owned(),
+    }
 }
 
 /// Runs a command, shows its lines, adds up the summaries of Rust's test runner.
 fn stream(command: &mut Command, tests: &mut Tests) -> Result<bool> {
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{command:?}"))?;
     let output = child.stdout.take().context("no output")?;
     for line in BufReader::new(output).lines() {
         let line = line?;
@@ -108,7 +165,11 @@ fn stream(command: &mut Command, tests: &mut Tests) -> Result<bool> {
 
 fn count(summary: &str, word: &str) -> u64 {
     let before = summary.split(word).next().unwrap_or_default();
-    before.rsplit([' ', '.']).next().and_then(|number| number.parse().ok()).unwrap_or(0)
+    before
+        .rsplit([' ', '.'])
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
 }
 
 fn close(rows: &[Row], tests: &Tests) -> Result<()> {
@@ -119,10 +180,19 @@ fn close(rows: &[Row], tests: &Tests) -> Result<()> {
             Outcome::Failed => ("FAILED", row.note.as_str()),
             Outcome::NotRun(why) => ("NOT RUN", why.as_str()),
         };
-        say(&format!("{:<13} {word:<8} {:>7}  {note}", row.name, row.seconds));
+        say(&format!(
+            "{:<13} {word:<8} {:>7}  {note}",
+            row.name, row.seconds
+        ));
     }
-    let failed = rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed)).count();
-    say(&format!("\n{} passed, {} failed", tests.passed, tests.failed));
+    let failed = rows
+        .iter()
+        .filter(|row| matches!(row.outcome, Outcome::Failed))
+        .count();
+    say(&format!(
+        "\n{} passed, {} failed",
+        tests.passed, tests.failed
+    ));
     if failed > 0 {
         bail!("{failed} gates failed");
     }
@@ -130,11 +200,18 @@ fn close(rows: &[Row], tests: &Tests) -> Result<()> {
 }
 
 /// What `MESH_REQUIRE` insists on: a comma list of capabilities whose absence is a failure.
-#[expect(clippy::disallowed_methods, reason = "the gates are told by the environment of CI")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the gates are told by the environment of CI"
+)]
 fn required() -> Result<BTreeSet<Need>> {
     let words = std::env::var("MESH_REQUIRE").unwrap_or_default();
     let mut required = BTreeSet::new();
-    for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+    for word in words
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
         let need = Need::ALL.into_iter().find(|need| need.word() == word);
         required.insert(need.with_context(|| format!("MESH_REQUIRE: no such capability: {word}"))?);
     }

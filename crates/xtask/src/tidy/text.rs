@@ -32,14 +32,31 @@ const RULES: [Rule; 10] = [
         why: "decisions are pure: no runtime, files, environment, clock or chance",
         applies: |file| is_pure(file) && !is_test(file),
         words: &[
-            "tokio::", "std::env", "std::fs", "SystemTime::now", "Instant::now", "fastrand", "SystemClock",
-            "info!(", "warn!(", "error!(",
+            "tokio::",
+            "std::env",
+            "std::fs",
+            "SystemTime::now",
+            "Instant::now",
+            "fastrand",
+            "SystemClock",
+            "info!(",
+            "warn!(",
+            "error!(",
         ],
     },
     Rule {
         why: "tasks are started by mesh_runtime::Tasks",
-        applies: |file| !is_test(file) && file != "crates/mesh-runtime/src/tasks.rs" && !file.starts_with("samples/"),
-        words: &["tokio::spawn(", "task::spawn(", "task::spawn_local(", "unbounded_channel("],
+        applies: |file| {
+            !is_test(file)
+                && file != "crates/mesh-runtime/src/tasks.rs"
+                && !file.starts_with("samples/")
+        },
+        words: &[
+            "tokio::spawn(",
+            "task::spawn(",
+            "task::spawn_local(",
+            "unbounded_channel(",
+        ],
     },
     Rule {
         why: "only mesh_runtime::settings reads the environment",
@@ -50,7 +67,9 @@ const RULES: [Rule; 10] = [
     },
     Rule {
         why: "types of the model are nobody's wire format",
-        applies: |file| file.starts_with("crates/mesh-model/") || file.starts_with("crates/mesh-traffic/"),
+        applies: |file| {
+            file.starts_with("crates/mesh-model/") || file.starts_with("crates/mesh-traffic/")
+        },
         words: &["Serialize", "Deserialize"],
     },
     Rule {
@@ -58,10 +77,26 @@ const RULES: [Rule; 10] = [
         applies: |file| is_test(file) && !file.starts_with("crates/mesh-test/"),
         words: &["time::sleep(", "thread::sleep("],
     },
-    Rule { why: "no test is ignored", applies: |_| true, words: &["#[ignore"] },
-    Rule { why: "no clippy lint is allowed without a trace: use expect with a reason", applies: |file| !file.starts_with("crates/mesh-proto/"), words: &["#[allow(", "#![allow("] },
-    Rule { why: "nothing unfinished lands", applies: |_| true, words: &["todo!(", "unimplemented!(", "FIXME", "XXX"] },
-    Rule { why: "a TODO names an issue: TODO(#12)", applies: |_| true, words: &["TODO:", "TODO ", "// TODO\n"] },
+    Rule {
+        why: "no test is ignored",
+        applies: |_| true,
+        words: &["#[ignore"],
+    },
+    Rule {
+        why: "no clippy lint is allowed without a trace: use expect with a reason",
+        applies: |file| !file.starts_with("crates/mesh-proto/"),
+        words: &["#[allow(", "#![allow("],
+    },
+    Rule {
+        why: "nothing unfinished lands",
+        applies: |_| true,
+        words: &["todo!(", "unimplemented!(", "FIXME", "XXX"],
+    },
+    Rule {
+        why: "a TODO names an issue: TODO(#12)",
+        applies: |_| true,
+        words: &["TODO:", "TODO ", "// TODO\n"],
+    },
 ];
 
 /// Words that tell of the machine a change was written on.
@@ -95,7 +130,9 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         .map(|document| format!("{document}: is missing"))
         .collect();
     for file in tracked(root)? {
-        let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
+        let Ok(text) = std::fs::read_to_string(root.join(&file)) else {
+            continue;
+        };
         let name = file.to_string_lossy().into_owned();
         if name != "crates/xtask/src/tidy/text.rs" {
             findings.extend(check_machine(&name, &text));
@@ -114,7 +151,9 @@ fn check_source(name: &str, text: &str) -> Vec<String> {
     }
     let lines = text.lines().count();
     if lines > LONGEST_FILE {
-        findings.push(format!("{name}: {lines} lines; find the name of its second half"));
+        findings.push(format!(
+            "{name}: {lines} lines; find the name of its second half"
+        ));
     }
     if !text.starts_with("//!") && !is_test(name) && !name.ends_with("/main.rs") {
         findings.push(format!("{name}: opens without saying what it is for (//!)"));
@@ -125,7 +164,8 @@ fn check_source(name: &str, text: &str) -> Vec<String> {
         for rule in &RULES {
             let about_comments = rule.why.contains("TODO") || rule.why.contains("unfinished");
             let hit = rule.words.iter().find(|word| line.contains(**word));
-            if let (true, Some(word)) = ((!comment || about_comments) && (rule.applies)(name), hit) {
+            if let (true, Some(word)) = ((!comment || about_comments) && (rule.applies)(name), hit)
+            {
                 findings.push(format!("{name}:{}: {word:?}: {}", number + 1, rule.why));
             }
         }
@@ -136,7 +176,12 @@ fn check_source(name: &str, text: &str) -> Vec<String> {
 fn check_machine(name: &str, text: &str) -> Vec<String> {
     let lines = text.lines().enumerate();
     lines
-        .filter_map(|(number, line)| MACHINE.iter().find(|w| line.contains(**w)).map(|w| (number, w)))
+        .filter_map(|(number, line)| {
+            MACHINE
+                .iter()
+                .find(|w| line.contains(**w))
+                .map(|w| (number, w))
+        })
         .map(|(number, word)| format!("{name}:{}: {word:?} is a path of some machine", number + 1))
         .collect()
 }
@@ -182,6 +227,13 @@ fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
         .current_dir(root)
         .output()
         .context("git ls-files")?;
-    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(PathBuf::from).collect())
+    ensure!(
+        output.status.success(),
+        "git ls-files: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(PathBuf::from)
+        .collect())
 }

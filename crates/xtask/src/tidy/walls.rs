@@ -8,12 +8,29 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Crates that decide and never act: no runtime, no network, no file watching as a dependency.
-const PURE: [&str; 6] = ["mesh-model", "mesh-http", "mesh-pki", "mesh-api", "mesh-traffic", "mesh-inject"];
+const PURE: [&str; 6] = [
+    "mesh-model",
+    "mesh-http",
+    "mesh-pki",
+    "mesh-api",
+    "mesh-traffic",
+    "mesh-inject",
+];
 
 /// What a pure crate never names.
 const IO: [&str; 12] = [
-    "tokio", "tokio-util", "tokio-rustls", "hyper", "hyper-util", "tonic", "kube", "notify", "socket2",
-    "rustix", "reqwest", "tracing-subscriber",
+    "tokio",
+    "tokio-util",
+    "tokio-rustls",
+    "hyper",
+    "hyper-util",
+    "tonic",
+    "kube",
+    "notify",
+    "socket2",
+    "rustix",
+    "reqwest",
+    "tracing-subscriber",
 ];
 
 /// The processes: they meet on the wire only.
@@ -36,8 +53,19 @@ const NEVER: [(&str, &str); 8] = [
 
 /// The licences that a dependency may carry, alone or as one choice of several.
 const LICENCES: [&str; 13] = [
-    "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "0BSD", "CC0-1.0",
-    "MIT-0", "Unlicense", "OpenSSL", "Apache-2.0 WITH LLVM-exception",
+    "MIT",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "0BSD",
+    "CC0-1.0",
+    "MIT-0",
+    "Unlicense",
+    "OpenSSL",
+    "Apache-2.0 WITH LLVM-exception",
 ];
 
 /// Crates that shall not come back, with the reason.
@@ -52,7 +80,10 @@ const BANNED: [(&str, &str); 5] = [
 /// Checks the walls between crates, licences and bans.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let metadata = metadata(root)?;
-    let packages = metadata.get("packages").and_then(Value::as_array).context("cargo metadata has no packages")?;
+    let packages = metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .context("cargo metadata has no packages")?;
     let members: Vec<&str> = strings(&metadata, "workspace_members");
     let mut findings = Vec::new();
     for package in packages {
@@ -79,7 +110,9 @@ fn check_member(name: &str, package: &Value) -> Vec<String> {
             broken(format!("a pure crate never depends on {dependency}"));
         }
         if PROCESSES.contains(&dependency) && !MAY_IMPORT_PROCESSES.contains(&name) {
-            broken(format!("only meshctl and the tests may depend on {dependency}"));
+            broken(format!(
+                "only meshctl and the tests may depend on {dependency}"
+            ));
         }
         if normal && matches!(dependency, "kube" | "k8s-openapi") && name != "mesh-kube" {
             broken("only mesh-kube depends on Kubernetes' client".to_owned());
@@ -102,26 +135,44 @@ fn check_bans(name: &str) -> Option<String> {
 fn check_licence(name: &str, package: &Value) -> Option<String> {
     let licence = text(package, "license").replace('/', " OR ");
     let allowed = |choice: &str| {
-        choice.split(" AND ").all(|part| LICENCES.contains(&part.trim_matches(['(', ')', ' '])))
+        choice
+            .split(" AND ")
+            .all(|part| LICENCES.contains(&part.trim_matches(['(', ')', ' '])))
     };
     if licence.split(" OR ").any(allowed) {
         return None;
     }
-    Some(format!("Cargo.lock: {name} has the licence {licence:?}, which is not on the list"))
+    Some(format!(
+        "Cargo.lock: {name} has the licence {licence:?}, which is not on the list"
+    ))
 }
 
 fn dependencies(package: &Value) -> BTreeMap<&str, &str> {
     let list = package.get("dependencies").and_then(Value::as_array);
-    list.into_iter().flatten().map(|d| (text(d, "name"), text(d, "kind"))).collect()
+    list.into_iter()
+        .flatten()
+        .map(|d| (text(d, "name"), text(d, "kind")))
+        .collect()
 }
 
 fn metadata(root: &Path) -> Result<Value> {
     let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root)
         .output()
         .context("cargo metadata")?;
-    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
@@ -131,5 +182,8 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 fn strings<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
     let list = value.get(key).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
