@@ -1,0 +1,212 @@
+//! Judges peers in handshakes: every verifier ends in [`validate_x509_svid`].
+
+use std::sync::Arc;
+
+use mesh_model::ident::SpiffeId;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::{ClientAuth, Expect, TrustPolicy};
+use crate::bundle::TrustBundle;
+use crate::dates;
+use crate::live::LiveIdentity;
+use crate::svid::{SvidError, Usage, validate_x509_svid};
+
+/// Why a valid identity is not the right one.
+#[derive(Debug, Clone, thiserror::Error)]
+enum Unexpected {
+    #[error("the server is {got}, expected is one of {want:?}")]
+    Server { got: SpiffeId, want: Vec<SpiffeId> },
+    #[error("the peer {got} is not of trust domain {want}")]
+    TrustDomain { got: SpiffeId, want: String },
+}
+
+/// Where a client finds the roots.
+#[derive(Debug)]
+pub(super) enum Roots {
+    /// In the live identity.
+    Live(LiveIdentity),
+    /// Given once.
+    Fixed(Arc<TrustBundle>),
+}
+
+impl Roots {
+    fn bundle(&self) -> Arc<TrustBundle> {
+        match self {
+            Self::Live(live) => live.current().bundle().clone(),
+            Self::Fixed(bundle) => bundle.clone(),
+        }
+    }
+}
+
+/// Judges servers.
+#[derive(Debug)]
+pub(super) struct ServerVerifier {
+    roots: Roots,
+    expect: Expect,
+}
+
+impl ServerVerifier {
+    pub(super) fn new(roots: Roots, expect: Expect) -> Self {
+        Self { roots, expect }
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let bundle = self.roots.bundle();
+        let peer = validate(leaf, intermediates, &bundle, Usage::Server, now)?;
+        if self.expect.accepts(&peer) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(refuse(match &self.expect {
+            Expect::AnyOf(want) => Unexpected::Server {
+                got: peer,
+                want: want.clone(),
+            },
+            Expect::TrustDomain(want) => Unexpected::TrustDomain {
+                got: peer,
+                want: want.to_string(),
+            },
+        }))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+/// Judges clients.
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    live: LiveIdentity,
+    policy: TrustPolicy,
+    auth: ClientAuth,
+}
+
+impl ClientVerifier {
+    pub(super) fn new(live: LiveIdentity, policy: TrustPolicy, auth: ClientAuth) -> Self {
+        Self { live, policy, auth }
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.auth == ClientAuth::Required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        // None: the roots may change at any time, and a client without a hint shows what it has.
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let identity = self.live.current();
+        let peer = validate(leaf, intermediates, identity.bundle(), Usage::Client, now)?;
+        if *peer.trust_domain() == self.policy.trust_domain {
+            return Ok(ClientCertVerified::assertion());
+        }
+        Err(refuse(Unexpected::TrustDomain {
+            got: peer,
+            want: self.policy.trust_domain.to_string(),
+        }))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+fn algorithms() -> &'static WebPkiSupportedAlgorithms {
+    &super::provider().signature_verification_algorithms
+}
+
+fn validate(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    bundle: &TrustBundle,
+    usage: Usage,
+    now: UnixTime,
+) -> Result<SpiffeId, Error> {
+    let mut chain = Vec::with_capacity(1 + intermediates.len());
+    chain.push(leaf.clone());
+    chain.extend_from_slice(intermediates);
+    validate_x509_svid(&chain, bundle, usage, dates::from_webpki(now)).map_err(to_tls)
+}
+
+/// The library's own error where it has a fitting one, so that the peer gets the right alert.
+fn to_tls(error: SvidError) -> Error {
+    match &error {
+        SvidError::NoCertificate => Error::NoCertificatesPresented,
+        SvidError::Damaged(_) => CertificateError::BadEncoding.into(),
+        SvidError::Untrusted(webpki::Error::CertExpired { .. }) => CertificateError::Expired.into(),
+        SvidError::Untrusted(webpki::Error::CertNotValidYet { .. }) => {
+            CertificateError::NotValidYet.into()
+        }
+        SvidError::Untrusted(webpki::Error::UnknownIssuer) => {
+            CertificateError::UnknownIssuer.into()
+        }
+        SvidError::Untrusted(_)
+        | SvidError::Name(_)
+        | SvidError::Rights { .. }
+        | SvidError::RootNotCurrent
+        | SvidError::Intermediate(_) => refuse(error),
+    }
+}
+
+fn refuse(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    CertificateError::Other(OtherError(Arc::new(error))).into()
+}
