@@ -8,7 +8,13 @@ use anyhow::{Context, Result, ensure};
 /// Builds the binaries and runs the benchmarks; they write target/bench/results.json.
 pub(crate) fn run(root: &Path) -> Result<()> {
     for args in [
-        &["build", "--release", "--workspace", "--bins", "--locked"][..],
+        &[
+            "build",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+        ][..],
         &[
             "run",
             "--release",

@@ -96,7 +96,7 @@ fn run_suite(
     if let Some(first) = missing.first() {
         let words: Vec<_> = missing.iter().map(|need| need.word()).collect();
         let why = format!(
-            "needs {}; run: cargo test --release {}",
+            "needs {}; run: cargo test --release --workspace {}",
             words.join(", "),
             suite.cargo.join(" ")
         );
@@ -116,7 +116,13 @@ fn run_suite(
             note: suite.proves.to_owned(),
         };
     }
-    let mut args = vec!["test", "--release", "--locked", "--no-fail-fast"];
+    let mut args = vec![
+        "test",
+        "--release",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+    ];
     args.extend(suite.cargo);
     gate_counting(suite.name, suite.proves, cargo(root, &args), tests)
 }

@@ -49,7 +49,9 @@ fn main() -> ExitCode {
 /// The top of the repository.
 fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).map_or_else(|| here.clone(), PathBuf::from)
+    here.ancestors()
+        .nth(2)
+        .map_or_else(|| here.clone(), PathBuf::from)
 }
 
 /// Prints a line for whoever watches.

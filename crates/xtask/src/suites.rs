@@ -53,7 +53,9 @@ pub(crate) struct Suite {
     pub(crate) proves: &'static str,
     /// What it cannot do without.
     pub(crate) needs: &'static [Need],
-    /// Arguments of `cargo test --release`.
+    /// Arguments of `cargo test --release --workspace`: always the whole workspace, so that every
+    /// command builds the dependencies with the same features, once. The targets of the later
+    /// suites have `test = false` in tests/Cargo.toml and run only when they are named.
     pub(crate) cargo: &'static [&'static str],
 }
 
@@ -63,25 +65,25 @@ pub(crate) const SUITES: [Suite; 4] = [
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
         needs: &[],
-        cargo: &["--workspace", "--exclude", "mesh-tests"],
+        cargo: &[],
     },
     Suite {
         name: "journeys",
         proves: "ring 4: the whole mesh on loopback, every journey of the user",
         needs: &[],
-        cargo: &["-p", "mesh-tests", "--lib", "--test", "journeys"],
+        cargo: &["--test", "journeys"],
     },
     Suite {
         name: "openssl",
         proves: "an independent TLS client sees the chain that we promise",
         needs: &[Need::Openssl],
-        cargo: &["-p", "mesh-tests", "--test", "openssl"],
+        cargo: &["--test", "openssl"],
     },
     Suite {
         name: "unprivileged",
         proves: "the mesh runs for an ordinary user with an empty home",
         needs: &[Need::Root],
-        cargo: &["-p", "mesh-tests", "--test", "unprivileged"],
+        cargo: &["--test", "unprivileged"],
     },
 ];
 

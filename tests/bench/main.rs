@@ -1,0 +1,2 @@
+//! Measures a running mesh.
+fn main() {}

@@ -1,0 +1,291 @@
+//! A running mesh, and the hands of a user on it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use mesh_test::eventually;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::status::Status;
+
+/// How long a mesh may take to come up on a machine that runs other tests beside it.
+const START: Duration = Duration::from_secs(60);
+/// How long a mesh may take to go.
+const STOP: Duration = Duration::from_secs(30);
+
+/// What to start.
+#[derive(Debug, Default, Clone)]
+pub struct Setup {
+    sources: Vec<PathBuf>,
+    settings: Vec<String>,
+}
+
+impl Setup {
+    /// Bookinfo, as `make demo` runs it.
+    #[must_use]
+    pub fn bookinfo() -> Self {
+        Self::default().source(samples().join("bookinfo"))
+    }
+
+    /// Adds a file or folder (`-f`).
+    #[must_use]
+    pub fn source(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sources.push(path.into());
+        self
+    }
+
+    /// Adds a setting (`--set`).
+    #[must_use]
+    pub fn set(mut self, setting: &str) -> Self {
+        self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// Starts it and waits until everything is ready.
+    #[track_caller]
+    #[must_use]
+    pub fn up(self) -> Mesh {
+        let state = TempDir::new().expect("a folder for the state");
+        let mut command = Command::new(binary("meshctl"));
+        command
+            .arg("up")
+            .arg("--state")
+            .arg(state.path())
+            .args(["-o", "json"]);
+        for source in &self.sources {
+            command.arg("-f").arg(source);
+        }
+        for setting in &self.settings {
+            command.arg("--set").arg(setting);
+        }
+        let errors = std::fs::File::create(state.path().with_extension("stderr"))
+            .expect("a file for messages");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn();
+        let mut mesh = Mesh {
+            state,
+            supervisor: child.expect("meshctl starts"),
+        };
+        mesh.wait_until_up();
+        mesh
+    }
+}
+
+/// A running mesh; dropping it stops it.
+#[derive(Debug)]
+pub struct Mesh {
+    state: TempDir,
+    supervisor: Child,
+}
+
+impl Mesh {
+    /// `up -o json` prints the status once everything is ready, and goes on.
+    #[track_caller]
+    fn wait_until_up(&mut self) {
+        let mut output = self
+            .supervisor
+            .stdout
+            .take()
+            .expect("meshctl's output is ours");
+        let (ready, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut values =
+                serde_json::Deserializer::from_reader(&mut output).into_iter::<Status>();
+            let first = values.next().is_some_and(|value| value.is_ok());
+            drop(values);
+            let _nobody_waits = ready.send(first);
+            let _drained = output.read_to_end(&mut Vec::new());
+        });
+        let up = heard.recv_timeout(START).unwrap_or(false);
+        assert!(up, "the mesh did not come up:\n{}", self.messages());
+    }
+
+    /// What meshctl said on standard error, with the ends of all logs.
+    #[must_use]
+    pub fn messages(&self) -> String {
+        let mut text = read(&self.state.path().with_extension("stderr"));
+        let Ok(logs) = std::fs::read_dir(self.state.path().join("logs")) else {
+            return text;
+        };
+        for log in logs.flatten() {
+            let content = read(&log.path());
+            let lines: Vec<&str> = content.lines().collect();
+            let tail = lines
+                .get(lines.len().saturating_sub(8)..)
+                .unwrap_or_default();
+            text.push_str(&format!(
+                "--- {}\n{}\n",
+                log.path().display(),
+                tail.join("\n")
+            ));
+        }
+        text
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// The process of `meshctl up`.
+    #[must_use]
+    pub fn supervisor_pid(&self) -> u32 {
+        self.supervisor.id()
+    }
+
+    /// Runs meshctl on this mesh.
+    #[track_caller]
+    #[must_use]
+    pub fn meshctl(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(binary("meshctl"));
+        command
+            .arg("--state")
+            .arg(self.state.path())
+            .args(args)
+            .stdin(Stdio::null());
+        command.output().expect("meshctl runs")
+    }
+
+    /// Runs meshctl, which must succeed, and gives what it printed.
+    #[track_caller]
+    pub fn meshctl_ok(&self, args: &[&str]) -> String {
+        let output = self.meshctl(args);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "meshctl {args:?}: {}\n{text}{errors}",
+            output.status
+        );
+        text
+    }
+
+    /// What runs now.
+    #[track_caller]
+    #[must_use]
+    pub fn status(&self) -> Status {
+        serde_json::from_str(&self.meshctl_ok(&["status", "-o", "json"]))
+            .expect("the status is the contract's JSON")
+    }
+
+    /// Waits until everything that runs is ready.
+    #[track_caller]
+    pub fn wait_until_ready(&self) {
+        eventually::sync("everything is ready", START, || {
+            let status = self.status();
+            status.components.iter().all(|c| c.ready) && status.workloads.iter().all(|w| w.ready)
+        });
+    }
+
+    /// Applies a file of samples/bookinfo/networking, which is in force when this returns.
+    #[track_caller]
+    pub fn apply_sample(&self, name: &str) -> String {
+        let file = samples().join("bookinfo/networking").join(name);
+        self.meshctl_ok(&["apply", "-f", &file.to_string_lossy()])
+    }
+
+    /// Applies YAML, which is in force when this returns.
+    #[track_caller]
+    pub fn apply(&self, yaml: &str) -> String {
+        let file = self.file(yaml);
+        self.meshctl_ok(&["apply", "-f", &file.to_string_lossy()])
+    }
+
+    /// Applies YAML and gives what came of it.
+    #[track_caller]
+    #[must_use]
+    pub fn try_apply(&self, yaml: &str, flags: &[&str]) -> Output {
+        let file = self.file(yaml);
+        let path = file.to_string_lossy().into_owned();
+        let mut args = vec!["apply", "-f", &path];
+        args.extend(flags);
+        self.meshctl(&args)
+    }
+
+    /// A file outside the state folder with this text.
+    #[track_caller]
+    fn file(&self, text: &str) -> PathBuf {
+        let file = self.state.path().with_extension("yaml");
+        std::fs::write(&file, text).expect("the file is written");
+        file
+    }
+
+    /// Asks the supervisor to stop, as Ctrl-C does, and gives its exit code.
+    #[track_caller]
+    pub fn interrupt(mut self) -> Option<i32> {
+        self.end(Signal::INT)
+    }
+
+    /// Kills the supervisor outright.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.supervisor.kill().expect("the supervisor is there");
+        self.supervisor.wait().expect("the supervisor ends");
+    }
+
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        if let Ok(Some(status)) = self.supervisor.try_wait() {
+            return status.code();
+        }
+        let pid = i32::try_from(self.supervisor.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _gone_already = kill_process(pid, signal);
+        }
+        let mut code = None;
+        eventually::sync("meshctl ends", STOP, || match self.supervisor.try_wait() {
+            Ok(Some(status)) => {
+                code = status.code();
+                true
+            }
+            _ => false,
+        });
+        code
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What the processes said is what one wants to read beside a failed assertion.
+            std::io::Write::write_all(&mut std::io::stderr(), self.messages().as_bytes()).ok();
+            self.supervisor.kill().ok();
+            self.supervisor.wait().ok();
+        } else {
+            self.end(Signal::TERM);
+        }
+        for extension in ["stderr", "yaml"] {
+            std::fs::remove_file(self.state.path().with_extension(extension)).ok();
+        }
+    }
+}
+
+/// The folder of the samples.
+#[must_use]
+pub fn samples() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).join("samples")
+}
+
+/// A binary of the product, beside the test's own in the target folder.
+#[track_caller]
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("the test knows its own path");
+    let folder = own.ancestors().find(|folder| folder.join(name).is_file());
+    folder
+        .expect("the product is built: cargo build --release --workspace --bins")
+        .join(name)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
