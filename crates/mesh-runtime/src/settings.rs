@@ -3,6 +3,10 @@
 //! Settings come from flags; the environment only supplies what belongs to the machine (home and
 //! state directories, colour, log filter). docs/settings.md lists every name read here.
 
+mod duration;
+
+pub use duration::{BadDuration, parse_duration};
+
 /// Reads a variable; empty counts as absent, text that is not Unicode too.
 #[must_use]
 #[expect(
