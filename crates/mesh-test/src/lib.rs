@@ -1,1 +1,18 @@
-//! To be written.
+//! Test support: certificates, clocks, origins, clients, and the one place that waits.
+//!
+//! A dev-dependency only, and knows no product. Helpers panic with what they saw: they run in
+//! tests, where that is the report.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests report by panicking"
+)]
+
+pub mod client;
+pub mod clock;
+pub mod eventually;
+pub mod origin;
+pub mod pki;
+pub mod tls;
+
+pub use eventually::{eventually, eventually_async};
