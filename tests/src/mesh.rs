@@ -3,18 +3,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use mesh_test::eventually;
+use mesh_test::eventually::DEADLINE;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::status::Status;
-
-/// How long a mesh may take to come up on a machine that runs other tests beside it.
-const START: Duration = Duration::from_secs(60);
-/// How long a mesh may take to go.
-const STOP: Duration = Duration::from_secs(30);
 
 /// What to start.
 #[derive(Debug, Default, Clone)]
@@ -102,7 +97,7 @@ impl Mesh {
             let _nobody_waits = ready.send(first);
             let _drained = output.read_to_end(&mut Vec::new());
         });
-        let up = heard.recv_timeout(START).unwrap_or(false);
+        let up = heard.recv_timeout(DEADLINE).unwrap_or(false);
         assert!(up, "the mesh did not come up:\n{}", self.messages());
     }
 
@@ -178,9 +173,24 @@ impl Mesh {
     /// Waits until everything that runs is ready.
     #[track_caller]
     pub fn wait_until_ready(&self) {
-        eventually::sync("everything is ready", START, || {
+        eventually("everything is ready", || {
             let status = self.status();
-            status.components.iter().all(|c| c.ready) && status.workloads.iter().all(|w| w.ready)
+            let components = status
+                .components
+                .iter()
+                .filter(|c| !c.ready)
+                .map(|c| &c.name);
+            let workloads = status
+                .workloads
+                .iter()
+                .filter(|w| !w.ready)
+                .map(|w| &w.name);
+            let waiting: Vec<_> = components.chain(workloads).cloned().collect();
+            if waiting.is_empty() {
+                Ok(())
+            } else {
+                Err(waiting)
+            }
         });
     }
 
@@ -240,15 +250,11 @@ impl Mesh {
         if let Some(pid) = pid {
             let _gone_already = kill_process(pid, signal);
         }
-        let mut code = None;
-        eventually::sync("meshctl ends", STOP, || match self.supervisor.try_wait() {
-            Ok(Some(status)) => {
-                code = status.code();
-                true
-            }
-            _ => false,
-        });
-        code
+        let ended = || match self.supervisor.try_wait() {
+            Ok(Some(status)) => Ok(status.code()),
+            other => Err(format!("{other:?}")),
+        };
+        eventually("meshctl ends", ended)
     }
 }
 

@@ -8,7 +8,7 @@ use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
 
 /// How long to wait unless told otherwise.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 /// Time between two questions.
 const PAUSE: Duration = Duration::from_millis(10);
 
