@@ -128,17 +128,24 @@ fn is_grpc(fields: &Fields) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-fn host_of(authority: &str) -> &str {
-    if authority.starts_with('[') {
-        // An IPv6 address keeps its brackets: the colons within are not a port's.
-        return authority
-            .find(']')
-            .and_then(|end| authority.get(..=end))
-            .unwrap_or(authority);
+/// An authority without its port.
+///
+/// Only digits after the last colon are a port, and an IPv6 address keeps its brackets.
+#[must_use]
+pub fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) && is_host(host) => host,
+        Some(_) | None => authority,
     }
-    authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Colons are found in a host only between brackets.
+fn is_host(text: &str) -> bool {
+    !text.contains(':') || text.ends_with(']')
 }
 
 #[cfg(test)]

@@ -7,4 +7,4 @@ mod fields;
 mod head;
 
 pub use fields::{BadField, Fields};
-pub use head::{RequestHead, ResponseHead, Scheme, Version};
+pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};

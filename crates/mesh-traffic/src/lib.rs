@@ -1,1 +1,33 @@
-//! To be written.
+//! The data plane's mind: xDS resources compiled to decision tables, and the decisions.
+//!
+//! [`Listener`], [`RouteTable`], [`Cluster`] and [`Endpoints`] each compile on their own, so that a
+//! bad resource is refused by name and its neighbours live; [`Config`] holds what is in force.
+//! [`Listener::chain`] decides about a connection, [`decide_route`] about a request,
+//! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt. Pure:
+//! no clock, no randomness of its own, no I/O.
+
+pub mod balance;
+pub mod cluster;
+mod compile;
+pub mod config;
+pub mod decide;
+pub mod endpoint;
+pub mod listener;
+pub mod matching;
+pub mod reject;
+pub mod retry;
+pub mod route;
+pub mod shape;
+pub mod template;
+pub mod tls;
+
+pub use balance::Balancer;
+pub use cluster::Cluster;
+pub use config::Config;
+pub use decide::{Action, Forward, RouteAt, RouteDecision, decide_route};
+pub use endpoint::{Endpoint, Endpoints};
+pub use listener::{ConnFacts, FilterChain, Listener, Network, Transport};
+pub use reject::Reject;
+pub use retry::{FailureKind, RetryPolicy};
+pub use route::RouteTable;
+pub use shape::Facts;

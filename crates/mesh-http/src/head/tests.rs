@@ -14,6 +14,8 @@ fn the_host_loses_its_port_and_nothing_else() {
     assert_eq!(request("reviews", "/").host(), "reviews");
     assert_eq!(request("[::1]:80", "/").host(), "[::1]");
     assert_eq!(request("[::1]", "/").host(), "[::1]");
+    assert_eq!(request("::1", "/").host(), "::1");
+    assert_eq!(request("reviews:x", "/").host(), "reviews:x");
 }
 
 #[test]

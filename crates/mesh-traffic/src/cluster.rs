@@ -1,0 +1,161 @@
+//! Clusters: groups of endpoints with one way to reach them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_model::Str;
+use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
+
+use crate::compile;
+use crate::endpoint::{Endpoint, Endpoints};
+use crate::reject::Reject;
+use crate::tls::UpstreamTls;
+
+/// A compiled cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Name of the resource.
+    pub name: Str,
+    /// Where its endpoints come from.
+    pub discovery: Discovery,
+    /// How an endpoint is chosen.
+    pub policy: LbPolicy,
+    /// Below this share (percent) of healthy endpoints all are used; 0 is never.
+    pub panic_threshold: u8,
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// Which version of HTTP the endpoints are spoken to in.
+    pub protocol: UpstreamProtocol,
+    /// How endpoints are reached that no entry of `transport_matches` matches.
+    pub transport: Transport,
+    /// How endpoints with certain metadata are reached; the first match counts.
+    pub transport_matches: Vec<TransportMatch>,
+    /// Circuit breakers.
+    pub limits: Limits,
+    /// How long an unused connection is kept; `None` for ever.
+    pub idle_timeout: Option<Duration>,
+    /// After how many requests a connection is closed.
+    pub max_requests_per_connection: Option<u32>,
+    /// The service behind the cluster, for telemetry (metadata `istio.services`).
+    pub service: Option<ServiceNames>,
+    /// The subset (metadata `istio.subset`).
+    pub subset: Option<Str>,
+    /// The object that the cluster was made from (metadata `istio.config`).
+    pub config: Option<Str>,
+}
+
+/// Where a cluster's endpoints come from.
+#[derive(Debug)]
+pub enum Discovery {
+    /// From the control plane, under this name.
+    Eds {
+        /// Name of the `ClusterLoadAssignment`.
+        service: Str,
+    },
+    /// Written in the cluster.
+    Static(Arc<Endpoints>),
+    /// The address that the client wanted before capture.
+    OriginalDst,
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LbPolicy {
+    /// In turn.
+    RoundRobin,
+    /// The least loaded of some drawn at random.
+    LeastRequest {
+        /// How many are drawn, at least 2.
+        choices: u32,
+    },
+    /// At random.
+    Random,
+}
+
+/// Which version of HTTP endpoints are spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, by prior knowledge where there is no TLS.
+    Http2,
+    /// As the client speaks.
+    Downstream,
+    /// As ALPN says; HTTP/1.1 where there is no TLS.
+    Auto,
+}
+
+/// How endpoints are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// Without TLS.
+    Plain,
+    /// With TLS.
+    Tls(Arc<UpstreamTls>),
+}
+
+/// How endpoints with certain metadata are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportMatch {
+    /// Name of the entry, for example `tlsMode-istio`.
+    pub name: Str,
+    /// Pairs that an endpoint's `envoy.transport_socket_match` must all have.
+    pub labels: Vec<(Str, Str)>,
+    /// How such endpoints are reached.
+    pub transport: Transport,
+}
+
+/// Circuit breakers of one cluster in one proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Most connections.
+    pub connections: u32,
+    /// Most requests that wait for a connection.
+    pub pending: u32,
+    /// Most requests under way.
+    pub requests: u32,
+    /// Most retries under way.
+    pub retries: u32,
+}
+
+impl Limits {
+    /// Envoy's, where the resource says nothing.
+    pub const DEFAULT: Self = Self {
+        connections: 1024,
+        pending: 1024,
+        requests: 1024,
+        retries: 3,
+    };
+}
+
+/// Names of a service, for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ServiceNames {
+    /// Fully qualified host.
+    pub host: Str,
+    /// Short name.
+    pub name: Str,
+    /// Namespace.
+    pub namespace: Str,
+}
+
+impl Cluster {
+    /// Compiles a resource.
+    ///
+    /// # Errors
+    /// [`Reject`] names the first field that cannot be brought into force.
+    pub fn compile(pb: &pb::Cluster) -> Result<Self, Reject> {
+        compile::cluster::compile(pb).map_err(|fault| fault.of("cluster", &pb.name))
+    }
+
+    /// How this endpoint is reached.
+    #[must_use]
+    pub fn transport_to(&self, endpoint: &Endpoint) -> &Transport {
+        let has = |pair: &(Str, Str)| endpoint.transport_match.contains(pair);
+        let found = self
+            .transport_matches
+            .iter()
+            .find(|m| m.labels.iter().all(has));
+        found.map_or(&self.transport, |entry| &entry.transport)
+    }
+}

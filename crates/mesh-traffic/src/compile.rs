@@ -1,0 +1,21 @@
+//! xDS resources to decision tables. Unknown fields are tolerated; a feature that changes what
+//! happens to traffic and that is not implemented is refused by its field or type URL.
+
+#![expect(
+    deprecated,
+    reason = "control planes still send the older forms of several fields"
+)]
+
+pub(crate) mod cluster;
+mod common;
+pub(crate) mod endpoint;
+mod filter;
+mod forward;
+mod http;
+pub(crate) mod listener;
+mod matcher;
+mod ops;
+mod redirect;
+mod retry;
+pub(crate) mod route;
+mod tls;

@@ -1,0 +1,255 @@
+//! `Cluster` to [`Cluster`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
+use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy as Policy, TransportSocketMatch,
+};
+use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    UpstreamProtocolOptions as Options, explicit_http_config::ProtocolConfig,
+};
+use mesh_proto::envoy::google::protobuf::value::Kind;
+
+use super::common::{limit, metadata_text, number, scalar, scalars, unpack};
+use super::{endpoint, tls};
+use crate::cluster::{
+    Cluster, Discovery, LbPolicy, Limits, ServiceNames, Transport, TransportMatch, UpstreamProtocol,
+};
+use crate::reject::{At, Compiled, Fault};
+
+/// Envoy's `connect_timeout`.
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Envoy's idle timeout of upstream connections.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Envoy's number of candidates for least request.
+const DEFAULT_CHOICES: u32 = 2;
+/// More candidates cost more than they bring.
+const MAX_CHOICES: u32 = 16;
+/// Key of the HTTP options among `typed_extension_protocol_options`.
+const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
+    if pb.name.is_empty() {
+        return Err(Fault::missing("name"));
+    }
+    refuse_unsupported(pb)?;
+    let http = http_options(pb)?;
+    let common = http
+        .as_ref()
+        .and_then(|http| http.common_http_protocol_options.as_ref());
+    let common = common.or(pb.common_http_protocol_options.as_ref());
+    let connect = limit("connect_timeout", pb.connect_timeout.as_ref(), None)?;
+    let requests = number(common.and_then(|c| c.max_requests_per_connection.as_ref()))
+        .or_else(|| number(pb.max_requests_per_connection.as_ref()));
+    Ok(Cluster {
+        name: pb.name.as_str().into(),
+        discovery: discovery(pb)?,
+        policy: policy(pb)?,
+        panic_threshold: panic_threshold(pb),
+        connect_timeout: connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+        protocol: protocol(pb, http.as_ref())?,
+        transport: transport(pb.transport_socket.as_ref())?,
+        transport_matches: transport_matches(&pb.transport_socket_matches)?,
+        limits: limits(pb.circuit_breakers.as_ref()),
+        idle_timeout: limit(
+            "common_http_protocol_options.idle_timeout",
+            common.and_then(|common| common.idle_timeout.as_ref()),
+            Some(DEFAULT_IDLE_TIMEOUT),
+        )?,
+        max_requests_per_connection: requests.filter(|requests| *requests > 0),
+        service: service(pb.metadata.as_ref()),
+        subset: metadata_text(pb.metadata.as_ref(), "istio", "subset"),
+        config: metadata_text(pb.metadata.as_ref(), "istio", "config"),
+    })
+}
+
+fn refuse_unsupported(pb: &pb::Cluster) -> Compiled<()> {
+    let features = [
+        (
+            pb.transport_socket_matcher.is_some(),
+            "transport_socket_matcher",
+        ),
+        (!pb.health_checks.is_empty(), "health_checks"),
+        (pb.outlier_detection.is_some(), "outlier_detection"),
+        (pb.lb_subset_config.is_some(), "lb_subset_config"),
+        (pb.load_balancing_policy.is_some(), "load_balancing_policy"),
+        (!pb.filters.is_empty(), "filters"),
+        (pb.upstream_config.is_some(), "upstream_config"),
+    ];
+    match features.iter().find(|(asked, _)| *asked) {
+        Some((_, field)) => Err(Fault::unsupported(*field)),
+        None => Ok(()),
+    }
+}
+
+fn discovery(pb: &pb::Cluster) -> Compiled<Discovery> {
+    let kind = match &pb.cluster_discovery_type {
+        None => DiscoveryType::Static,
+        Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind)
+            .map_err(|_unknown| Fault::new("type", format!("{kind} is no discovery type")))?,
+        Some(ClusterDiscoveryType::ClusterType(custom)) => {
+            return Err(Fault::new(
+                "cluster_type",
+                format!("{:?} is not supported", custom.name),
+            ));
+        }
+    };
+    match kind {
+        DiscoveryType::Eds => {
+            let service = pb
+                .eds_cluster_config
+                .as_ref()
+                .map(|eds| eds.service_name.as_str());
+            let service = service.filter(|name| !name.is_empty()).unwrap_or(&pb.name);
+            Ok(Discovery::Eds {
+                service: service.into(),
+            })
+        }
+        DiscoveryType::Static => {
+            let assignment = pb.load_assignment.as_ref();
+            let endpoints = assignment
+                .map(endpoint::compile)
+                .transpose()
+                .at("load_assignment")?;
+            Ok(Discovery::Static(Arc::new(endpoints.unwrap_or_default())))
+        }
+        DiscoveryType::OriginalDst => Ok(Discovery::OriginalDst),
+        DiscoveryType::StrictDns | DiscoveryType::LogicalDns => Err(Fault::new(
+            "type",
+            format!("{} is not supported", kind.as_str_name()),
+        )),
+    }
+}
+
+fn policy(pb: &pb::Cluster) -> Compiled<LbPolicy> {
+    let policy = Policy::try_from(pb.lb_policy)
+        .map_err(|_unknown| Fault::new("lb_policy", format!("{} is no policy", pb.lb_policy)))?;
+    match policy {
+        Policy::RoundRobin => Ok(LbPolicy::RoundRobin),
+        Policy::Random => Ok(LbPolicy::Random),
+        Policy::LeastRequest => Ok(LbPolicy::LeastRequest {
+            choices: choices(pb.lb_config.as_ref()),
+        }),
+        // The address decides alone, so any policy does.
+        Policy::ClusterProvided => Ok(LbPolicy::RoundRobin),
+        Policy::RingHash | Policy::Maglev | Policy::LoadBalancingPolicyConfig => {
+            let why = format!("{} is not supported", policy.as_str_name());
+            Err(Fault::new("lb_policy", why))
+        }
+    }
+}
+
+fn choices(config: Option<&LbConfig>) -> u32 {
+    let Some(LbConfig::LeastRequestLbConfig(config)) = config else {
+        return DEFAULT_CHOICES;
+    };
+    number(config.choice_count.as_ref())
+        .unwrap_or(DEFAULT_CHOICES)
+        .clamp(DEFAULT_CHOICES, MAX_CHOICES)
+}
+
+/// departs from istio: where nothing is said, panic mode is off, as Istio's newest releases set it;
+/// sending requests to endpoints known to be unready helps nobody.
+fn panic_threshold(pb: &pb::Cluster) -> u8 {
+    let config = pb.common_lb_config.as_ref();
+    let percent = config.and_then(|config| config.healthy_panic_threshold.as_ref());
+    let value = percent.map_or(0.0, |percent| percent.value);
+    (0..=100u8)
+        .rev()
+        .find(|whole| f64::from(*whole) <= value)
+        .unwrap_or_default()
+}
+
+fn http_options(pb: &pb::Cluster) -> Compiled<Option<HttpProtocolOptions>> {
+    let packed = pb.typed_extension_protocol_options.get(HTTP_OPTIONS);
+    packed
+        .map(unpack)
+        .transpose()
+        .at("typed_extension_protocol_options")
+}
+
+fn protocol(pb: &pb::Cluster, http: Option<&HttpProtocolOptions>) -> Compiled<UpstreamProtocol> {
+    const FIELD: &str = "typed_extension_protocol_options";
+    match http.and_then(|http| http.upstream_protocol_options.as_ref()) {
+        Some(Options::ExplicitHttpConfig(explicit)) => match explicit.protocol_config {
+            Some(ProtocolConfig::HttpProtocolOptions(_)) | None => Ok(UpstreamProtocol::Http1),
+            Some(ProtocolConfig::Http2ProtocolOptions(_)) => Ok(UpstreamProtocol::Http2),
+            Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
+                Err(Fault::unsupported("http3_protocol_options")).at(FIELD)
+            }
+        },
+        Some(Options::UseDownstreamProtocolConfig(_)) => Ok(UpstreamProtocol::Downstream),
+        Some(Options::AutoConfig(_)) => Ok(UpstreamProtocol::Auto),
+        None if pb.protocol_selection == 1 => Ok(UpstreamProtocol::Downstream),
+        None if pb.http2_protocol_options.is_some() => Ok(UpstreamProtocol::Http2),
+        None => Ok(UpstreamProtocol::Http1),
+    }
+}
+
+fn transport(pb: Option<&core::TransportSocket>) -> Compiled<Transport> {
+    let tls = tls::upstream(pb)?;
+    Ok(tls.map_or(Transport::Plain, |tls| Transport::Tls(Arc::new(tls))))
+}
+
+fn transport_matches(list: &[TransportSocketMatch]) -> Compiled<Vec<TransportMatch>> {
+    let compile = |(index, pb): (usize, &TransportSocketMatch)| {
+        let one = || -> Compiled<TransportMatch> {
+            let labels = pb.r#match.as_ref();
+            let wanted = labels.map_or(0, |labels| labels.fields.len());
+            let labels = labels.map(scalars).unwrap_or_default();
+            if labels.len() != wanted {
+                return Err(Fault::new(
+                    "match",
+                    "only texts, numbers and booleans can be matched",
+                ));
+            }
+            Ok(TransportMatch {
+                name: pb.name.as_str().into(),
+                labels,
+                transport: transport(pb.transport_socket.as_ref())?,
+            })
+        };
+        one().at_index("transport_socket_matches", index)
+    };
+    list.iter().enumerate().map(compile).collect()
+}
+
+fn limits(pb: Option<&pb::CircuitBreakers>) -> Limits {
+    let thresholds = pb.map(|pb| pb.thresholds.as_slice()).unwrap_or_default();
+    // Priority HIGH is not used by the mesh; the default one is number zero.
+    let Some(own) = thresholds.iter().find(|own| own.priority == 0) else {
+        return Limits::DEFAULT;
+    };
+    let or = |value: Option<_>, default| number(value).unwrap_or(default);
+    Limits {
+        connections: or(own.max_connections.as_ref(), Limits::DEFAULT.connections),
+        pending: or(own.max_pending_requests.as_ref(), Limits::DEFAULT.pending),
+        requests: or(own.max_requests.as_ref(), Limits::DEFAULT.requests),
+        retries: or(own.max_retries.as_ref(), Limits::DEFAULT.retries),
+    }
+}
+
+/// The first entry of `istio.services`.
+fn service(metadata: Option<&core::Metadata>) -> Option<ServiceNames> {
+    let services = metadata?
+        .filter_metadata
+        .get("istio")?
+        .fields
+        .get("services")?;
+    let Some(Kind::ListValue(list)) = &services.kind else {
+        return None;
+    };
+    let Some(Kind::StructValue(first)) = &list.values.first()?.kind else {
+        return None;
+    };
+    let text = |key: &str| first.fields.get(key).and_then(scalar).unwrap_or_default();
+    Some(ServiceNames {
+        host: text("host"),
+        name: text("name"),
+        namespace: text("namespace"),
+    })
+}

@@ -1,0 +1,91 @@
+//! `ClusterLoadAssignment` to [`Endpoints`].
+
+use std::sync::Arc;
+
+use mesh_model::service::{Health, Locality};
+use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::config::core::v3::HealthStatus;
+use mesh_proto::envoy::envoy::config::endpoint::v3 as pb;
+use mesh_proto::envoy::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+
+use super::common::{address, metadata_text, number, scalars, text};
+use crate::endpoint::{Endpoint, Endpoints};
+use crate::reject::{At, Compiled, Fault};
+
+/// Highest priority number (Envoy's bound).
+const MAX_PRIORITY: u32 = 128;
+
+pub(crate) fn compile(pb: &pb::ClusterLoadAssignment) -> Compiled<Endpoints> {
+    if !pb.named_endpoints.is_empty() {
+        return Err(Fault::unsupported("named_endpoints"));
+    }
+    let dropped = pb
+        .policy
+        .as_ref()
+        .is_some_and(|p| !p.drop_overloads.is_empty());
+    if dropped {
+        return Err(Fault::unsupported("policy.drop_overloads"));
+    }
+    let mut all = Vec::new();
+    for (index, group) in pb.endpoints.iter().enumerate() {
+        locality(group, &mut all).at_index("endpoints", index)?;
+    }
+    Ok(Endpoints::new(pb.cluster_name.as_str().into(), all))
+}
+
+fn locality(pb: &pb::LocalityLbEndpoints, all: &mut Vec<Endpoint>) -> Compiled<()> {
+    if pb.lb_config.is_some() {
+        return Err(Fault::unsupported("lb_config"));
+    }
+    if pb.priority > MAX_PRIORITY {
+        return Err(Fault::new("priority", format!("is above {MAX_PRIORITY}")));
+    }
+    let place = Arc::new(place(pb.locality.as_ref()));
+    for (index, endpoint) in pb.lb_endpoints.iter().enumerate() {
+        let compiled = self::endpoint(endpoint, pb.priority, &place);
+        all.push(compiled.at_index("lb_endpoints", index)?);
+    }
+    Ok(())
+}
+
+fn place(pb: Option<&core::Locality>) -> Locality {
+    pb.map_or_else(Locality::default, |pb| Locality {
+        region: pb.region.as_str().into(),
+        zone: pb.zone.as_str().into(),
+        sub_zone: pb.sub_zone.as_str().into(),
+    })
+}
+
+fn endpoint(pb: &pb::LbEndpoint, priority: u32, place: &Arc<Locality>) -> Compiled<Endpoint> {
+    let inner = match &pb.host_identifier {
+        Some(HostIdentifier::Endpoint(inner)) => inner,
+        Some(HostIdentifier::EndpointName(_)) => return Err(Fault::unsupported("endpoint_name")),
+        None => return Err(Fault::missing("endpoint")),
+    };
+    let metadata = pb.metadata.as_ref();
+    let tags = metadata.and_then(|m| m.filter_metadata.get("envoy.transport_socket_match"));
+    Ok(Endpoint {
+        address: address(inner.address.as_ref()).at("endpoint")?,
+        // Envoy refuses a weight of zero; a control plane that means "none" leaves the endpoint out.
+        weight: number(pb.load_balancing_weight.as_ref())
+            .unwrap_or(1)
+            .max(1),
+        health: health(pb.health_status),
+        priority,
+        locality: place.clone(),
+        hostname: text(&inner.hostname),
+        transport_match: tags.map(scalars).unwrap_or_default(),
+        workload: metadata_text(metadata, "istio", "workload"),
+    })
+}
+
+fn health(status: i32) -> Health {
+    match HealthStatus::try_from(status) {
+        // Unknown is what endpoints are without health checks; degraded ones still answer.
+        Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded) => {
+            Health::Healthy
+        }
+        Ok(HealthStatus::Draining) => Health::Draining,
+        Ok(HealthStatus::Unhealthy | HealthStatus::Timeout) | Err(_) => Health::Unhealthy,
+    }
+}

@@ -1,0 +1,164 @@
+//! Network filters: the one at the end of a chain, and those before it that are built in.
+
+use mesh_model::Str;
+use mesh_proto::envoy::envoy::config::accesslog::v3 as log;
+use mesh_proto::envoy::envoy::config::core::v3::SubstitutionFormatString;
+use mesh_proto::envoy::envoy::config::core::v3::substitution_format_string::Format;
+use mesh_proto::envoy::envoy::config::listener::v3 as pb;
+use mesh_proto::envoy::envoy::config::listener::v3::filter::ConfigType;
+use mesh_proto::envoy::envoy::extensions::access_loggers::file::v3::{
+    FileAccessLog, file_access_log::AccessLogFormat as FileFormat,
+};
+use mesh_proto::envoy::envoy::extensions::access_loggers::stream::v3::{
+    StdoutAccessLog, stdout_access_log::AccessLogFormat as StdoutFormat,
+};
+use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
+use mesh_proto::{Any, any};
+use std::time::Duration;
+
+use super::common::{limit, text, unpack};
+use super::http;
+use crate::listener::{AccessLog, Network, TcpProxy};
+use crate::reject::{At, Compiled, Fault};
+
+/// Envoy's idle timeout of forwarded connections.
+const DEFAULT_TCP_IDLE: Duration = Duration::from_secs(3600);
+/// Network filters whose work is built in or changes nothing here.
+const BUILT_IN: [&str; 2] = [
+    "envoy.tcp.metadataexchange.config.MetadataExchange",
+    "io.istio.tcp.peer_metadata.Config",
+];
+
+/// What the filters of a chain do together.
+pub(super) fn network(filters: &[pb::Filter]) -> Compiled<Network> {
+    let Some((last, before)) = filters.split_last() else {
+        return Err(Fault::new("filters", "is empty"));
+    };
+    for (index, filter) in before.iter().enumerate() {
+        built_in(filter).at_index("filters", index)?;
+    }
+    terminal(last).at_index("filters", before.len())
+}
+
+fn typed(filter: &pb::Filter) -> Compiled<&Any> {
+    match &filter.config_type {
+        Some(ConfigType::TypedConfig(any)) => Ok(any),
+        Some(ConfigType::ConfigDiscovery(_)) => Err(Fault::unsupported("config_discovery")),
+        None => Err(Fault::missing("typed_config")),
+    }
+}
+
+fn built_in(filter: &pb::Filter) -> Compiled<()> {
+    let url = &typed(filter)?.type_url;
+    match url
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| BUILT_IN.contains(&name))
+    {
+        true => Ok(()),
+        false => Err(Fault::new(
+            "typed_config",
+            format!("{url:?} is not supported"),
+        )),
+    }
+}
+
+fn terminal(filter: &pb::Filter) -> Compiled<Network> {
+    let any = typed(filter)?;
+    if any::is::<tcp::TcpProxy>(any) {
+        return tcp_proxy(&unpack(any)?).map(Network::Tcp);
+    }
+    let manager: HttpConnectionManager = unpack(any)?;
+    http::compile(&manager).map(|manager| Network::Http(Box::new(manager)))
+}
+
+fn tcp_proxy(pb: &tcp::TcpProxy) -> Compiled<TcpProxy> {
+    let features = [
+        (pb.tunneling_config.is_some(), "tunneling_config"),
+        (pb.metadata_match.is_some(), "metadata_match"),
+        (pb.on_demand.is_some(), "on_demand"),
+    ];
+    if let Some((_, field)) = features.iter().find(|(asked, _)| *asked) {
+        return Err(Fault::unsupported(*field));
+    }
+    Ok(TcpProxy {
+        stat_prefix: pb.stat_prefix.as_str().into(),
+        clusters: clusters(pb)?,
+        idle_timeout: limit(
+            "idle_timeout",
+            pb.idle_timeout.as_ref(),
+            Some(DEFAULT_TCP_IDLE),
+        )?,
+        access_log: access_logs(&pb.access_log)?,
+    })
+}
+
+fn clusters(pb: &tcp::TcpProxy) -> Compiled<Vec<(Str, u32)>> {
+    let clusters = match &pb.cluster_specifier {
+        Some(ClusterSpecifier::Cluster(name)) => vec![(name.into(), 1)],
+        Some(ClusterSpecifier::WeightedClusters(list)) => {
+            let pairs = list.clusters.iter().filter(|cluster| cluster.weight > 0);
+            pairs
+                .map(|cluster| (Str::from(&cluster.name), cluster.weight))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    match clusters.is_empty() || clusters.iter().any(|(name, _)| name.is_empty()) {
+        true => Err(Fault::missing("cluster")),
+        false => Ok(clusters),
+    }
+}
+
+pub(super) fn access_logs(list: &[log::AccessLog]) -> Compiled<Vec<AccessLog>> {
+    let logs = list.iter().enumerate();
+    logs.map(|(i, pb)| access_log(pb).at_index("access_log", i))
+        .collect()
+}
+
+fn access_log(pb: &log::AccessLog) -> Compiled<AccessLog> {
+    if pb.filter.is_some() {
+        return Err(Fault::unsupported("filter"));
+    }
+    let Some(log::access_log::ConfigType::TypedConfig(any)) = &pb.config_type else {
+        return Err(Fault::missing("typed_config"));
+    };
+    if any::is::<StdoutAccessLog>(any) {
+        let log: StdoutAccessLog = unpack(any)?;
+        let format = log.access_log_format.as_ref();
+        let format = format.map(|StdoutFormat::LogFormat(format)| text_format(format));
+        return Ok(AccessLog {
+            path: "/dev/stdout".into(),
+            format: format.transpose()?,
+        });
+    }
+    let log: FileAccessLog = unpack(any)?;
+    let format = match &log.access_log_format {
+        None => None,
+        Some(FileFormat::Format(format)) => text(format),
+        Some(FileFormat::LogFormat(format)) => Some(text_format(format)?),
+        Some(FileFormat::JsonFormat(_)) => return Err(Fault::unsupported("json_format")),
+        Some(FileFormat::TypedJsonFormat(_)) => {
+            return Err(Fault::unsupported("typed_json_format"));
+        }
+    };
+    Ok(AccessLog {
+        path: text(&log.path).ok_or_else(|| Fault::missing("path"))?,
+        format,
+    })
+}
+
+fn text_format(pb: &SubstitutionFormatString) -> Compiled<Str> {
+    use mesh_proto::envoy::envoy::config::core::v3::data_source::Specifier;
+    match &pb.format {
+        Some(Format::TextFormat(format)) => Ok(format.into()),
+        Some(Format::TextFormatSource(source)) => match &source.specifier {
+            Some(Specifier::InlineString(format)) => Ok(format.into()),
+            Some(_) | None => Err(Fault::unsupported("log_format.text_format_source")),
+        },
+        Some(Format::JsonFormat(_)) => Err(Fault::unsupported("log_format.json_format")),
+        None => Err(Fault::missing("log_format")),
+    }
+}

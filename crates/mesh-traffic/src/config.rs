@@ -1,0 +1,55 @@
+//! What is in force: an immutable set of compiled resources, replaced as a whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use mesh_model::Str;
+
+use crate::cluster::{Cluster, Discovery};
+use crate::endpoint::Endpoints;
+use crate::listener::Listener;
+use crate::route::RouteTable;
+
+/// A map from names, with a fast hash.
+pub type Map<V> = HashMap<Str, V, ahash::RandomState>;
+
+/// One configuration. A request takes one and keeps it to its end.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Listeners by name.
+    pub listeners: BTreeMap<Str, Arc<Listener>>,
+    /// Route tables by name.
+    pub routes: Map<Arc<RouteTable>>,
+    /// Clusters by name.
+    pub clusters: Map<Arc<Cluster>>,
+    /// Endpoints by the name under which clusters ask for them.
+    pub endpoints: Map<Arc<Endpoints>>,
+    /// Counts the changes.
+    pub version: u64,
+}
+
+impl Config {
+    /// The cluster of that name.
+    #[must_use]
+    pub fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
+        self.clusters.get(name)
+    }
+
+    /// The route table of that name.
+    #[must_use]
+    pub fn route_table(&self, name: &str) -> Option<&Arc<RouteTable>> {
+        self.routes.get(name)
+    }
+
+    /// The endpoints of a cluster: its own, or those that discovery brought.
+    ///
+    /// `None` while discovery has not answered, and for clusters that have none by their nature.
+    #[must_use]
+    pub fn endpoints_of<'c>(&'c self, cluster: &'c Cluster) -> Option<&'c Arc<Endpoints>> {
+        match &cluster.discovery {
+            Discovery::Eds { service } => self.endpoints.get(service),
+            Discovery::Static(endpoints) => Some(endpoints),
+            Discovery::OriginalDst => None,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Header fields and pseudo headers of a request against a rule.
+
+use std::borrow::Cow;
+
+use mesh_http::RequestHead;
+use mesh_model::Str;
+use smallvec::SmallVec;
+
+use super::text::TextMatch;
+
+/// What a header must be like.
+#[derive(Debug, Clone)]
+pub(crate) struct HeaderMatch {
+    pub(crate) name: HeaderName,
+    pub(crate) rule: HeaderRule,
+    pub(crate) invert: bool,
+    pub(crate) missing_is_empty: bool,
+}
+
+/// A header by name, pseudo headers apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeaderName {
+    Method,
+    Authority,
+    Scheme,
+    Path,
+    Field(Str),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum HeaderRule {
+    Present(bool),
+    Text(TextMatch),
+    /// A decimal number from the first bound up to, and without, the second.
+    Range(i64, i64),
+}
+
+impl HeaderName {
+    pub(crate) fn parse(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            ":method" => Self::Method,
+            ":authority" | "host" => Self::Authority,
+            ":scheme" => Self::Scheme,
+            ":path" => Self::Path,
+            other => Self::Field(other.into()),
+        }
+    }
+
+    /// The value; several fields of one name are joined by commas, as Envoy sees them.
+    pub(crate) fn value<'h>(&self, head: &'h RequestHead) -> Option<Cow<'h, [u8]>> {
+        let text = match self {
+            Self::Method => &head.method,
+            Self::Authority => &head.authority,
+            Self::Scheme => head.scheme.as_str(),
+            Self::Path => &head.path,
+            Self::Field(name) => return joined(head, name),
+        };
+        Some(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+fn joined<'h>(head: &'h RequestHead, name: &str) -> Option<Cow<'h, [u8]>> {
+    let values: SmallVec<[&[u8]; 4]> = head.fields.get_all(name).collect();
+    match values.as_slice() {
+        [] => None,
+        [one] => Some(Cow::Borrowed(one)),
+        several => Some(Cow::Owned(several.join(&b','))),
+    }
+}
+
+impl HeaderMatch {
+    pub(crate) fn matches(&self, head: &RequestHead) -> bool {
+        let value = self.name.value(head);
+        if let HeaderRule::Present(wanted) = self.rule {
+            let present = value.is_some() || self.missing_is_empty;
+            return (present == wanted) != self.invert;
+        }
+        let value = match value {
+            Some(value) => value,
+            None if self.missing_is_empty => Cow::Borrowed(&b""[..]),
+            // Envoy: without the header there is nothing to match, inverted or not.
+            None => return false,
+        };
+        self.rule.matches(&value) != self.invert
+    }
+}
+
+impl HeaderRule {
+    fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present(wanted) => *wanted,
+            Self::Text(text) => text.matches(value),
+            Self::Range(start, end) => std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok())
+                .is_some_and(|number| (*start..*end).contains(&number)),
+        }
+    }
+}

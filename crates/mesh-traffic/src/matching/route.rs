@@ -1,0 +1,28 @@
+//! A whole request against one route.
+
+use mesh_http::RequestHead;
+
+use super::header::HeaderMatch;
+use super::path::PathMatch;
+use super::query::QueryMatch;
+
+/// What requests a route takes: all conditions hold.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteMatch {
+    pub(crate) path: PathMatch,
+    pub(crate) headers: Vec<HeaderMatch>,
+    pub(crate) query: Vec<QueryMatch>,
+    pub(crate) grpc_only: bool,
+}
+
+impl RouteMatch {
+    pub(crate) fn matches(&self, head: &RequestHead) -> bool {
+        self.path.matches(head.path_only())
+            && (!self.grpc_only || head.is_grpc())
+            && self.headers.iter().all(|header| header.matches(head))
+            && (self.query.is_empty() || {
+                let query = head.query();
+                self.query.iter().all(|parameter| parameter.matches(query))
+            })
+    }
+}

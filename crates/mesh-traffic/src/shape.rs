@@ -1,0 +1,172 @@
+//! Changes that a route makes to heads: header operations, host and path rewrites.
+
+use mesh_http::{Fields, RequestHead, ResponseHead};
+use mesh_model::Str;
+use smallvec::SmallVec;
+
+use crate::decide::{Action, Forward, RouteDecision};
+use crate::route::HostRewrite;
+use crate::template::Template;
+
+pub use crate::template::Facts;
+
+/// Header operations of one place in a route table, for requests and for responses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct HeaderOps {
+    pub(crate) request: Vec<HeaderOp>,
+    pub(crate) response: Vec<HeaderOp>,
+}
+
+/// One change to a head's fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeaderOp {
+    /// Drops all fields of that name.
+    Remove(Str),
+    Put {
+        name: Str,
+        value: Template,
+        how: Put,
+        keep_empty: bool,
+    },
+}
+
+/// What happens when there is a field of that name already, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// Adds one more.
+    Append,
+    /// Adds one if there is none.
+    IfAbsent,
+    /// Replaces what is there, or adds.
+    Overwrite,
+    /// Replaces what is there, and adds nothing.
+    OverwriteIfExists,
+}
+
+impl RouteDecision<'_> {
+    /// Changes a request as its route says: header operations, then the authority, then the path.
+    ///
+    /// The authority stays for a [`HostRewrite::Endpoint`]: the endpoint is not chosen yet.
+    pub fn shape_request(&self, head: &mut RequestHead, facts: &Facts<'_>) {
+        let Action::Forward(forward) = &self.action else {
+            return;
+        };
+        for ops in self.ops_in_order() {
+            for op in &ops.request {
+                let value = |template: &Template| template.fill(facts, head, None);
+                let value = op.value(value);
+                op.apply(&mut head.fields, value.as_deref());
+            }
+        }
+        forward.rewrite(head);
+    }
+
+    /// Changes a response as its route says. `request` is the request as it came.
+    pub fn shape_response(
+        &self,
+        head: &mut ResponseHead,
+        request: &RequestHead,
+        facts: &Facts<'_>,
+    ) {
+        for ops in self.ops_in_order() {
+            for op in &ops.response {
+                let value = |template: &Template| template.fill(facts, request, Some(head));
+                let value = op.value(value);
+                op.apply(&mut head.fields, value.as_deref());
+            }
+        }
+    }
+
+    /// Envoy's order: from the weighted cluster out to the table, or the other way round where the
+    /// table says that the most specific shall win.
+    fn ops_in_order(&self) -> SmallVec<[&HeaderOps; 4]> {
+        let mut all: SmallVec<[&HeaderOps; 4]> = SmallVec::new();
+        if let Action::Forward(forward) = &self.action {
+            all.push(forward.ops());
+        }
+        all.extend(self.route.map(|route| &route.ops));
+        all.extend(self.virtual_host.map(|host| &host.ops));
+        all.push(&self.table.ops);
+        if self.table.most_specific_wins {
+            all.reverse();
+        }
+        all
+    }
+}
+
+impl Forward<'_> {
+    fn rewrite(&self, head: &mut RequestHead) {
+        let host = self.host_rewrite().and_then(|rewrite| match rewrite {
+            HostRewrite::Literal(host) => Some(host.to_string()),
+            HostRewrite::Header(name) => head.fields.get_str(&name).map(str::to_owned),
+            HostRewrite::Endpoint => None,
+        });
+        if let Some(host) = host {
+            self.set_authority(head, &host);
+        }
+        if let Some(rewrite) = &self.policy.path_rewrite {
+            let path = rewrite.apply(&head.path);
+            let old = std::mem::replace(&mut head.path, path);
+            // istio: the application's logs and traces can tell what the client asked for.
+            put(&mut head.fields, "x-envoy-original-path", old.as_bytes());
+        }
+    }
+
+    /// Puts another authority into a request, as the route says it is to be done.
+    pub fn set_authority(&self, head: &mut RequestHead, host: &str) {
+        if self.policy.append_x_forwarded_host && !head.authority.is_empty() {
+            let old = std::mem::take(&mut head.authority);
+            append(&mut head.fields, "x-forwarded-host", old.as_bytes());
+        }
+        head.authority.clear();
+        head.authority.push_str(host);
+    }
+}
+
+impl HeaderOp {
+    /// The value to be put; `None` for removals and for values that are empty and unwanted so.
+    fn value<'o>(&'o self, fill: impl FnOnce(&Template) -> Vec<u8>) -> Option<ValueOf<'o>> {
+        let Self::Put {
+            value, keep_empty, ..
+        } = self
+        else {
+            return None;
+        };
+        let filled = match value.literal() {
+            Some(text) => ValueOf::Borrowed(text.as_bytes()),
+            None => ValueOf::Owned(fill(value)),
+        };
+        (*keep_empty || !filled.is_empty()).then_some(filled)
+    }
+
+    fn apply(&self, fields: &mut Fields, value: Option<&[u8]>) {
+        match self {
+            Self::Remove(name) => {
+                fields.remove(name);
+            }
+            Self::Put { name, how, .. } => {
+                let Some(value) = value else { return };
+                match how {
+                    Put::Append => append(fields, name, value),
+                    Put::IfAbsent if fields.contains(name) => {}
+                    Put::OverwriteIfExists if !fields.contains(name) => {}
+                    Put::IfAbsent | Put::Overwrite | Put::OverwriteIfExists => {
+                        put(fields, name, value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+type ValueOf<'o> = std::borrow::Cow<'o, [u8]>;
+
+/// A value from the message itself that cannot stand in a field is left out; names and values of
+/// the table were checked when it was compiled.
+fn put(fields: &mut Fields, name: &str, value: &[u8]) {
+    fields.set(name, value).ok();
+}
+
+fn append(fields: &mut Fields, name: &str, value: &[u8]) {
+    fields.append(name, value).ok();
+}

@@ -1,0 +1,102 @@
+//! What TLS contexts ask for, independent of a TLS library.
+
+use mesh_model::Str;
+use mesh_model::ident::{SpiffeId, TrustDomain};
+
+/// Which URI names a peer's certificate may carry.
+///
+/// Empty means that any identity that the roots vouch for is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sans {
+    /// Accepted identities.
+    pub exact: Vec<SpiffeId>,
+    /// Accepted beginnings, for example `spiffe://cluster.local/`.
+    pub prefixes: Vec<Str>,
+}
+
+impl Sans {
+    /// Whether every identity is accepted.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.exact.is_empty() && self.prefixes.is_empty()
+    }
+
+    /// Whether a peer of this identity is the one that is wanted.
+    #[must_use]
+    pub fn accepts(&self, peer: &SpiffeId) -> bool {
+        if self.is_any() || self.exact.contains(peer) {
+            return true;
+        }
+        let text = peer.to_string();
+        self.prefixes
+            .iter()
+            .any(|prefix| text.starts_with(&**prefix))
+    }
+
+    /// The trust domains that prefixes of the form `spiffe://<trust domain>/` name.
+    pub fn trust_domains(&self) -> impl Iterator<Item = TrustDomain> {
+        self.prefixes.iter().filter_map(|prefix| {
+            let domain = prefix.strip_prefix("spiffe://")?.strip_suffix('/')?;
+            TrustDomain::parse(domain).ok()
+        })
+    }
+}
+
+/// Whose certificate this side shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// The workload's own, which the identity agent renews.
+    Workload,
+    /// One from files of this machine (paths of chain and key).
+    Files {
+        /// PEM file of the certificate chain.
+        chain: Str,
+        /// PEM file of the private key.
+        key: Str,
+    },
+}
+
+/// Who vouches for the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// The mesh's trust bundle.
+    Mesh,
+    /// A PEM file.
+    File(Str),
+    /// The operating system's store.
+    System,
+    /// Nobody: any certificate is taken.
+    Unverified,
+}
+
+/// TLS towards clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownstreamTls {
+    /// The certificate shown to clients.
+    pub identity: Identity,
+    /// Whether a client without certificate is refused.
+    pub require_client_certificate: bool,
+    /// Who vouches for clients' certificates.
+    pub roots: Roots,
+    /// Which clients are let in.
+    pub clients: Sans,
+    /// Protocols offered, in order of preference.
+    pub alpn: Vec<Str>,
+}
+
+/// TLS towards servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The certificate shown to servers, if any.
+    pub identity: Option<Identity>,
+    /// Who vouches for servers' certificates.
+    pub roots: Roots,
+    /// Which servers are accepted, by SPIFFE ID.
+    pub servers: Sans,
+    /// Which servers are accepted, by DNS name (TLS outside the mesh).
+    pub dns_names: Vec<Str>,
+    /// Server name indication.
+    pub sni: Option<Str>,
+    /// Protocols offered, in order of preference.
+    pub alpn: Vec<Str>,
+}
