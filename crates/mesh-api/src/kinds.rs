@@ -1,0 +1,346 @@
+//! The registry of kinds: which objects exist, how they are named, and what mesh does with them.
+
+/// What mesh makes of the objects of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// `networking.istio.io` VirtualService.
+    VirtualService,
+    /// `networking.istio.io` DestinationRule.
+    DestinationRule,
+    /// `networking.istio.io` Gateway.
+    Gateway,
+    /// `security.istio.io` PeerAuthentication.
+    PeerAuthentication,
+    /// Kubernetes Service.
+    Service,
+    /// Kubernetes Pod.
+    Pod,
+    /// Kubernetes EndpointSlice.
+    EndpointSlice,
+    /// Kubernetes Namespace.
+    Namespace,
+    /// Kubernetes ServiceAccount.
+    ServiceAccount,
+    /// Kubernetes Deployment.
+    Deployment,
+    /// Other owners of pod templates: StatefulSet, ReplicaSet, DaemonSet.
+    OtherWorkload,
+    /// Known and carried along, without a meaning to the mesh.
+    Tolerated,
+    /// Istio's own, for a later version of mesh: refused by name.
+    Later,
+}
+
+/// A kind of object.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Versions that are read, the newest first.
+    pub versions: &'static [&'static str],
+    /// The name in `kind:`.
+    pub kind: &'static str,
+    /// Lower-case plural, as in `virtualservices.networking.istio.io`.
+    pub plural: &'static str,
+    /// What users type for short.
+    pub short_names: &'static [&'static str],
+    /// Whether its objects live in a namespace.
+    pub namespaced: bool,
+    /// What mesh makes of it.
+    pub content: Content,
+}
+
+impl Kind {
+    /// Lower-case singular, as in `virtualservice default/reviews`.
+    #[must_use]
+    pub fn singular(&self) -> String {
+        self.kind.to_ascii_lowercase()
+    }
+
+    /// `virtualservice.networking.istio.io`, or the singular alone in the core group.
+    #[must_use]
+    pub fn qualified(&self) -> String {
+        match self.group {
+            "" => self.singular(),
+            group => format!("{}.{group}", self.singular()),
+        }
+    }
+
+    /// The `apiVersion` that mesh writes: the group and its newest version.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        let version = self.versions.first().copied().unwrap_or_default();
+        match self.group {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        }
+    }
+
+    fn answers_to(&self, typed: &str) -> bool {
+        let lowered = typed.to_ascii_lowercase();
+        let (name, group) = lowered.split_once('.').unwrap_or((&lowered, self.group));
+        group == self.group
+            && (name == self.plural || name == self.singular() || self.short_names.contains(&name))
+    }
+}
+
+/// Every kind, Istio's first.
+#[must_use]
+pub fn all() -> &'static [Kind] {
+    KINDS
+}
+
+/// The kind of a group, by its name in `kind:`.
+#[must_use]
+pub fn find(group: &str, kind: &str) -> Option<&'static Kind> {
+    KINDS
+        .iter()
+        .find(|known| known.group == group && known.kind == kind)
+}
+
+/// The kind a user means on a command line: `vs`, `virtualservice`, `virtualservices`,
+/// `VirtualService` or `virtualservices.networking.istio.io`.
+#[must_use]
+pub fn by_typed_name(typed: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.answers_to(typed))
+}
+
+const ALL_VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+const SECURITY_VERSIONS: &[&str] = &["v1", "v1beta1"];
+
+const fn networking(
+    kind: &'static str,
+    plural: &'static str,
+    short_names: &'static [&'static str],
+    content: Content,
+) -> Kind {
+    Kind {
+        group: "networking.istio.io",
+        versions: ALL_VERSIONS,
+        kind,
+        plural,
+        short_names,
+        namespaced: true,
+        content,
+    }
+}
+
+const fn security(
+    kind: &'static str,
+    plural: &'static str,
+    short_names: &'static [&'static str],
+    content: Content,
+) -> Kind {
+    Kind {
+        group: "security.istio.io",
+        versions: SECURITY_VERSIONS,
+        kind,
+        plural,
+        short_names,
+        namespaced: true,
+        content,
+    }
+}
+
+const fn other_group(
+    group: &'static str,
+    versions: &'static [&'static str],
+    kind: &'static str,
+    plural: &'static str,
+    content: Content,
+) -> Kind {
+    Kind {
+        group,
+        versions,
+        kind,
+        plural,
+        short_names: &[],
+        namespaced: true,
+        content,
+    }
+}
+
+const fn kubernetes(
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    short_names: &'static [&'static str],
+    content: Content,
+) -> Kind {
+    Kind {
+        group,
+        versions: &["v1"],
+        kind,
+        plural,
+        short_names,
+        namespaced: true,
+        content,
+    }
+}
+
+const fn of_cluster(kind: Kind) -> Kind {
+    Kind {
+        namespaced: false,
+        ..kind
+    }
+}
+
+const KINDS: &[Kind] = &[
+    networking(
+        "VirtualService",
+        "virtualservices",
+        &["vs"],
+        Content::VirtualService,
+    ),
+    networking(
+        "DestinationRule",
+        "destinationrules",
+        &["dr"],
+        Content::DestinationRule,
+    ),
+    networking("Gateway", "gateways", &["gw"], Content::Gateway),
+    security(
+        "PeerAuthentication",
+        "peerauthentications",
+        &["pa"],
+        Content::PeerAuthentication,
+    ),
+    networking("ServiceEntry", "serviceentries", &["se"], Content::Later),
+    networking("Sidecar", "sidecars", &[], Content::Later),
+    networking("EnvoyFilter", "envoyfilters", &[], Content::Later),
+    networking("WorkloadEntry", "workloadentries", &["we"], Content::Later),
+    networking("WorkloadGroup", "workloadgroups", &["wg"], Content::Later),
+    networking("ProxyConfig", "proxyconfigs", &[], Content::Later),
+    security(
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+        &["ap"],
+        Content::Later,
+    ),
+    security(
+        "RequestAuthentication",
+        "requestauthentications",
+        &["ra"],
+        Content::Later,
+    ),
+    other_group(
+        "telemetry.istio.io",
+        &["v1", "v1alpha1"],
+        "Telemetry",
+        "telemetries",
+        Content::Later,
+    ),
+    other_group(
+        "extensions.istio.io",
+        &["v1alpha1"],
+        "WasmPlugin",
+        "wasmplugins",
+        Content::Later,
+    ),
+    other_group(
+        "authentication.istio.io",
+        &["v1alpha1"],
+        "Policy",
+        "policies",
+        Content::Later,
+    ),
+    of_cluster(other_group(
+        "authentication.istio.io",
+        &["v1alpha1"],
+        "MeshPolicy",
+        "meshpolicies",
+        Content::Later,
+    )),
+    other_group(
+        "config.istio.io",
+        &["v1alpha2"],
+        "rule",
+        "rules",
+        Content::Later,
+    ),
+    other_group(
+        "config.istio.io",
+        &["v1alpha2"],
+        "handler",
+        "handlers",
+        Content::Later,
+    ),
+    other_group(
+        "config.istio.io",
+        &["v1alpha2"],
+        "instance",
+        "instances",
+        Content::Later,
+    ),
+    other_group(
+        "mesh",
+        &["v1"],
+        "LocalApplication",
+        "localapplications",
+        Content::Tolerated,
+    ),
+    of_cluster(kubernetes(
+        "",
+        "Namespace",
+        "namespaces",
+        &["ns"],
+        Content::Namespace,
+    )),
+    kubernetes("", "Service", "services", &["svc"], Content::Service),
+    kubernetes(
+        "",
+        "ServiceAccount",
+        "serviceaccounts",
+        &["sa"],
+        Content::ServiceAccount,
+    ),
+    kubernetes("", "Pod", "pods", &["po"], Content::Pod),
+    of_cluster(kubernetes("", "Node", "nodes", &["no"], Content::Tolerated)),
+    kubernetes("", "ConfigMap", "configmaps", &["cm"], Content::Tolerated),
+    kubernetes("", "Secret", "secrets", &[], Content::Tolerated),
+    kubernetes(
+        "",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        &["pvc"],
+        Content::Tolerated,
+    ),
+    kubernetes(
+        "discovery.k8s.io",
+        "EndpointSlice",
+        "endpointslices",
+        &[],
+        Content::EndpointSlice,
+    ),
+    kubernetes(
+        "apps",
+        "Deployment",
+        "deployments",
+        &["deploy"],
+        Content::Deployment,
+    ),
+    kubernetes(
+        "apps",
+        "StatefulSet",
+        "statefulsets",
+        &["sts"],
+        Content::OtherWorkload,
+    ),
+    kubernetes(
+        "apps",
+        "ReplicaSet",
+        "replicasets",
+        &["rs"],
+        Content::OtherWorkload,
+    ),
+    kubernetes(
+        "apps",
+        "DaemonSet",
+        "daemonsets",
+        &["ds"],
+        Content::OtherWorkload,
+    ),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Istio's security: `security.istio.io`.
+
+pub mod peer_authentication;

@@ -1,0 +1,61 @@
+//! From what users write to the words of mesh-model.
+
+use std::net::IpAddr;
+
+use mesh_model::name::{BadHostname, Hostname};
+
+/// The DNS domain of the cluster unless a setting says otherwise.
+pub const DEFAULT_DOMAIN: &str = "cluster.local";
+
+/// The host that `host` means in an object of `namespace`.
+///
+/// istio: a name without a dot belongs to the object's own namespace; a name with a dot is taken
+/// as it is, so that `reviews.prod` stays `reviews.prod`.
+///
+/// # Errors
+/// [`BadHostname`] when it is neither a host name nor an address.
+pub fn resolve_host(host: &str, namespace: &str, domain: &str) -> Result<Hostname, BadHostname> {
+    let short = !host.contains('.') && !host.starts_with('*') && host.parse::<IpAddr>().is_err();
+    if short && !host.is_empty() {
+        return service_host(host, namespace, domain);
+    }
+    Hostname::parse(host)
+}
+
+/// The host of a Kubernetes service.
+///
+/// # Errors
+/// [`BadHostname`] when a part has characters that no host name has.
+pub fn service_host(name: &str, namespace: &str, domain: &str) -> Result<Hostname, BadHostname> {
+    Hostname::parse(&format!("{name}.{namespace}.svc.{domain}"))
+}
+
+/// Whether an object of `owner`, exported to `export_to`, is seen from `viewer`.
+///
+/// An empty list means everywhere, `.` the owner's namespace, `~` nowhere.
+#[must_use]
+pub fn exported(export_to: &[String], owner: &str, viewer: &str) -> bool {
+    export_to.is_empty()
+        || export_to.iter().any(|to| match to.as_str() {
+            "*" => true,
+            "." => owner == viewer,
+            namespace => namespace == viewer,
+        })
+}
+
+/// The namespace and name of the gateway that a VirtualService of `namespace` means.
+///
+/// `name` is in its own namespace, `namespace/name` elsewhere. istio: `name.namespace` and its
+/// longer forms are the old spelling.
+#[must_use]
+pub fn resolve_gateway<'a>(written: &'a str, namespace: &'a str) -> (&'a str, &'a str) {
+    if let Some(parts) = written.split_once('/') {
+        return parts;
+    }
+    let mut parts = written.split('.');
+    let name = parts.next().unwrap_or_default();
+    (parts.next().unwrap_or(namespace), name)
+}
+
+#[cfg(test)]
+mod tests;
