@@ -3,7 +3,8 @@
 //! At most one response per type is unacknowledged. Changes that come meanwhile are not queued:
 //! each response is the difference between what the client has and the newest snapshot. Order is
 //! make-before-break: new clusters and endpoints, then listeners and routes, and only then what
-//! nothing refers to any more is taken away.
+//! nothing refers to any more is taken away; each step waits for the acknowledgement of the one
+//! before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -120,19 +121,23 @@ impl Machine {
     pub fn next_response(&mut self) -> Option<discovery::DeltaDiscoveryResponse> {
         let current = self.current.clone()?;
         for (kind, part) in ORDER {
-            let Some(subscription) = self.types.get_mut(&kind).filter(|s| s.dirty) else {
+            let Some(subscription) = self.types.get_mut(&kind) else {
                 continue;
             };
+            if subscription.outstanding.is_some() {
+                // What comes later in the order may refer to what is not acknowledged yet, and an
+                // acknowledged cluster may first bring a subscription to its endpoints.
+                return None;
+            }
+            if !subscription.dirty {
+                continue;
+            }
             let delta = subscription.delta(resources_of(&current, kind), part);
             if delta.is_empty() && !subscription.owes_answer {
                 if part == Part::All {
                     subscription.dirty = false;
                 }
                 continue;
-            }
-            if subscription.outstanding.is_some() {
-                // What comes later in the order may refer to what cannot be sent yet.
-                return None;
             }
             self.nonces += 1;
             let nonce = format!("{}-{}", current.version, self.nonces);
