@@ -154,18 +154,16 @@ impl Decoder<'_> {
     fn key_of(&mut self, value: &Value, kind: &Kind, origin: &Str) -> Option<ResourceKey> {
         let empty = Value::Null;
         let meta = value.get("metadata").unwrap_or(&empty);
-        let Some(name) = text_of(meta, "name").filter(|name| !name.is_empty()) else {
-            let text = match meta.get("name") {
-                None | Some(Value::Null) => "is missing".to_owned(),
-                Some(other) => format!("expected a name, found {}", described(other)),
-            };
-            self.problem(codes::SCHEMA, None, origin, "metadata.name", text, "");
-            return None;
-        };
-        let namespace = match text_of(meta, "namespace").filter(|name| !name.is_empty()) {
+        let name = self.name_of(meta, origin)?;
+        let namespace = match meta.get("namespace") {
             _ if !kind.namespaced => "",
-            Some(written) => written,
-            None => self.namespace,
+            None | Some(Value::Null) => self.namespace,
+            Some(Value::String(written)) if written.is_empty() => self.namespace,
+            Some(Value::String(written)) => written,
+            Some(other) => {
+                self.not_a_name("metadata.namespace", other, origin);
+                return None;
+            }
         };
         let key = ResourceKey {
             group: kind.group.into(),
@@ -187,6 +185,25 @@ impl Decoder<'_> {
             }
         }
         fits.then_some(key)
+    }
+
+    fn name_of<'a>(&mut self, meta: &'a Value, origin: &Str) -> Option<&'a str> {
+        match meta.get("name") {
+            Some(Value::String(name)) if !name.is_empty() => return Some(name),
+            None | Some(Value::Null | Value::String(_)) => {
+                let text = "is missing".to_owned();
+                self.problem(codes::SCHEMA, None, origin, "metadata.name", text, "");
+            }
+            Some(other) => self.not_a_name("metadata.name", other, origin),
+        }
+        None
+    }
+
+    /// YAML takes `y`, `on` or `1` for something else than text, which surprises in names.
+    fn not_a_name(&mut self, field: &str, value: &Value, origin: &Str) {
+        let text = format!("expected a name, found {}", described(value));
+        let hint = "write the name in quotes";
+        self.problem(codes::SCHEMA, None, origin, field, text, hint);
     }
 
     fn required(&mut self, value: &Value, field: &str, origin: &Str) -> Option<String> {

@@ -97,9 +97,9 @@ pub(crate) enum Place<'a> {
     /// A name at the top; empty for the whole document.
     Top(&'a str),
     /// A field.
-    Field(&'a Place<'a>, &'a str),
+    Field(&'a Self, &'a str),
     /// A list's element.
-    Element(&'a Place<'a>, usize),
+    Element(&'a Self, usize),
 }
 
 impl fmt::Display for Place<'_> {

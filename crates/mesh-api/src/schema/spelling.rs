@@ -7,7 +7,10 @@ pub(crate) fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let near_enough = (written.chars().count() / 3).max(1);
+    let near_enough = match written.chars().count() {
+        0..=3 => 1,
+        letters => (letters / 3).max(2),
+    };
     candidates
         .into_iter()
         .map(|candidate| (slips(written, candidate), candidate))

@@ -107,7 +107,7 @@ fn check_route(route: &HttpRoute, place: &str, findings: &mut Findings<'_>) {
 
 /// istio: nought turns the timeout off; otherwise whole milliseconds.
 fn check_timeout(timeout: Duration) -> Result<(), String> {
-    if timeout.subsec_nanos() % 1_000_000 == 0 {
+    if timeout.subsec_nanos().is_multiple_of(1_000_000) {
         return Ok(());
     }
     Err("must be a whole number of milliseconds".to_owned())
