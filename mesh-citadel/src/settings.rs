@@ -1,0 +1,111 @@
+//! Flags, and the settings that they become once they were checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use mesh_model::ident::{IdentError, TrustDomain};
+use mesh_runtime::log::Format;
+use mesh_runtime::settings::parse_duration;
+
+use crate::issue::profile::{BadLifetimes, Lifetimes};
+
+/// The certificate authority of the mesh.
+#[derive(Debug, Parser)]
+#[command(name = "mesh-citadel", version)]
+pub struct Flags {
+    /// Where certificates are asked for (gRPC over TLS).
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: SocketAddr,
+    /// Where health and metrics are served.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: SocketAddr,
+    /// Directory of the CA: ca-key.pem, ca-cert.pem, root-cert.pem. Made when it is empty.
+    #[arg(long, value_name = "DIR")]
+    pub ca_dir: PathBuf,
+    /// Directory of accepted tokens; it is watched.
+    #[arg(long, value_name = "DIR")]
+    pub accepted_tokens: PathBuf,
+    /// Trust domain of all identities.
+    #[arg(long, value_name = "NAME", default_value = "cluster.local")]
+    pub trust_domain: String,
+    /// Lifetime of a certificate whose request names none.
+    // istio: DEFAULT_WORKLOAD_CERT_TTL
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    pub workload_cert_ttl: Duration,
+    /// Longest lifetime that a request may ask for.
+    // istio: MAX_WORKLOAD_CERT_TTL
+    #[arg(long, value_name = "DURATION", default_value = "2160h", value_parser = parse_duration)]
+    pub max_workload_cert_ttl: Duration,
+    /// What is logged: error, warn, info, debug, trace, or TARGET=LEVEL,...
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// Why flags are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSettings {
+    /// The trust domain.
+    #[error("--trust-domain: {0}")]
+    TrustDomain(#[from] IdentError),
+    /// The lifetimes.
+    #[error("--workload-cert-ttl, --max-workload-cert-ttl: {0}")]
+    Lifetimes(#[from] BadLifetimes),
+}
+
+/// What citadel runs with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where certificates are asked for.
+    pub address: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin: SocketAddr,
+    /// Directory of the CA.
+    pub ca_dir: PathBuf,
+    /// Directory of accepted tokens.
+    pub accepted_tokens: PathBuf,
+    /// Trust domain of all identities.
+    pub trust_domain: TrustDomain,
+    /// Lifetimes of certificates.
+    pub lifetimes: Lifetimes,
+}
+
+impl TryFrom<Flags> for Settings {
+    type Error = BadSettings;
+
+    fn try_from(flags: Flags) -> Result<Self, BadSettings> {
+        Ok(Self {
+            address: flags.address,
+            admin: flags.admin,
+            ca_dir: flags.ca_dir,
+            accepted_tokens: flags.accepted_tokens,
+            trust_domain: TrustDomain::parse(&flags.trust_domain)?,
+            lifetimes: Lifetimes::new(flags.workload_cert_ttl, flags.max_workload_cert_ttl)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
