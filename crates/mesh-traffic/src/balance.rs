@@ -133,3 +133,6 @@ fn scale(random: u64, below: u64) -> Option<usize> {
     }
     usize::try_from((u128::from(random) * u128::from(below)) >> 64).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,3 +19,6 @@ mod redirect;
 mod retry;
 pub(crate) mod route;
 mod tls;
+
+#[cfg(test)]
+mod tests;

@@ -95,8 +95,9 @@ pub fn decide_route<'t>(
             ..on_host
         };
     }
+    let path = head.path_only();
     let mut routes = virtual_host.routes.iter().enumerate();
-    let Some((route, found)) = routes.find(|(_, route)| route.matches.matches(head)) else {
+    let Some((route, found)) = routes.find(|(_, route)| route.matches.matches(head, path)) else {
         return on_host;
     };
     let choice = found.choose(draw);
@@ -185,3 +186,6 @@ pub(crate) fn weighted(
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

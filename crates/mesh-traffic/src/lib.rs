@@ -13,13 +13,16 @@ pub mod config;
 pub mod decide;
 pub mod endpoint;
 pub mod listener;
-pub mod matching;
+mod matching;
 pub mod reject;
 pub mod retry;
 pub mod route;
 pub mod shape;
-pub mod template;
+mod template;
 pub mod tls;
+
+#[cfg(test)]
+mod testing;
 
 pub use balance::Balancer;
 pub use cluster::Cluster;
@@ -27,6 +30,7 @@ pub use config::Config;
 pub use decide::{Action, Forward, RouteAt, RouteDecision, decide_route};
 pub use endpoint::{Endpoint, Endpoints};
 pub use listener::{ConnFacts, FilterChain, Listener, Network, Transport};
+pub use matching::text::Pattern;
 pub use reject::Reject;
 pub use retry::{FailureKind, RetryPolicy};
 pub use route::RouteTable;

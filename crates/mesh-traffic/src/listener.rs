@@ -1,5 +1,7 @@
 //! Listeners: where to bind, and which filter chain a connection gets.
 
+mod same;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,7 +206,7 @@ pub struct AccessLog {
 }
 
 /// Where bytes are passed on to.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpProxy {
     /// Prefix of statistics.
     pub stat_prefix: Str,

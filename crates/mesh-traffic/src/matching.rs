@@ -1,9 +1,9 @@
 //! Whether a value matches: texts, hosts, requests, connections.
 
-pub mod chain;
-pub mod header;
-pub mod host;
-pub mod path;
-pub mod query;
-pub mod route;
-pub mod text;
+pub(crate) mod chain;
+pub(crate) mod header;
+pub(crate) mod host;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod route;
+pub(crate) mod text;

@@ -228,3 +228,6 @@ impl RetryPolicy {
         base.saturating_mul(DEFAULT_MAX_FACTOR)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ fn without_default_port(head: &RequestHead, scheme: Scheme) -> &str {
         .strip_suffix(default)
         .unwrap_or(&head.authority)
 }
+
+#[cfg(test)]
+mod tests;

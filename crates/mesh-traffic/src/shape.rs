@@ -170,3 +170,6 @@ fn put(fields: &mut Fields, name: &str, value: &[u8]) {
 fn append(fields: &mut Fields, name: &str, value: &[u8]) {
     fields.append(name, value).ok();
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,3 +216,6 @@ impl Field {
         out.extend(value.iter().take(self.max));
     }
 }
+
+#[cfg(test)]
+mod tests;

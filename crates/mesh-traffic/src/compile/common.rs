@@ -15,6 +15,9 @@ use prost::{Message, Name};
 
 use crate::reject::{Compiled, Fault};
 
+/// Longest duration of the protobuf type: ten thousand years.
+const MAX_SECONDS: u64 = 315_576_000_000;
+
 /// A non-empty text, or `None`.
 pub(super) fn text(text: &str) -> Option<Str> {
     (!text.is_empty()).then(|| text.into())
@@ -36,7 +39,7 @@ pub(super) fn number(value: Option<&wkt::UInt32Value>) -> Option<u32> {
 pub(super) fn duration(field: &str, value: Option<&wkt::Duration>) -> Compiled<Option<Duration>> {
     let Some(value) = value else { return Ok(None) };
     match (u64::try_from(value.seconds), u32::try_from(value.nanos)) {
-        (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
+        (Ok(seconds), Ok(nanos)) if seconds <= MAX_SECONDS && nanos < 1_000_000_000 => {
             Ok(Some(Duration::new(seconds, nanos)))
         }
         _ => Err(Fault::new(field, "is a negative or malformed duration")),

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::listener::{ConnFacts, Transport};
 
 /// What connections a chain takes; empty lists and `None` take all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ChainMatch {
     pub(crate) destination_port: Option<u16>,
     pub(crate) destinations: Vec<IpNet>,
@@ -145,3 +145,6 @@ fn by_network(networks: &[IpNet], address: IpAddr) -> Specificity {
         .map(|network| 1 + usize::from(network.prefix_len()))
         .max()
 }
+
+#[cfg(test)]
+mod tests;

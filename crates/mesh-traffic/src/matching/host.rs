@@ -90,3 +90,6 @@ fn lowered(name: &str) -> Cow<'_, str> {
         false => Cow::Borrowed(name),
     }
 }
+
+#[cfg(test)]
+mod tests;

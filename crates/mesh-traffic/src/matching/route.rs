@@ -16,8 +16,9 @@ pub(crate) struct RouteMatch {
 }
 
 impl RouteMatch {
-    pub(crate) fn matches(&self, head: &RequestHead) -> bool {
-        self.path.matches(head.path_only())
+    /// `path` is the head's path without its query, taken once for all routes.
+    pub(crate) fn matches(&self, head: &RequestHead, path: &str) -> bool {
+        self.path.matches(path)
             && (!self.grpc_only || head.is_grpc())
             && self.headers.iter().all(|header| header.matches(head))
             && (self.query.is_empty() || {

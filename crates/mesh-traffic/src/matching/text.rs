@@ -56,12 +56,19 @@ impl Pattern {
     }
 }
 
+/// Classes such as `\w` mean ASCII, as they do in RE2; a pattern that needs more gets Unicode.
 fn build(text: &str) -> Result<Regex, String> {
+    with(text, false)
+        .or_else(|_not_ascii| with(text, true))
+        .map_err(|error| format!("{text:?} is no usable pattern: {}", last_line(&error)))
+}
+
+fn with(text: &str, unicode: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text)
+        .unicode(unicode)
         .size_limit(MAX_PROGRAM)
         .dfa_size_limit(MAX_CACHE)
         .build()
-        .map_err(|error| format!("{text:?} is no usable pattern: {}", last_line(&error)))
 }
 
 /// The library draws the pattern with a caret under the fault; its last line is the sentence.
@@ -72,7 +79,7 @@ fn last_line(error: &regex::Error) -> String {
 
 /// What a text must be like.
 #[derive(Debug, Clone)]
-pub struct TextMatch {
+pub(crate) struct TextMatch {
     pub(crate) rule: Rule,
     /// Whether letters' case is ignored; patterns do not heed it.
     pub(crate) ignore_case: bool,
@@ -91,7 +98,7 @@ pub(crate) enum Rule {
 impl TextMatch {
     /// Whether the text matches.
     #[must_use]
-    pub fn matches(&self, text: &[u8]) -> bool {
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
         match &self.rule {
             Rule::Exact(want) => self.same(text, want),
             Rule::Prefix(want) => text.get(..want.len()).is_some_and(|t| self.same(t, want)),
@@ -114,3 +121,6 @@ impl TextMatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::cluster::LbPolicy;
+use crate::endpoint::Endpoint;
+use mesh_model::service::Health;
+
+fn endpoint(number: usize, health: Health, weight: u32, priority: u32) -> Endpoint {
+    Endpoint {
+        address: ([10, 0, 0, 1], 1000 + u16::try_from(number).unwrap()).into(),
+        weight,
+        health,
+        priority,
+        locality: Default::default(),
+        hostname: None,
+        transport_match: Vec::new(),
+        workload: None,
+    }
+}
+
+fn weighted(weights: &[u32]) -> Endpoints {
+    let all = weights.iter().enumerate();
+    let all = all.map(|(i, weight)| endpoint(i, Health::Healthy, *weight, 0));
+    Endpoints::new("e".into(), all.collect())
+}
+
+fn balancer(policy: LbPolicy) -> Balancer {
+    Balancer {
+        policy,
+        panic_threshold: 0,
+        turn: 0,
+    }
+}
+
+const IDLE: Choice<'static> = Choice {
+    load: &|_| 0,
+    tried: &[],
+    attempts: 1,
+};
+
+/// How often each endpoint is picked in so many draws.
+fn counts(policy: LbPolicy, endpoints: &Endpoints, draws: usize) -> Vec<usize> {
+    let mut balancer = balancer(policy);
+    let mut random = xorshift(7);
+    let mut counts = vec![0; endpoints.all.len()];
+    for _ in 0..draws {
+        counts[balancer.pick(endpoints, &IDLE, &mut random).unwrap()] += 1;
+    }
+    counts
+}
+
+fn xorshift(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}
+
+#[test]
+fn round_robin_takes_turns() {
+    assert_eq!(
+        counts(LbPolicy::RoundRobin, &weighted(&[1, 1, 1]), 9),
+        [3, 3, 3]
+    );
+}
+
+#[test]
+fn the_less_loaded_of_two_wins() {
+    let endpoints = weighted(&[1, 1]);
+    let choice = Choice {
+        load: &|index| [5, 1][index],
+        ..IDLE
+    };
+    let mut draws = [0, u64::MAX].into_iter().cycle();
+    let mut random = || draws.next().unwrap();
+    let mut balancer = balancer(LbPolicy::LeastRequest { choices: 2 });
+    assert_eq!(balancer.pick(&endpoints, &choice, &mut random), Some(1));
+    assert_eq!(balancer.pick(&endpoints, &choice, &mut random), Some(1));
+}
+
+#[test]
+fn nobody_healthy_means_nobody() {
+    let endpoints = Endpoints::new("e".into(), vec![endpoint(0, Health::Unhealthy, 1, 0)]);
+    let mut random = xorshift(1);
+    for policy in [
+        LbPolicy::RoundRobin,
+        LbPolicy::Random,
+        LbPolicy::LeastRequest { choices: 2 },
+    ] {
+        assert_eq!(balancer(policy).pick(&endpoints, &IDLE, &mut random), None);
+        assert_eq!(
+            balancer(policy).pick(&Endpoints::default(), &IDLE, &mut random),
+            None
+        );
+    }
+}
+
+#[test]
+fn in_panic_everybody_is_taken() {
+    let endpoints = Endpoints::new(
+        "e".into(),
+        vec![
+            endpoint(0, Health::Unhealthy, 1, 0),
+            endpoint(1, Health::Unhealthy, 1, 0),
+        ],
+    );
+    let mut balancer = Balancer {
+        panic_threshold: 50,
+        ..balancer(LbPolicy::RoundRobin)
+    };
+    assert!(balancer.pick(&endpoints, &IDLE, &mut xorshift(1)).is_some());
+}
+
+#[test]
+fn a_worse_priority_waits_for_the_better_to_be_gone() {
+    let with = |first: Health| {
+        let all = vec![endpoint(0, first, 1, 0), endpoint(1, Health::Healthy, 1, 1)];
+        let endpoints = Endpoints::new("e".into(), all);
+        balancer(LbPolicy::Random).pick(&endpoints, &IDLE, &mut xorshift(3))
+    };
+    assert_eq!(with(Health::Healthy), Some(0));
+    assert_eq!(with(Health::Draining), Some(1));
+}
+
+#[test]
+fn endpoints_tried_before_are_avoided_while_attempts_last() {
+    let endpoints = weighted(&[1, 1]);
+    let choice = Choice {
+        tried: &[0],
+        attempts: 2,
+        ..IDLE
+    };
+    let mut turns = balancer(LbPolicy::RoundRobin);
+    let picks = [(); 4].map(|()| turns.pick(&endpoints, &choice, &mut xorshift(1)));
+    assert_eq!(picks, [Some(1); 4]);
+    let all_tried = Choice {
+        tried: &[0, 1],
+        ..choice
+    };
+    assert!(
+        turns
+            .pick(&endpoints, &all_tried, &mut xorshift(1))
+            .is_some()
+    );
+}
+
+proptest! {
+    /// Over many choices, each endpoint gets its share and no unhealthy one gets any.
+    #[test]
+    fn weights_are_honoured(
+        weights in proptest::collection::vec(1u32..20, 1..8),
+        sick in any::<prop::sample::Index>(),
+        policy in prop_oneof![
+            Just(LbPolicy::RoundRobin),
+            Just(LbPolicy::Random),
+            Just(LbPolicy::LeastRequest { choices: 2 }),
+        ],
+    ) {
+        let mut all: Vec<_> = weights.iter().enumerate()
+            .map(|(i, weight)| endpoint(i, Health::Healthy, *weight, 0)).collect();
+        let sick = sick.index(all.len());
+        if all.len() > 1 {
+            all[sick].health = Health::Unhealthy;
+        }
+        let total: u32 = all.iter().filter(|e| e.health == Health::Healthy).map(|e| e.weight).sum();
+        let endpoints = Endpoints::new("e".into(), all);
+        let draws = 4000;
+        for (count, endpoint) in counts(policy, &endpoints, draws).iter().zip(&endpoints.all) {
+            if endpoint.health != Health::Healthy {
+                prop_assert_eq!(*count, 0);
+                continue;
+            }
+            let share = f64::from(endpoint.weight) / f64::from(total);
+            let expected = share * draws as f64;
+            // Five sigma of a binomial distribution; round robin lies far within.
+            let bound = 5.0 * (expected * (1.0 - share)).sqrt() + 2.0;
+            prop_assert!((*count as f64 - expected).abs() <= bound, "{count} of {expected}");
+        }
+    }
+
+    /// Weighted turns never run ahead of or behind their share by more than a few requests.
+    #[test]
+    fn weighted_turns_are_even(weights in proptest::collection::vec(1u32..50, 2..6), draws in 1usize..500) {
+        let endpoints = weighted(&weights);
+        let total: u32 = weights.iter().sum();
+        for (count, weight) in counts(LbPolicy::RoundRobin, &endpoints, draws).iter().zip(&weights) {
+            let expected = f64::from(*weight) / f64::from(total) * draws as f64;
+            prop_assert!((*count as f64 - expected).abs() <= 5.0, "{count} of {expected}");
+        }
+    }
+}
