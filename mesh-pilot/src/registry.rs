@@ -1,0 +1,110 @@
+//! Services, endpoints and workloads as the mesh knows them, whichever objects told of them.
+
+mod build;
+mod listeners;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mesh_model::name::{Hostname, NamespacedName};
+use mesh_model::net::Protocol;
+use mesh_model::service::{Endpoint, Service, Workload};
+
+pub use build::build;
+
+use crate::snapshot::view::InboundService;
+
+/// What is there.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// Services by host.
+    pub services: BTreeMap<Hostname, RegisteredService>,
+    /// Workloads by pod.
+    pub workloads: BTreeMap<NamespacedName, Arc<Workload>>,
+}
+
+/// A service with what answers for it.
+#[derive(Debug, Clone)]
+pub struct RegisteredService {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Its endpoints, sorted by address and port name.
+    pub endpoints: Vec<RegisteredEndpoint>,
+    /// Container ports that service ports lead to, where the service gives them as numbers.
+    pub target_ports: BTreeMap<u16, u16>,
+}
+
+/// An endpoint with the pod behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredEndpoint {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Name and namespace of the pod, if it is one.
+    pub pod: Option<NamespacedName>,
+}
+
+/// The services that lead to a workload's address.
+#[derive(Debug, Clone)]
+pub struct Leading {
+    /// What the bytes are, as the first of the services says.
+    pub protocol: Protocol,
+    /// The services, sorted by host.
+    pub services: Vec<InboundService>,
+}
+
+impl Registry {
+    /// The services by which `address` of a workload is called. Without any it is a port that
+    /// declares nothing.
+    #[must_use]
+    pub fn leading_to(&self, workload: &Workload, address: SocketAddr) -> Leading {
+        let mut protocol = None;
+        let mut services = Vec::new();
+        for registered in self.services.values() {
+            let Some(found) = registered.endpoints.iter().find(|known| {
+                known.endpoint.address == address && known.pod.as_ref() == Some(&workload.name)
+            }) else {
+                continue;
+            };
+            let mut ports = registered.service.ports.iter();
+            let Some(port) = ports.find(|port| port.name == found.endpoint.port_name) else {
+                continue;
+            };
+            protocol = protocol.or(Some(port.protocol));
+            services.push(InboundService {
+                service: registered.service.clone(),
+                port: port.port,
+            });
+        }
+        Leading {
+            protocol: protocol.unwrap_or(Protocol::Auto),
+            services,
+        }
+    }
+
+    /// The container port that `port` of the Service in front of a workload leads to; `port` itself
+    /// where no Service says another.
+    #[must_use]
+    pub fn target_port(&self, workload: &Workload, port: u16) -> u16 {
+        let in_front = self.services.values().filter(|registered| {
+            let service = &registered.service;
+            service.name.namespace == workload.name.namespace
+                && !service.selector.0.is_empty()
+                && workload.labels.contain(&service.selector)
+        });
+        for registered in in_front {
+            let Some(declared) = registered.service.ports.iter().find(|p| p.port == port) else {
+                continue;
+            };
+            let resolved = registered
+                .endpoints
+                .iter()
+                .filter(|known| known.pod.as_ref() == Some(&workload.name))
+                .find(|known| known.endpoint.port_name == declared.name)
+                .map(|known| known.endpoint.address.port());
+            let numbered = registered.target_ports.get(&port).copied();
+            return resolved.or(numbered).unwrap_or(port);
+        }
+        port
+    }
+}

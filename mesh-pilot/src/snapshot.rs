@@ -1,0 +1,256 @@
+//! The world as of one version of the configuration: immutable, and asked for one view per proxy.
+
+pub mod destination_rule;
+pub mod gateway;
+pub mod peer_authentication;
+mod read;
+pub mod rules;
+pub mod view;
+mod virtual_service;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mesh_api::ResourceSet;
+use mesh_model::Str;
+use mesh_model::diag::Diagnostic;
+use mesh_model::ident::SpiffeId;
+use mesh_model::name::NamespacedName;
+use mesh_model::service::{Endpoint, Workload};
+
+use crate::registry::{RegisteredEndpoint, RegisteredService, Registry};
+use destination_rule::DestinationRules;
+use gateway::Gateway;
+use peer_authentication::PeerAuthentications;
+use rules::Routing;
+use view::{
+    InboundPort, MeshConstants, MtlsMode, OutboundPort, Role, RouterView, SidecarView, View,
+    VisibleService, is_carried,
+};
+
+/// Everything that was configured, as of one version.
+pub struct World {
+    /// The version of the configuration it was made from.
+    pub version: u64,
+    /// Services and workloads.
+    pub registry: Registry,
+    /// What could not be carried over; objects with errors of their own never come here.
+    pub diagnostics: Vec<Diagnostic>,
+    mesh: Arc<MeshConstants>,
+    routings: Vec<Arc<Routing>>,
+    gateways: Vec<Gateway>,
+    authentications: PeerAuthentications,
+    visible: BTreeMap<Str, Arc<[Arc<VisibleService>]>>,
+}
+
+/// A proxy that asks for its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProxyId {
+    /// Name and namespace of its pod.
+    pub workload: NamespacedName,
+    /// What it is there for.
+    pub kind: ProxyKind,
+}
+
+/// What a proxy is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProxyKind {
+    /// Beside one workload.
+    Sidecar,
+    /// At an edge.
+    Router,
+}
+
+impl World {
+    /// Makes the world of a set of resources.
+    #[must_use]
+    pub fn build(set: &ResourceSet, mesh: Arc<MeshConstants>, version: u64) -> Self {
+        let (registry, diagnostics) = crate::registry::build(set, &mesh.domain);
+        let configured = read::configuration(set, &mesh.domain);
+        let authentications =
+            PeerAuthentications::new(configured.authentications, &mesh.root_namespace);
+        let rules = DestinationRules::new(&configured.rules, &mesh.root_namespace);
+        let mut world = Self {
+            version,
+            registry,
+            diagnostics,
+            mesh,
+            routings: configured.routings,
+            gateways: configured.gateways,
+            authentications,
+            visible: BTreeMap::new(),
+        };
+        world.visible = world.visible_by_namespace(&rules);
+        world
+    }
+
+    /// What a proxy's configuration is made from; none while its workload is not known.
+    #[must_use]
+    pub fn view(&self, proxy: &ProxyId) -> Option<View> {
+        let workload = self.registry.workloads.get(&proxy.workload)?;
+        let namespace = &workload.name.namespace;
+        let services = self.visible.get(namespace).cloned().unwrap_or_default();
+        let role = match proxy.kind {
+            ProxyKind::Sidecar => Role::Sidecar(self.sidecar(workload, &services)),
+            ProxyKind::Router => Role::Router(RouterView {
+                listeners: gateway::listeners(
+                    &self.gateways,
+                    &self.routings,
+                    &self.registry,
+                    workload,
+                ),
+            }),
+        };
+        Some(View {
+            mesh: self.mesh.clone(),
+            namespace: namespace.clone(),
+            labels: workload.labels.clone(),
+            services,
+            role,
+        })
+    }
+
+    /// How many VirtualServices are in force.
+    #[must_use]
+    pub fn virtual_services(&self) -> usize {
+        self.routings.len()
+    }
+
+    fn sidecar(&self, workload: &Workload, services: &[Arc<VisibleService>]) -> SidecarView {
+        let Some(binds) = &workload.binds else {
+            return SidecarView::default();
+        };
+        let ordered = virtual_service::for_sidecars(&self.routings, &workload.name.namespace);
+        let hosts = services.iter().map(|s| &s.service.hostname);
+        SidecarView {
+            inbound: self.inbound(workload),
+            outbound: binds
+                .outbound
+                .iter()
+                .filter_map(|(target, bind)| outbound_port(target, *bind))
+                .collect(),
+            http_proxy: binds.http_proxy,
+            unregistered: virtual_service::unregistered(&ordered, hosts),
+        }
+    }
+
+    fn inbound(&self, workload: &Workload) -> Vec<InboundPort> {
+        let binds = workload.binds.iter().flat_map(|binds| &binds.inbound);
+        binds
+            .filter_map(|(&port, bind)| {
+                let leading = self.registry.leading_to(workload, bind.bind);
+                is_carried(leading.protocol).then(|| InboundPort {
+                    port,
+                    bind: bind.bind,
+                    app: bind.app,
+                    protocol: leading.protocol,
+                    mode: self.mode(workload, port),
+                    services: leading.services,
+                })
+            })
+            .collect()
+    }
+
+    fn mode(&self, workload: &Workload, port: u16) -> MtlsMode {
+        let namespace = &workload.name.namespace;
+        self.authentications.mode(namespace, &workload.labels, port)
+    }
+
+    /// Services as each namespace with a workload sees them.
+    fn visible_by_namespace(
+        &self,
+        rules: &DestinationRules,
+    ) -> BTreeMap<Str, Arc<[Arc<VisibleService>]>> {
+        let endpoints: Vec<_> = self
+            .registry
+            .services
+            .values()
+            .map(|service| (service, self.effective_endpoints(service)))
+            .collect();
+        let namespaces = self.registry.workloads.keys().map(|name| &name.namespace);
+        let mut out = BTreeMap::new();
+        for namespace in namespaces {
+            out.entry(namespace.clone())
+                .or_insert_with(|| self.visible_from(namespace, rules, &endpoints));
+        }
+        out
+    }
+
+    fn visible_from(
+        &self,
+        namespace: &Str,
+        rules: &DestinationRules,
+        endpoints: &[(&RegisteredService, Arc<[Endpoint]>)],
+    ) -> Arc<[Arc<VisibleService>]> {
+        let ordered = virtual_service::for_sidecars(&self.routings, namespace);
+        endpoints
+            .iter()
+            .map(|(registered, endpoints)| {
+                let service = &registered.service;
+                let host = &service.hostname;
+                Arc::new(VisibleService {
+                    service: service.clone(),
+                    endpoints: endpoints.clone(),
+                    accounts: self.accounts(endpoints),
+                    policy: rules.lookup(namespace, &service.name.namespace, host),
+                    routing: virtual_service::most_specific(&ordered, host).cloned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Endpoints that take mutual TLS: those with a sidecar whose port does not refuse it.
+    fn effective_endpoints(&self, service: &RegisteredService) -> Arc<[Endpoint]> {
+        let accepts = |known: &RegisteredEndpoint| {
+            let workload = known
+                .pod
+                .as_ref()
+                .and_then(|pod| self.registry.workloads.get(pod));
+            workload.is_none_or(|workload| {
+                let port = container_port(workload, &known.endpoint);
+                self.mode(workload, port) != MtlsMode::Disable
+            })
+        };
+        service
+            .endpoints
+            .iter()
+            .map(|known| Endpoint {
+                mutual_tls: known.endpoint.mutual_tls && accepts(known),
+                ..known.endpoint.clone()
+            })
+            .collect()
+    }
+
+    fn accounts(&self, endpoints: &[Endpoint]) -> Vec<SpiffeId> {
+        let mut ids: Vec<_> = endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.service_account.as_ref())
+            .map(|account| SpiffeId::of_workload(&self.mesh.trust_domain, account))
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+}
+
+/// The container's port behind an endpoint's address, which may be another where the address was moved.
+fn container_port(workload: &Workload, endpoint: &Endpoint) -> u16 {
+    workload
+        .binds
+        .iter()
+        .flat_map(|binds| &binds.inbound)
+        .find(|(_, bound)| bound.bind == endpoint.address)
+        .map_or_else(|| endpoint.address.port(), |(&port, _)| port)
+}
+
+fn outbound_port(target: &str, bind: std::net::SocketAddr) -> Option<OutboundPort> {
+    let (host, port) = target.rsplit_once(':')?;
+    Some(OutboundPort {
+        host: mesh_model::name::Hostname::parse(host).ok()?,
+        port: port.parse().ok()?,
+        bind,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! From what users wrote to rules that speak of complete names.
+
+use std::sync::Arc;
+
+use mesh_api::networking::destination_rule as dr;
+use mesh_api::networking::gateway as gw;
+use mesh_api::networking::string_match::StringMatch;
+use mesh_api::networking::virtual_service as vs;
+use mesh_api::security::peer_authentication as pa;
+use mesh_api::to_model::{resolve_gateway, resolve_host};
+use mesh_api::{ObjectMeta, Resource, ResourceSet};
+use mesh_model::Str;
+use mesh_model::name::{Hostname, NamespacedName};
+
+use super::destination_rule::DestinationRule;
+use super::gateway::{Gateway, ServedHost, Server};
+use super::peer_authentication::PeerAuthentication;
+use super::rules::{
+    Balancer, ClientTls, Destination, DestinationPolicy, Export, GatewayRef, HeaderChanges,
+    HeaderOperations, HttpMatch, HttpRule, PolicyBlocks, Routing, SubsetPolicy, TextMatch,
+    TrafficPolicy,
+};
+use super::view::MtlsMode;
+
+/// What the mesh's own configuration says, each list the oldest first.
+pub(super) struct Configuration {
+    pub(super) routings: Vec<Arc<Routing>>,
+    pub(super) rules: Vec<DestinationRule>,
+    pub(super) gateways: Vec<Gateway>,
+    pub(super) authentications: Vec<PeerAuthentication>,
+}
+
+/// Reads the mesh's own configuration.
+pub(super) fn configuration(set: &ResourceSet, domain: &str) -> Configuration {
+    Configuration {
+        routings: each(&set.virtual_services, domain, |scope, spec| {
+            Some(Arc::new(routing(scope, spec)))
+        }),
+        rules: each(&set.destination_rules, domain, destination_rule),
+        gateways: each(&set.gateways, domain, |scope, spec| {
+            Some(gateway(scope, spec))
+        }),
+        authentications: each(&set.peer_authentications, domain, |scope, spec| {
+            Some(authentication(scope, spec))
+        }),
+    }
+}
+
+fn each<T, U>(
+    resources: &[Arc<Resource<T>>],
+    domain: &str,
+    read: impl Fn(&Scope<'_>, &T) -> Option<U>,
+) -> Vec<U> {
+    let read = |resource: &Arc<Resource<T>>| {
+        let meta = &resource.meta;
+        read(&Scope { meta, domain }, &resource.spec)
+    };
+    resources.iter().filter_map(read).collect()
+}
+
+/// Where an object's short names are completed.
+struct Scope<'a> {
+    meta: &'a ObjectMeta,
+    domain: &'a str,
+}
+
+impl Scope<'_> {
+    fn name(&self) -> NamespacedName {
+        NamespacedName {
+            namespace: self.meta.namespace.clone(),
+            name: self.meta.name.clone(),
+        }
+    }
+
+    fn host(&self, written: &str) -> Option<Hostname> {
+        resolve_host(written, &self.meta.namespace, self.domain).ok()
+    }
+
+    fn export(&self, written: &[String]) -> Export {
+        if written.is_empty() || written.iter().any(|namespace| namespace == "*") {
+            return Export::Everyone;
+        }
+        let named = written.iter().map(|namespace| match namespace.as_str() {
+            "." => self.meta.namespace.clone(),
+            other => other.into(),
+        });
+        Export::Namespaces(named.collect())
+    }
+
+    fn gateway(&self, written: &str) -> GatewayRef {
+        if written == vs::MESH_GATEWAY {
+            return GatewayRef::Mesh;
+        }
+        let (namespace, name) = resolve_gateway(written, &self.meta.namespace);
+        GatewayRef::Named(NamespacedName {
+            namespace: namespace.into(),
+            name: name.into(),
+        })
+    }
+
+    /// istio: the path by which tools find the object, always of this version.
+    fn config_path(&self, group: &str, version: &str, kind: &str) -> Str {
+        let (namespace, name) = (&self.meta.namespace, &self.meta.name);
+        format!("/apis/{group}/{version}/namespaces/{namespace}/{kind}/{name}").into()
+    }
+}
+
+const NETWORKING: &str = "networking.istio.io";
+const NETWORKING_VERSION: &str = "v1alpha3";
+
+fn routing(scope: &Scope<'_>, spec: &vs::VirtualService) -> Routing {
+    Routing {
+        name: scope.name(),
+        config: scope.config_path(NETWORKING, NETWORKING_VERSION, "virtual-service"),
+        hosts: spec.hosts.iter().filter_map(|h| scope.host(h)).collect(),
+        gateways: spec.gateways().map(|g| scope.gateway(g)).collect(),
+        export: scope.export(&spec.export_to),
+        http: spec
+            .http
+            .iter()
+            .map(|rule| http_rule(scope, rule))
+            .collect(),
+    }
+}
+
+fn http_rule(scope: &Scope<'_>, rule: &vs::HttpRoute) -> HttpRule {
+    let destinations = rule.route.iter().filter_map(|to| {
+        Some(Destination {
+            host: scope.host(&to.destination.host)?,
+            port: to.destination.port.map(|port| port.number),
+            subset: to.destination.subset.as_str().into(),
+            weight: to.weight,
+            headers: headers(&to.headers),
+        })
+    });
+    HttpRule {
+        name: rule.name.as_str().into(),
+        matches: rule.matches.iter().map(|m| http_match(scope, m)).collect(),
+        route: destinations.collect(),
+        // Zero switches the limit off, as absence does.
+        timeout: rule.timeout.filter(|timeout| !timeout.is_zero()),
+        headers: headers(&rule.headers),
+    }
+}
+
+fn http_match(scope: &Scope<'_>, wanted: &vs::HttpMatch) -> HttpMatch {
+    let texts = |map: &std::collections::BTreeMap<String, StringMatch>| {
+        map.iter()
+            .map(|(name, text)| (name.clone(), text_match(text)))
+            .collect()
+    };
+    let one = |text: &Option<StringMatch>| text.as_ref().and_then(text_match);
+    HttpMatch {
+        name: wanted.name.as_str().into(),
+        uri: one(&wanted.uri),
+        ignore_uri_case: wanted.ignore_uri_case,
+        scheme: one(&wanted.scheme),
+        method: one(&wanted.method),
+        authority: one(&wanted.authority),
+        headers: texts(&wanted.headers),
+        without_headers: texts(&wanted.without_headers),
+        query_params: texts(&wanted.query_params),
+        port: wanted.port,
+        source_labels: wanted.source_labels.clone(),
+        source_namespace: wanted.source_namespace.as_str().into(),
+        gateways: wanted.gateways.iter().map(|g| scope.gateway(g)).collect(),
+    }
+}
+
+fn text_match(text: &StringMatch) -> Option<TextMatch> {
+    match text {
+        StringMatch::Exact(text) => Some(TextMatch::Exact(text.clone())),
+        StringMatch::Prefix(text) => Some(TextMatch::Prefix(text.clone())),
+        StringMatch::Regex(_) if text.is_presence() => None,
+        StringMatch::Regex(text) => Some(TextMatch::Regex(text.clone())),
+        StringMatch::Present => None,
+    }
+}
+
+fn headers(written: &vs::Headers) -> HeaderOperations {
+    let changes = |written: &vs::HeaderOperations| HeaderChanges {
+        set: written.set.clone(),
+        add: written.add.clone(),
+        remove: written.remove.clone(),
+    };
+    HeaderOperations {
+        request: changes(&written.request),
+        response: changes(&written.response),
+    }
+}
+
+fn destination_rule(scope: &Scope<'_>, spec: &dr::DestinationRule) -> Option<DestinationRule> {
+    let subsets = spec.subsets.iter().map(|subset| SubsetPolicy {
+        name: subset.name.as_str().into(),
+        labels: subset.labels.clone(),
+        traffic: traffic(subset.traffic_policy.as_ref()),
+    });
+    Some(DestinationRule {
+        name: scope.name(),
+        host: scope.host(&spec.host)?,
+        export: scope.export(&spec.export_to),
+        policy: DestinationPolicy {
+            config: scope.config_path(NETWORKING, NETWORKING_VERSION, "destination-rule"),
+            traffic: traffic(spec.traffic_policy.as_ref()),
+            subsets: subsets.collect(),
+        },
+    })
+}
+
+fn traffic(written: Option<&dr::TrafficPolicy>) -> TrafficPolicy {
+    let Some(written) = written else {
+        return TrafficPolicy::default();
+    };
+    let ports = written.port_level_settings.iter().map(|of_port| {
+        let own = blocks(of_port.load_balancer.as_ref(), of_port.tls.as_ref());
+        (of_port.port.number, own)
+    });
+    TrafficPolicy {
+        blocks: blocks(written.load_balancer.as_ref(), written.tls.as_ref()),
+        ports: ports.collect(),
+    }
+}
+
+fn blocks(balancer: Option<&dr::LoadBalancer>, tls: Option<&dr::ClientTls>) -> PolicyBlocks {
+    PolicyBlocks {
+        balancer: balancer.and_then(|balancer| match balancer.simple {
+            dr::SimpleLoadBalancer::Unspecified => None,
+            dr::SimpleLoadBalancer::RoundRobin => Some(Balancer::RoundRobin),
+            dr::SimpleLoadBalancer::LeastRequest => Some(Balancer::LeastRequest),
+            dr::SimpleLoadBalancer::Random => Some(Balancer::Random),
+        }),
+        tls: tls.map(|tls| match tls.mode {
+            dr::ClientTlsMode::Disable => ClientTls::Disable,
+            dr::ClientTlsMode::IstioMutual => ClientTls::IstioMutual,
+        }),
+    }
+}
+
+fn gateway(scope: &Scope<'_>, spec: &gw::Gateway) -> Gateway {
+    let servers = spec.servers.iter().map(|server| Server {
+        port: server.port.number,
+        bind: server.bind.parse().ok(),
+        hosts: server
+            .hosts
+            .iter()
+            .filter_map(|host| served_host(scope, host))
+            .collect(),
+    });
+    Gateway {
+        name: scope.name(),
+        selector: spec.selector.clone(),
+        servers: servers.collect(),
+    }
+}
+
+/// `[namespace/]host`, where the namespace may be `*` for any and `.` for the Gateway's own.
+fn served_host(scope: &Scope<'_>, written: &str) -> Option<ServedHost> {
+    let (namespace, host) = match written.split_once('/') {
+        None | Some(("*", _)) => (None, written.rsplit('/').next().unwrap_or(written)),
+        Some((".", host)) => (Some(scope.meta.namespace.clone()), host),
+        Some((namespace, host)) => (Some(namespace.into()), host),
+    };
+    Some(ServedHost {
+        namespace,
+        host: Hostname::parse(host).ok()?,
+    })
+}
+
+fn authentication(scope: &Scope<'_>, spec: &pa::PeerAuthentication) -> PeerAuthentication {
+    let ports = spec.port_level_mtls.iter();
+    PeerAuthentication {
+        name: scope.name(),
+        selector: spec.selected_labels().cloned(),
+        mode: mode(spec.mode()),
+        ports: ports.map(|(&port, tls)| (port, mode(tls.mode))).collect(),
+    }
+}
+
+fn mode(written: pa::MutualTlsMode) -> Option<MtlsMode> {
+    match written {
+        pa::MutualTlsMode::Unset => None,
+        pa::MutualTlsMode::Disable => Some(MtlsMode::Disable),
+        pa::MutualTlsMode::Permissive => Some(MtlsMode::Permissive),
+        pa::MutualTlsMode::Strict => Some(MtlsMode::Strict),
+    }
+}

@@ -1,0 +1,233 @@
+//! Routing and destination rules with everything resolved that does not depend on the proxy.
+//!
+//! Hosts are complete names, durations are durations, defaults of the API are filled in. What does
+//! depend on the proxy (ports, source labels, gateways) is kept for translate, which knows it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mesh_model::Str;
+use mesh_model::labels::Labels;
+use mesh_model::name::{Hostname, NamespacedName};
+
+/// A VirtualService, ready to be compiled for a proxy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routing {
+    /// Name and namespace of the VirtualService.
+    pub name: NamespacedName,
+    /// The path of the object by which tools find it from generated configuration.
+    pub config: Str,
+    /// Hosts it routes for, complete.
+    pub hosts: Vec<Hostname>,
+    /// The proxies that apply it.
+    pub gateways: Vec<GatewayRef>,
+    /// Who sees it.
+    pub export: Export,
+    /// Rules in order; the first that matches decides.
+    pub http: Vec<HttpRule>,
+}
+
+/// Which proxies a VirtualService, or one match of it, is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GatewayRef {
+    /// Every sidecar.
+    Mesh,
+    /// The proxies that a Gateway selects.
+    Named(NamespacedName),
+}
+
+/// Namespaces that see an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Export {
+    /// All.
+    Everyone,
+    /// These.
+    Namespaces(Vec<Str>),
+}
+
+impl Export {
+    /// Whether clients in `namespace` see the object.
+    #[must_use]
+    pub fn reaches(&self, namespace: &str) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Namespaces(list) => list.iter().any(|n| *n == namespace),
+        }
+    }
+}
+
+/// One `http[]` entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpRule {
+    /// Its name, or empty.
+    pub name: Str,
+    /// Alternatives; none means that it matches everything.
+    pub matches: Vec<HttpMatch>,
+    /// Where requests go.
+    pub route: Vec<Destination>,
+    /// Time for the whole request; none is unlimited.
+    pub timeout: Option<Duration>,
+    /// Header operations of the rule.
+    pub headers: HeaderOperations,
+}
+
+/// One weighted destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    /// Complete host.
+    pub host: Hostname,
+    /// Port, where the rule names one.
+    pub port: Option<u16>,
+    /// Subset, or empty.
+    pub subset: Str,
+    /// Share among the rule's destinations.
+    pub weight: u32,
+    /// Header operations for this destination alone.
+    pub headers: HeaderOperations,
+}
+
+/// Changes to the headers of requests and responses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderOperations {
+    /// On the way to the destination.
+    pub request: HeaderChanges,
+    /// On the way back.
+    pub response: HeaderChanges,
+}
+
+/// Changes to one set of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderChanges {
+    /// Overwritten.
+    pub set: BTreeMap<String, String>,
+    /// Appended.
+    pub add: BTreeMap<String, String>,
+    /// Deleted.
+    pub remove: Vec<String>,
+}
+
+/// Conditions that must all hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HttpMatch {
+    /// Its name, or empty.
+    pub name: Str,
+    /// The path without the query.
+    pub uri: Option<TextMatch>,
+    /// Whether letters of the path count the same in both cases.
+    pub ignore_uri_case: bool,
+    /// Scheme.
+    pub scheme: Option<TextMatch>,
+    /// Method.
+    pub method: Option<TextMatch>,
+    /// Host, with the port if the client sent one.
+    pub authority: Option<TextMatch>,
+    /// Headers; no condition means presence.
+    pub headers: BTreeMap<String, Option<TextMatch>>,
+    /// Headers that must not match; a missing one counts as empty.
+    pub without_headers: BTreeMap<String, Option<TextMatch>>,
+    /// Query parameters; no condition means presence.
+    pub query_params: BTreeMap<String, Option<TextMatch>>,
+    /// The port of the service or listener that the match is for.
+    pub port: Option<u16>,
+    /// Labels that the calling workload must have.
+    pub source_labels: Labels,
+    /// Namespace of the calling workload, or empty.
+    pub source_namespace: Str,
+    /// Replaces the rule's gateways where not empty.
+    pub gateways: Vec<GatewayRef>,
+}
+
+/// A condition on a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextMatch {
+    /// The whole text.
+    Exact(String),
+    /// Its beginning.
+    Prefix(String),
+    /// An RE2 expression for the whole text.
+    Regex(String),
+}
+
+/// The DestinationRules of one host, merged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DestinationPolicy {
+    /// The path of the (first) object.
+    pub config: Str,
+    /// For the whole host.
+    pub traffic: TrafficPolicy,
+    /// Named selections of endpoints.
+    pub subsets: Vec<SubsetPolicy>,
+}
+
+/// A named selection of a host's endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubsetPolicy {
+    /// Becomes part of the cluster's name.
+    pub name: Str,
+    /// What endpoints must carry.
+    pub labels: Labels,
+    /// What differs from the host's policy.
+    pub traffic: TrafficPolicy,
+}
+
+/// How to talk to endpoints, with the exceptions per port.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrafficPolicy {
+    /// For all ports.
+    pub blocks: PolicyBlocks,
+    /// Replaces the blocks wholesale for a port.
+    pub ports: BTreeMap<u16, PolicyBlocks>,
+}
+
+/// The parts of a policy that are inherited one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PolicyBlocks {
+    /// Choice of endpoint.
+    pub balancer: Option<Balancer>,
+    /// TLS towards endpoints; none lets mesh decide per endpoint.
+    pub tls: Option<ClientTls>,
+}
+
+/// Simple ways to choose an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balancer {
+    /// One after the other.
+    RoundRobin,
+    /// The less busy of two drawn.
+    LeastRequest,
+    /// Drawn.
+    Random,
+}
+
+/// TLS that a user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTls {
+    /// None.
+    Disable,
+    /// The mesh's own, whatever is known of the endpoint.
+    IstioMutual,
+}
+
+impl DestinationPolicy {
+    /// What holds for `port` of `subset` (or of the whole host): subset and port before subset,
+    /// before port, before the host's.
+    #[must_use]
+    pub fn blocks_for(&self, subset: Option<&SubsetPolicy>, port: u16) -> PolicyBlocks {
+        let whole = self
+            .traffic
+            .ports
+            .get(&port)
+            .unwrap_or(&self.traffic.blocks);
+        let Some(subset) = subset else {
+            return *whole;
+        };
+        if let Some(exact) = subset.traffic.ports.get(&port) {
+            return *exact;
+        }
+        let own = subset.traffic.blocks;
+        PolicyBlocks {
+            balancer: own.balancer.or(whole.balancer),
+            tls: own.tls.or(whole.tls),
+        }
+    }
+}

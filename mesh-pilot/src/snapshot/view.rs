@@ -1,0 +1,188 @@
+//! What one proxy's configuration is made from, and nothing else.
+//!
+//! Two proxies with equal views get equal resources. Whatever translate needs is in here, so that
+//! it can be called from tests and tools as it is from the server.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use mesh_model::Str;
+use mesh_model::ident::{SpiffeId, TrustDomain};
+use mesh_model::labels::Labels;
+use mesh_model::name::{Hostname, NamespacedName};
+use mesh_model::net::Protocol;
+use mesh_model::service::{Endpoint, Service, ServicePort};
+
+use super::rules::{DestinationPolicy, Routing};
+
+/// Everything that the configuration of one proxy depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// What holds for the whole mesh.
+    pub mesh: Arc<MeshConstants>,
+    /// Namespace of the proxy.
+    pub namespace: Str,
+    /// Labels of the proxy's workload.
+    pub labels: Labels,
+    /// Services that it may call, sorted by host.
+    pub services: Arc<[Arc<VisibleService>]>,
+    /// What it listens to.
+    pub role: Role,
+}
+
+/// What holds for the whole mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshConstants {
+    /// DNS suffix of services, for example `cluster.local`.
+    pub domain: Str,
+    /// The trust domain of the mesh's identities.
+    pub trust_domain: TrustDomain,
+    /// Namespace of mesh-wide configuration.
+    pub root_namespace: Str,
+    /// Name of the cluster in endpoints' metadata.
+    pub cluster_id: Str,
+}
+
+/// A service as clients of one namespace see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VisibleService {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Its endpoints; `mutual_tls` says what the server accepts, not only what it could.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Identities behind the endpoints, sorted.
+    pub accounts: Vec<SpiffeId>,
+    /// The DestinationRules that apply.
+    pub policy: Option<Arc<DestinationPolicy>>,
+    /// The VirtualService that sidecars apply.
+    pub routing: Option<Arc<Routing>>,
+}
+
+impl VisibleService {
+    /// The ports that connections can be made to.
+    pub fn tcp_ports(&self) -> impl Iterator<Item = &ServicePort> {
+        let ports = self.service.ports.iter();
+        ports.filter(|port| port.protocol != Protocol::Udp)
+    }
+}
+
+/// What kind of proxy it is, with what that kind listens to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Role {
+    /// Beside one workload.
+    Sidecar(SidecarView),
+    /// At an edge.
+    Router(RouterView),
+}
+
+/// What a sidecar listens to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SidecarView {
+    /// Ports of the workload.
+    pub inbound: Vec<InboundPort>,
+    /// Services that it calls.
+    pub outbound: Vec<OutboundPort>,
+    /// Where it serves as an explicit HTTP proxy.
+    pub http_proxy: Option<SocketAddr>,
+    /// VirtualServices for hosts that no service has.
+    pub unregistered: Vec<(Hostname, Arc<Routing>)>,
+}
+
+/// One port of a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundPort {
+    /// The container's port.
+    pub port: u16,
+    /// Where the proxy listens.
+    pub bind: SocketAddr,
+    /// Where the application listens.
+    pub app: SocketAddr,
+    /// How its bytes are understood.
+    pub protocol: Protocol,
+    /// Which connections are accepted.
+    pub mode: MtlsMode,
+    /// The services that lead to this port, sorted by host.
+    pub services: Vec<InboundService>,
+}
+
+/// A service that leads to a workload's port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundService {
+    /// The service.
+    pub service: Arc<Service>,
+    /// The port that its clients call.
+    pub port: u16,
+}
+
+/// Which connections a port accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MtlsMode {
+    /// Plaintext alone.
+    Disable,
+    /// Both.
+    Permissive,
+    /// Mutual TLS alone.
+    Strict,
+}
+
+/// A service's port with an address of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundPort {
+    /// Host of the service.
+    pub host: Hostname,
+    /// Port of the service.
+    pub port: u16,
+    /// Where the proxy listens on its behalf.
+    pub bind: SocketAddr,
+}
+
+/// What a gateway listens to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RouterView {
+    /// Servers that share an address, in order of address.
+    pub listeners: Vec<GatewayListener>,
+}
+
+/// Plain HTTP servers of Gateways that share an address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayListener {
+    /// The address.
+    pub bind: IpAddr,
+    /// Whether a Gateway named the address itself, which then is part of the route table's name.
+    pub explicit_bind: bool,
+    /// The port in the container.
+    pub port: u16,
+    /// The port that the Gateway declares.
+    pub declared_port: u16,
+    /// Virtual hosts, sorted by host.
+    pub hosts: Vec<GatewayHost>,
+}
+
+/// A virtual host of a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayHost {
+    /// What clients ask for.
+    pub host: Hostname,
+    /// VirtualServices for it with the Gateway each is bound by, oldest first.
+    pub routings: Vec<(NamespacedName, Arc<Routing>)>,
+}
+
+impl View {
+    /// The service of this host, if the proxy may call it.
+    #[must_use]
+    pub fn service(&self, host: &Hostname) -> Option<&VisibleService> {
+        let at = self
+            .services
+            .binary_search_by(|service| service.service.hostname.cmp(host))
+            .ok()?;
+        self.services.get(at).map(|service| &**service)
+    }
+}
+
+/// Whether proxies carry requests to ports of this protocol today: as HTTP. A port that declares
+/// nothing is taken for HTTP too, since nothing is sniffed yet; the well-known ports of other
+/// protocols are sorted out before.
+#[must_use]
+pub fn is_carried(protocol: Protocol) -> bool {
+    protocol.is_http() || protocol == Protocol::Auto
+}

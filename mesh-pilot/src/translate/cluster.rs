@@ -1,0 +1,267 @@
+//! Clusters: for each service's port and subset, and for each port of the proxy's own workload.
+
+use std::collections::{BTreeMap, HashMap};
+
+use mesh_model::net::Protocol;
+use mesh_model::service::{Service, ServicePort};
+use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::config::cluster::v3 as proto;
+use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, CommonLbConfig, DiscoveryType, EdsClusterConfig, LbPolicy,
+    TransportSocketMatch,
+    common_lb_config::{LocalityConfigSpecifier, LocalityWeightedLbConfig},
+};
+use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
+use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as http;
+use mesh_proto::envoy::envoy::r#type::v3::Percent;
+use mesh_proto::envoy::google::protobuf::{Duration, Struct};
+
+use super::{message, names, secret};
+use crate::snapshot::rules::{Balancer, ClientTls, PolicyBlocks, SubsetPolicy};
+use crate::snapshot::view::{InboundPort, View, VisibleService, is_carried};
+
+/// istio: meshConfig.connectTimeout, `mesh/v1alpha1/config.proto`.
+const CONNECT_TIMEOUT: Duration = Duration {
+    seconds: 10,
+    nanos: 0,
+};
+/// istio: the default since 1.14.
+const DEFAULT_BALANCER: Balancer = Balancer::LeastRequest;
+/// Where a cluster keeps its HTTP options.
+const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+/// Adds the clusters of a service: one per port, and per port and subset.
+pub(super) fn outbound(
+    view: &View,
+    service: &VisibleService,
+    out: &mut BTreeMap<String, proto::Cluster>,
+) {
+    let subsets = service.policy.iter().flat_map(|policy| &policy.subsets);
+    for port in service.tcp_ports() {
+        let whole = Target {
+            view,
+            service,
+            port,
+            subset: None,
+        };
+        out.insert(whole.name(), whole.cluster());
+        for subset in subsets.clone() {
+            let part = Target {
+                subset: Some(subset),
+                ..whole
+            };
+            out.insert(part.name(), part.cluster());
+        }
+    }
+}
+
+/// What an outbound cluster leads to.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    view: &'a View,
+    service: &'a VisibleService,
+    port: &'a ServicePort,
+    subset: Option<&'a SubsetPolicy>,
+}
+
+impl Target<'_> {
+    fn subset_name(&self) -> &str {
+        self.subset.map_or("", |s| s.name.as_str())
+    }
+
+    fn host(&self) -> &str {
+        self.service.service.hostname.as_str()
+    }
+
+    fn name(&self) -> String {
+        names::outbound_cluster(self.port.port, self.subset_name(), self.host())
+    }
+
+    fn cluster(&self) -> proto::Cluster {
+        let blocks = match &self.service.policy {
+            Some(policy) => policy.blocks_for(self.subset, self.port.port),
+            None => PolicyBlocks::default(),
+        };
+        let (transport_socket_matches, transport_socket) = self.transport(blocks.tls);
+        proto::Cluster {
+            cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
+            eds_cluster_config: Some(EdsClusterConfig {
+                eds_config: Some(message::ads()),
+                service_name: self.name(),
+            }),
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            lb_policy: lb_policy(blocks.balancer.unwrap_or(DEFAULT_BALANCER)).into(),
+            common_lb_config: Some(CommonLbConfig {
+                // Unready endpoints are told as unhealthy, so a share of them is no reason to
+                // send requests to all.
+                healthy_panic_threshold: Some(Percent { value: 0.0 }),
+                locality_config_specifier: Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(
+                    LocalityWeightedLbConfig {},
+                )),
+                ..Default::default()
+            }),
+            circuit_breakers: Some(unlimited()),
+            typed_extension_protocol_options: protocol_options(self.port.protocol),
+            transport_socket_matches,
+            transport_socket,
+            metadata: Some(self.metadata()),
+            name: self.name(),
+            ..Default::default()
+        }
+    }
+
+    /// Either a choice per endpoint or one transport for all.
+    fn transport(
+        &self,
+        tls: Option<ClientTls>,
+    ) -> (Vec<TransportSocketMatch>, Option<core::TransportSocket>) {
+        let mutual = || {
+            let sni = names::sni(self.port.port, self.subset_name(), self.host());
+            let trust_domain = &self.view.mesh.trust_domain;
+            secret::upstream(sni, &self.service.accounts, trust_domain)
+        };
+        match tls {
+            None => (per_endpoint(mutual()), None),
+            Some(ClientTls::Disable) => (Vec::new(), None),
+            Some(ClientTls::IstioMutual) => (Vec::new(), Some(mutual())),
+        }
+    }
+
+    fn metadata(&self) -> core::Metadata {
+        let mut fields = services_field([&*self.service.service]);
+        if let Some(policy) = self.service.policy.as_ref() {
+            let path = message::text(policy.config.as_str());
+            fields.fields.insert("config".into(), path);
+        }
+        if let Some(subset) = self.subset {
+            let name = message::text(subset.name.as_str());
+            fields.fields.insert("subset".into(), name);
+        }
+        message::metadata([("istio", fields)])
+    }
+}
+
+/// istio: auto mTLS chooses by what each endpoint's metadata says.
+fn per_endpoint(mutual: core::TransportSocket) -> Vec<TransportSocketMatch> {
+    vec![
+        TransportSocketMatch {
+            name: "tlsMode-istio".into(),
+            r#match: Some(message::structure([("tlsMode", message::text("istio"))])),
+            transport_socket: Some(mutual),
+        },
+        TransportSocketMatch {
+            name: "tlsMode-disabled".into(),
+            r#match: Some(Struct::default()),
+            transport_socket: Some(secret::plaintext()),
+        },
+    ]
+}
+
+/// The cluster of the application behind one of the workload's ports.
+pub(super) fn inbound(port: &InboundPort) -> proto::Cluster {
+    let name = names::inbound_cluster(port.port);
+    let application = endpoint::LbEndpoint {
+        host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(
+            endpoint::Endpoint {
+                address: Some(message::address(port.app)),
+                ..Default::default()
+            },
+        )),
+        ..Default::default()
+    };
+    let metadata = services_field(port.services.iter().map(|own| &*own.service));
+    proto::Cluster {
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
+        load_assignment: Some(endpoint::ClusterLoadAssignment {
+            cluster_name: name.clone(),
+            endpoints: vec![endpoint::LocalityLbEndpoints {
+                lb_endpoints: vec![application],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        lb_policy: LbPolicy::RoundRobin.into(),
+        circuit_breakers: Some(unlimited()),
+        typed_extension_protocol_options: application_options(port.protocol),
+        metadata: Some(message::metadata([("istio", metadata)])),
+        name,
+        ..Default::default()
+    }
+}
+
+fn services_field<'a>(services: impl IntoIterator<Item = &'a Service>) -> Struct {
+    let entries = services.into_iter().map(|service| {
+        message::object([
+            ("host", message::text(service.hostname.as_str())),
+            ("name", message::text(service.name.name.as_str())),
+            ("namespace", message::text(service.name.namespace.as_str())),
+        ])
+    });
+    message::structure([("services", message::list(entries.collect()))])
+}
+
+fn lb_policy(balancer: Balancer) -> LbPolicy {
+    match balancer {
+        Balancer::RoundRobin => LbPolicy::RoundRobin,
+        Balancer::LeastRequest => LbPolicy::LeastRequest,
+        Balancer::Random => LbPolicy::Random,
+    }
+}
+
+/// istio: nothing is limited until a DestinationRule limits it.
+fn unlimited() -> proto::CircuitBreakers {
+    proto::CircuitBreakers {
+        thresholds: vec![proto::circuit_breakers::Thresholds {
+            max_connections: message::number(u32::MAX),
+            max_pending_requests: message::number(u32::MAX),
+            max_requests: message::number(u32::MAX),
+            max_retries: message::number(u32::MAX),
+            track_remaining: true,
+            ..Default::default()
+        }],
+        per_host_thresholds: Vec::new(),
+    }
+}
+
+type Options = HashMap<String, mesh_proto::Any>;
+
+/// Between sidecars ALPN decides; where the application is known to speak HTTP/2 alone, it is said.
+fn protocol_options(protocol: Protocol) -> Options {
+    use http::http_protocol_options::{AutoHttpConfig, UpstreamProtocolOptions};
+    if protocol.is_http2() {
+        return options(http2());
+    }
+    if is_carried(protocol) {
+        return options(UpstreamProtocolOptions::AutoConfig(
+            AutoHttpConfig::default(),
+        ));
+    }
+    Options::new()
+}
+
+/// Towards the application there is no ALPN: HTTP/1.1 unless it is known to speak HTTP/2.
+fn application_options(protocol: Protocol) -> Options {
+    if protocol.is_http2() {
+        return options(http2());
+    }
+    Options::new()
+}
+
+fn http2() -> http::http_protocol_options::UpstreamProtocolOptions {
+    use http::http_protocol_options::explicit_http_config::ProtocolConfig;
+    use http::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
+    let options = core::Http2ProtocolOptions::default();
+    UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+        protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(options)),
+    })
+}
+
+fn options(chosen: http::http_protocol_options::UpstreamProtocolOptions) -> Options {
+    let message = http::HttpProtocolOptions {
+        upstream_protocol_options: Some(chosen),
+        ..Default::default()
+    };
+    HashMap::from([(HTTP_OPTIONS.to_owned(), pack(&message))])
+}

@@ -1,0 +1,68 @@
+//! Names of generated things. Dashboards, logs and patches of users depend on them: they are ABI.
+//!
+//! istio: the newest form of each name.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Cluster for calls to a service's port, or to a subset of its endpoints.
+#[must_use]
+pub fn outbound_cluster(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound|{port}|{subset}|{host}")
+}
+
+/// Cluster of the application behind a container port.
+#[must_use]
+pub fn inbound_cluster(port: u16) -> String {
+    format!("inbound|{port}||")
+}
+
+/// Virtual host of an inbound port.
+#[must_use]
+pub fn inbound_vhost(port: u16) -> String {
+    format!("inbound|http|{port}")
+}
+
+/// Server name by which gateways between networks pick the cluster.
+#[must_use]
+pub fn sni(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound_.{port}_.{subset}_.{host}")
+}
+
+/// Virtual host, and the route table that holds it alone.
+#[must_use]
+pub fn host_port(host: &str, port: u16) -> String {
+    format!("{host}:{port}")
+}
+
+/// Listener, and its filter chains.
+#[must_use]
+pub fn listener(address: SocketAddr) -> String {
+    format!("{}_{}", address.ip(), address.port())
+}
+
+/// Route table of the plain HTTP servers that share a gateway's port.
+#[must_use]
+pub fn gateway_routes(port: u16, explicit_bind: Option<IpAddr>) -> String {
+    match explicit_bind {
+        Some(ip) => format!("http.{port}.{ip}"),
+        None => format!("http.{port}"),
+    }
+}
+
+/// The one virtual host of a gateway's port that nothing is bound to.
+#[must_use]
+pub fn blackhole(port: u16) -> String {
+    format!("blackhole:{port}")
+}
+
+/// Route table of the explicit HTTP proxy.
+pub const HTTP_PROXY: &str = "http_proxy";
+/// Virtual host, and its route, for hosts that the mesh does not know.
+pub const BLOCK_ALL: &str = "block_all";
+/// A route that its rule does not name.
+pub const DEFAULT_ROUTE: &str = "default";
+/// Prefix of statistics; the `;` ends what belongs to it.
+#[must_use]
+pub fn stat_prefix(direction: &str, address: SocketAddr) -> String {
+    format!("{direction}_{};", listener(address))
+}

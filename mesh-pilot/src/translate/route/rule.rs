@@ -1,0 +1,165 @@
+//! The rules of one VirtualService as routes.
+
+use mesh_proto::envoy::envoy::config::route::v3 as proto;
+use mesh_proto::envoy::envoy::config::route::v3::route_action::{
+    ClusterSpecifier, HostRewriteSpecifier,
+};
+use mesh_proto::envoy::envoy::config::route::v3::route_match::PathSpecifier;
+use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
+    ClusterWeight, cluster_weight,
+};
+
+use super::headers::{host_rewrite, to_add};
+use super::matching::{self, Place};
+use crate::snapshot::rules::{Destination, HttpMatch, HttpRule, Routing};
+use crate::translate::{message, names};
+
+/// Compiles rules until the first that nothing passes.
+pub(super) fn routes(place: Place<'_>, routing: &Routing) -> Vec<proto::Route> {
+    let mut out = Vec::new();
+    let everything = [HttpMatch::default()];
+    for rule in &routing.http {
+        let matches = if rule.matches.is_empty() {
+            &everything[..]
+        } else {
+            &rule.matches[..]
+        };
+        for wanted in matches.iter().filter(|m| place.takes(m)) {
+            let made = route(place, routing, rule, wanted);
+            let last = is_catch_all(&made);
+            out.push(made);
+            if last {
+                return out;
+            }
+        }
+    }
+    out
+}
+
+/// Whether nothing passes the route.
+pub(super) fn is_catch_all(route: &proto::Route) -> bool {
+    route.r#match.as_ref().is_some_and(matching::is_catch_all)
+}
+
+fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatch) -> proto::Route {
+    let matched = matching::route_match(wanted);
+    let (cluster, only) = cluster_specifier(place, &rule.route);
+    let operation = operation(place, routing, &matched, only);
+    let mut action = super::forward(cluster, rule.timeout);
+    let rewrite = host_rewrite(&rule.headers.request)
+        .or_else(|| only.and_then(|only| host_rewrite(&only.headers.request)));
+    action.host_rewrite_specifier =
+        rewrite.map(|host| HostRewriteSpecifier::HostRewriteLiteral(host.to_owned()));
+    let mut made = proto::Route {
+        name: name(rule, wanted),
+        r#match: Some(matched),
+        metadata: Some(message::config_metadata(&routing.config)),
+        decorator: super::decorated(operation),
+        action: Some(proto::route::Action::Route(action)),
+        ..Default::default()
+    };
+    // With one destination its operations are the route's: there is no weighted entry for them.
+    for operations in [Some(&rule.headers), only.map(|d| &d.headers)]
+        .into_iter()
+        .flatten()
+    {
+        let (request, response) = (&operations.request, &operations.response);
+        made.request_headers_to_add.extend(to_add(request));
+        made.response_headers_to_add.extend(to_add(response));
+        let removed = request.remove.iter().cloned();
+        made.request_headers_to_remove.extend(removed);
+        let removed = response.remove.iter().cloned();
+        made.response_headers_to_remove.extend(removed);
+    }
+    made
+}
+
+fn name(rule: &HttpRule, wanted: &HttpMatch) -> String {
+    let rule = if rule.name.is_empty() {
+        names::DEFAULT_ROUTE
+    } else {
+        rule.name.as_str()
+    };
+    if wanted.name.is_empty() {
+        rule.to_owned()
+    } else {
+        format!("{rule}.{}", wanted.name)
+    }
+}
+
+/// The clusters of a rule; and its destination, if it has exactly one.
+fn cluster_specifier<'a>(
+    place: Place<'_>,
+    route: &'a [Destination],
+) -> (ClusterSpecifier, Option<&'a Destination>) {
+    if let [only] = route {
+        return (ClusterSpecifier::Cluster(cluster(place, only)), Some(only));
+    }
+    let clusters = route
+        .iter()
+        .filter(|destination| destination.weight > 0)
+        .map(|destination| weighted(place, destination))
+        .collect();
+    let weighted = proto::WeightedCluster {
+        clusters,
+        ..Default::default()
+    };
+    (ClusterSpecifier::WeightedClusters(weighted), None)
+}
+
+fn weighted(place: Place<'_>, destination: &Destination) -> ClusterWeight {
+    let (request, response) = (&destination.headers.request, &destination.headers.response);
+    let rewrite = host_rewrite(request);
+    ClusterWeight {
+        name: cluster(place, destination),
+        weight: message::number(destination.weight),
+        request_headers_to_add: to_add(request),
+        request_headers_to_remove: request.remove.clone(),
+        response_headers_to_add: to_add(response),
+        response_headers_to_remove: response.remove.clone(),
+        host_rewrite_specifier: rewrite
+            .map(|host| cluster_weight::HostRewriteSpecifier::HostRewriteLiteral(host.to_owned())),
+        ..Default::default()
+    }
+}
+
+/// The cluster's name, whether there is such a cluster or not: a missing one answers 503 NC.
+fn cluster(place: Place<'_>, destination: &Destination) -> String {
+    let host = destination.host.as_str();
+    names::outbound_cluster(port_of(place, destination), &destination.subset, host)
+}
+
+/// The named port, else the only one that the service has, else the one that is compiled for.
+fn port_of(place: Place<'_>, destination: &Destination) -> u16 {
+    if let Some(port) = destination.port {
+        return port;
+    }
+    match place
+        .view
+        .service(&destination.host)
+        .map(|s| &*s.service.ports)
+    {
+        Some([only]) => only.port,
+        Some(_) | None => place.port,
+    }
+}
+
+/// What tracing calls the route: `host:port/path` of its only destination, else the
+/// VirtualService's name in place of the host.
+fn operation(
+    place: Place<'_>,
+    routing: &Routing,
+    matched: &proto::RouteMatch,
+    only: Option<&Destination>,
+) -> String {
+    let path = match &matched.path_specifier {
+        Some(PathSpecifier::Path(path)) => path.clone(),
+        Some(PathSpecifier::Prefix(prefix)) => format!("{prefix}*"),
+        Some(PathSpecifier::SafeRegex(regex)) => regex.regex.clone(),
+        _ => "/*".to_owned(),
+    };
+    match only {
+        Some(only) => format!("{}:{}{path}", only.host, port_of(place, only)),
+        None => format!("{}:{}{path}", routing.name.name, place.port),
+    }
+}

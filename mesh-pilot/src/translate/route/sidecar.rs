@@ -1,0 +1,151 @@
+//! Route tables of sidecars: one for each service's port with a listener of its own, and the one
+//! of the explicit HTTP proxy, which holds every host.
+
+use std::collections::BTreeSet;
+
+use mesh_model::name::Hostname;
+use mesh_proto::envoy::envoy::config::route::v3 as proto;
+use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
+
+use super::matching::Place;
+use super::rule;
+use crate::snapshot::rules::Routing;
+use crate::snapshot::view::{SidecarView, View, VisibleService, is_carried};
+use crate::translate::{listener, names};
+
+/// The port whose hosts need no port in the authority.
+const HTTP_PORT: u16 = 80;
+/// What hosts outside the mesh get where traffic cannot be passed through.
+const BLOCKED: u32 = 502;
+
+/// The tables that the sidecar's listeners refer to.
+pub(in crate::translate) fn tables(
+    view: &View,
+    sidecar: &SidecarView,
+) -> Vec<proto::RouteConfiguration> {
+    let services = sidecar
+        .outbound
+        .iter()
+        .filter(|port| listener::is_http(view, port))
+        .filter_map(|port| view.service(&port.host).map(|s| (s, port.port)))
+        .map(|(service, port)| single(view, service, port));
+    let proxy = sidecar.http_proxy.map(|_| http_proxy(view, sidecar));
+    services.chain(proxy).collect()
+}
+
+/// istio: the table of a listener that only one service has; any Host will do.
+fn single(view: &View, service: &VisibleService, port: u16) -> proto::RouteConfiguration {
+    let name = names::host_port(service.service.hostname.as_str(), port);
+    let routes = service_routes(view, service, port);
+    let host = super::virtual_host(name.clone(), vec!["*".into()], routes);
+    super::table(name, vec![host])
+}
+
+fn http_proxy(view: &View, sidecar: &SidecarView) -> proto::RouteConfiguration {
+    let mut hosts = Hosts::default();
+    for service in view.services.iter() {
+        let ports = service.service.ports.iter();
+        for port in ports.filter(|port| is_carried(port.protocol)) {
+            let name = names::host_port(service.service.hostname.as_str(), port.port);
+            let domains = with_ports(domains(view, service), port.port);
+            hosts.add(name, domains, service_routes(view, service, port.port));
+        }
+    }
+    for (host, routing) in &sidecar.unregistered {
+        let routes = rule::routes(place(view, HTTP_PORT), routing);
+        let domains = with_ports(vec![host.to_string()], HTTP_PORT);
+        hosts.add(names::host_port(host.as_str(), HTTP_PORT), domains, routes);
+    }
+    hosts.list.push(block_all());
+    hosts.list.sort_by(|a, b| a.name.cmp(&b.name));
+    proto::RouteConfiguration {
+        // Ports tell services of one name apart here.
+        ignore_port_in_host_matching: false,
+        ..super::table(names::HTTP_PROXY.into(), hosts.list)
+    }
+}
+
+/// The rules that apply to the service, or its default route where none is left for this port.
+fn service_routes(view: &View, service: &VisibleService, port: u16) -> Vec<proto::Route> {
+    let ruled = |routing: &std::sync::Arc<Routing>| rule::routes(place(view, port), routing);
+    let routes = service.routing.as_ref().map(ruled).unwrap_or_default();
+    if routes.is_empty() {
+        return vec![default_route(&service.service.hostname, port)];
+    }
+    routes
+}
+
+fn place(view: &View, port: u16) -> Place<'_> {
+    Place {
+        view,
+        port,
+        gateway: None,
+    }
+}
+
+fn default_route(host: &Hostname, port: u16) -> proto::Route {
+    let cluster = names::outbound_cluster(port, "", host.as_str());
+    let action = super::forward(ClusterSpecifier::Cluster(cluster), None);
+    proto::Route {
+        name: names::DEFAULT_ROUTE.into(),
+        r#match: Some(super::everything()),
+        decorator: super::decorated(format!("{host}:{port}/*")),
+        action: Some(proto::route::Action::Route(action)),
+        ..Default::default()
+    }
+}
+
+fn block_all() -> proto::VirtualHost {
+    let response = proto::DirectResponseAction {
+        status: BLOCKED,
+        ..Default::default()
+    };
+    let route = proto::Route {
+        name: names::BLOCK_ALL.into(),
+        r#match: Some(super::everything()),
+        action: Some(proto::route::Action::DirectResponse(response)),
+        ..Default::default()
+    };
+    super::virtual_host(names::BLOCK_ALL.into(), vec!["*".into()], vec![route])
+}
+
+/// The names by which clients of the proxy's namespace may call a service.
+fn domains(view: &View, service: &VisibleService) -> Vec<String> {
+    let host = service.service.hostname.as_str();
+    let mut names = vec![host.to_owned(), format!("{host}.")];
+    let name = &service.service.name;
+    let suffix = format!(".{}.svc.{}", name.namespace, view.mesh.domain);
+    if let Some(short) = host.strip_suffix(&suffix) {
+        if name.namespace == view.namespace {
+            names.push(short.to_owned());
+        }
+        names.push(format!("{short}.{}.svc", name.namespace));
+        names.push(format!("{short}.{}", name.namespace));
+    }
+    names.extend(service.service.addresses.iter().map(ToString::to_string));
+    names
+}
+
+/// Port 80 may be left out of the authority, every other one must be in it.
+fn with_ports(names: Vec<String>, port: u16) -> Vec<String> {
+    let bare = names.iter().filter(|_| port == HTTP_PORT).cloned();
+    let with_port = names.iter().map(|name| names::host_port(name, port));
+    bare.chain(with_port).collect()
+}
+
+/// Virtual hosts whose domains are told apart: a domain stays with the first that claims it.
+#[derive(Default)]
+struct Hosts {
+    list: Vec<proto::VirtualHost>,
+    claimed: BTreeSet<String>,
+}
+
+impl Hosts {
+    fn add(&mut self, name: String, mut domains: Vec<String>, routes: Vec<proto::Route>) {
+        domains.retain(|domain| self.claimed.insert(domain.to_ascii_lowercase()));
+        if !domains.is_empty() && !routes.is_empty() {
+            let host = super::virtual_host(name, domains, routes);
+            self.list.push(host);
+        }
+    }
+}

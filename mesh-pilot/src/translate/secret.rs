@@ -1,0 +1,141 @@
+//! TLS on both sides of a connection between workloads. Keys never pass here: the proxy's own
+//! agent serves them under the two names that the contexts refer to.
+
+use mesh_model::ident::{SpiffeId, TrustDomain};
+use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
+use mesh_proto::envoy::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+
+use super::message::{self, WAIT_FOR_RESOURCE};
+
+/// Name of the workload's certificate and key.
+const OWN_CERTIFICATE: &str = "default";
+/// Name of the trust bundle.
+const TRUST_BUNDLE: &str = "ROOTCA";
+/// The static cluster of a proxy's bootstrap that leads to its agent.
+const AGENT: &str = "sds-grpc";
+
+/// What a client sidecar offers; the server's chains match on the first ones.
+const CLIENT_ALPN: [&str; 5] = ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"];
+/// What a server agrees to. It never agrees to the `istio` words, which only mark the client.
+const SERVER_ALPN: [&str; 2] = ["h2", "http/1.1"];
+
+/// Mutual TLS towards a service whose endpoints run as `accounts`.
+pub(super) fn upstream(
+    server_name: String,
+    accounts: &[SpiffeId],
+    trust_domain: &TrustDomain,
+) -> core::TransportSocket {
+    let sans = match accounts {
+        // Without a matcher anybody would do.
+        [] => vec![of_trust_domain(trust_domain)],
+        ids => ids.iter().map(exactly).collect(),
+    };
+    socket(pack(&tls::UpstreamTlsContext {
+        common_tls_context: Some(common(sans, &CLIENT_ALPN)),
+        sni: server_name,
+        ..Default::default()
+    }))
+}
+
+/// Mutual TLS of an inbound port, for clients of the mesh's own trust domain.
+pub(super) fn downstream(trust_domain: &TrustDomain) -> core::TransportSocket {
+    let sans = vec![of_trust_domain(trust_domain)];
+    socket(pack(&tls::DownstreamTlsContext {
+        common_tls_context: Some(common(sans, &SERVER_ALPN)),
+        require_client_certificate: message::yes(),
+        ..Default::default()
+    }))
+}
+
+/// No TLS.
+pub(super) fn plaintext() -> core::TransportSocket {
+    core::TransportSocket {
+        name: "envoy.transport_sockets.raw_buffer".into(),
+        config_type: Some(core::transport_socket::ConfigType::TypedConfig(pack(
+            &RawBuffer {},
+        ))),
+    }
+}
+
+fn socket(context: mesh_proto::Any) -> core::TransportSocket {
+    core::TransportSocket {
+        name: "envoy.transport_sockets.tls".into(),
+        config_type: Some(core::transport_socket::ConfigType::TypedConfig(context)),
+    }
+}
+
+fn common(sans: Vec<tls::SubjectAltNameMatcher>, alpn: &[&str]) -> tls::CommonTlsContext {
+    let validation = tls::common_tls_context::CombinedCertificateValidationContext {
+        default_validation_context: Some(tls::CertificateValidationContext {
+            match_typed_subject_alt_names: sans,
+            ..Default::default()
+        }),
+        validation_context_sds_secret_config: Some(secret(TRUST_BUNDLE)),
+        ..Default::default()
+    };
+    tls::CommonTlsContext {
+        tls_params: Some(tls::TlsParameters {
+            tls_minimum_protocol_version: tls::tls_parameters::TlsProtocol::TlSv12.into(),
+            tls_maximum_protocol_version: tls::tls_parameters::TlsProtocol::TlSv13.into(),
+            ..Default::default()
+        }),
+        tls_certificate_sds_secret_configs: vec![secret(OWN_CERTIFICATE)],
+        alpn_protocols: alpn.iter().map(|&p| p.to_owned()).collect(),
+        validation_context_type: Some(
+            tls::common_tls_context::ValidationContextType::CombinedValidationContext(validation),
+        ),
+        ..Default::default()
+    }
+}
+
+fn secret(name: &str) -> tls::SdsSecretConfig {
+    let grpc = core::GrpcService {
+        target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(
+            core::grpc_service::EnvoyGrpc {
+                cluster_name: AGENT.to_owned(),
+                ..Default::default()
+            },
+        )),
+        ..Default::default()
+    };
+    let api = core::ApiConfigSource {
+        api_type: core::api_config_source::ApiType::Grpc.into(),
+        transport_api_version: core::ApiVersion::V3.into(),
+        grpc_services: vec![grpc],
+        set_node_on_first_message_only: true,
+        ..Default::default()
+    };
+    tls::SdsSecretConfig {
+        name: name.to_owned(),
+        sds_config: Some(core::ConfigSource {
+            initial_fetch_timeout: Some(WAIT_FOR_RESOURCE),
+            resource_api_version: core::ApiVersion::V3.into(),
+            config_source_specifier: Some(
+                core::config_source::ConfigSourceSpecifier::ApiConfigSource(api),
+            ),
+            ..Default::default()
+        }),
+    }
+}
+
+fn exactly(identity: &SpiffeId) -> tls::SubjectAltNameMatcher {
+    uri(MatchPattern::Exact(identity.to_string()))
+}
+
+fn of_trust_domain(trust_domain: &TrustDomain) -> tls::SubjectAltNameMatcher {
+    uri(MatchPattern::Prefix(format!("spiffe://{trust_domain}/")))
+}
+
+fn uri(pattern: MatchPattern) -> tls::SubjectAltNameMatcher {
+    tls::SubjectAltNameMatcher {
+        san_type: tls::subject_alt_name_matcher::SanType::Uri.into(),
+        matcher: Some(StringMatcher {
+            ignore_case: false,
+            match_pattern: Some(pattern),
+        }),
+        oid: String::new(),
+    }
+}
