@@ -1,0 +1,43 @@
+//! The verbs, one file each, and the way from the command line to them.
+
+use std::ffi::OsString;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::{Cli, Command, Output};
+use crate::error::CommandError;
+use crate::ui::Ui;
+
+pub(crate) mod child;
+pub(crate) mod down;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod up;
+pub(crate) mod version;
+
+/// Runs what the command line asks for; `args` is that command line as it was typed.
+pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandError> {
+    let Cli { global, command } = cli;
+    if global.output == Output::Yaml && true {
+        return Err(CommandError::usage("-o yaml: only `get` prints YAML").hint("use -o json"));
+    }
+    match command {
+        Command::Up(up) => up::run(&global, up, args, ui),
+        Command::Down(_) => runtime()?.block_on(down::run(&global, ui)),
+        Command::Status(_) => runtime()?.block_on(status::run(&global, ui)),
+        Command::Stop(stop) => runtime()?.block_on(stop::run(&global, stop, ui)),
+        Command::Start(start) => runtime()?.block_on(start::run(&global, start, ui)),
+        Command::Version(_) => version::run(&global, ui),
+        Command::Child(child) => child::run(&child),
+        Command::Guard(guard) => child::guard(&guard),
+    }
+}
+
+/// The runtime of a command: one thread, on which all children are born.
+fn runtime() -> Result<Runtime, CommandError> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::problem)
+}

@@ -1,0 +1,181 @@
+//! `meshctl up`: from the command line to a running mesh, in the foreground or the background.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mesh_model::name::ResourceKey;
+
+use crate::cli::{Global, Output};
+use crate::commands::runtime;
+use crate::embedded::images::Rule;
+use crate::embedded::lease::{Lease, Ports};
+use crate::embedded::plan::sets::Sets;
+use crate::embedded::plan::{self, Plan, Settings};
+use crate::embedded::state_dir::StateDir;
+use crate::embedded::status::Status;
+use crate::embedded::supervise::{self, Holdings, Progress};
+use crate::embedded::{cluster, config, input, review};
+use crate::error::CommandError;
+use crate::ui::{Tone, Ui};
+
+mod detach;
+mod summary;
+
+/// The ingress port when none is named.
+const INGRESS_PORT: u16 = 8080;
+
+const HELP: &str = "\
+Examples:
+  meshctl up -f samples/bookinfo
+  meshctl up -f bookinfo.yaml -f images.yaml --ingress-port 9000
+  meshctl up -f samples/bookinfo --detach
+  meshctl up -f samples/bookinfo --set citadel.workload-cert-ttl=1h --set proxy.concurrency=1";
+
+/// Run a mesh on this machine.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct UpArgs {
+    /// A manifest, a folder of manifests, or a folder with local.yaml; may be given several times
+    #[arg(short, long = "filename", value_name = "FILE|DIR")]
+    filename: Vec<PathBuf>,
+    /// Return when the mesh is ready, and leave it running
+    #[arg(long)]
+    detach: bool,
+    /// Port of the ingress gateway on 127.0.0.1; 0 is any free one [default: 8080 or one near it]
+    #[arg(long, value_name = "PORT")]
+    ingress_port: Option<u16>,
+    /// A flag for citadel, pilot, mixer or every proxy
+    #[arg(long, value_name = "COMPONENT.FLAG=VALUE")]
+    set: Vec<String>,
+    /// Begin without the objects that `apply` left in the state folder
+    #[arg(long)]
+    fresh: bool,
+    /// This is the process in the background
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+/// Runs the mesh until somebody asks for its end.
+pub(crate) fn run(
+    global: &Global,
+    args: UpArgs,
+    typed: &[OsString],
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    if args.detach {
+        return runtime()?.block_on(detach::run(typed, ui));
+    }
+    if !args.background {
+        return runtime()?.block_on(foreground(global, &args, ui));
+    }
+    // A session of its own: signals of the terminal that started it are not meant for it.
+    rustix::process::setsid().map_err(CommandError::problem)?;
+    let ui = Ui::for_parent();
+    let outcome = runtime()?.block_on(foreground(global, &args, &ui));
+    if let Err(error) = &outcome {
+        ui.error(error);
+    }
+    outcome
+}
+
+async fn foreground(global: &Global, args: &UpArgs, ui: &Ui) -> Result<(), CommandError> {
+    let dir = StateDir::locate(global.state.as_deref())?;
+    let sets = Sets::parse(&args.set)?;
+    let namespace = global.namespace.as_deref().unwrap_or("default");
+    let input = input::read(&args.filename, namespace)?;
+    input
+        .manifests
+        .notes
+        .iter()
+        .for_each(|note| ui.warning(note));
+    let held = dir.clone().hold()?;
+    let lease = Lease::take()?;
+    let mut ports = Ports::default();
+    let ingress_port = ingress_port(args, &mut ports, ui)?;
+    let settings = Settings {
+        network: lease.network,
+        low_ports: lease.low_ports(),
+        ingress_port,
+        state: dir.root().to_path_buf(),
+        sets,
+    };
+    let plan = plan::make(&input.manifests, &input.rules, &settings, &mut ports)?;
+    unused_rules(&plan, &input.rules, ui);
+    let stayed = configure(&dir, &input, &plan, args.fresh, ui)?;
+    greet(&dir, &plan, &stayed, ui);
+    let announce = |status: &Status, took: Duration| match global.output {
+        Output::Json => ui.json(&status.contract()),
+        Output::Table | Output::Yaml => summary::print(status, took, &dir, &input, ui),
+    };
+    let progress = Progress::new(ui, announce);
+    supervise::run(
+        plan,
+        Holdings {
+            held,
+            _lease: lease,
+            _ports: ports,
+        },
+        &progress,
+    )
+    .await
+}
+
+fn ingress_port(args: &UpArgs, ports: &mut Ports, ui: &Ui) -> Result<u16, CommandError> {
+    if let Some(named) = args.ingress_port {
+        return ports.ingress_named(named);
+    }
+    let port = ports.ingress_near(INGRESS_PORT)?;
+    if port != INGRESS_PORT {
+        ui.warning(&format!(
+            "port {INGRESS_PORT} is in use; the ingress is at port {port}"
+        ));
+    }
+    Ok(port)
+}
+
+/// Checks the configuration against what will run, and puts it in force.
+fn configure(
+    dir: &StateDir,
+    input: &input::Input,
+    plan: &Plan,
+    fresh: bool,
+    ui: &Ui,
+) -> Result<Vec<ResourceKey>, CommandError> {
+    let new = &input.manifests.config;
+    let cluster = cluster::decoded(plan);
+    let review = review::review(new, &[], &cluster);
+    review
+        .warnings
+        .iter()
+        .for_each(|warning| ui.warning(warning));
+    review.refuse(false)?;
+    config::begin(dir, new, fresh)
+}
+
+fn unused_rules(plan: &Plan, rules: &[Rule], ui: &Ui) {
+    if plan.workloads.is_empty() && !rules.is_empty() {
+        ui.warning("there is an image map, but nothing to run: no Deployment was loaded");
+    }
+}
+
+fn greet(dir: &StateDir, plan: &Plan, stayed: &[ResourceKey], ui: &Ui) {
+    let (workloads, root) = (plan.workloads.len(), dir.root().display());
+    let many = if workloads == 1 {
+        "workload"
+    } else {
+        "workloads"
+    };
+    let title = ui.err_paint(
+        Tone::Strong,
+        &format!("starting a mesh with {workloads} {many}"),
+    );
+    ui.note(&format!("{title}  network {}  state {root}", plan.network));
+    if !stayed.is_empty() {
+        let names: Vec<String> = stayed.iter().map(ToString::to_string).collect();
+        ui.note(&format!(
+            "still in force from before: {} (--fresh starts without)",
+            names.join(", ")
+        ));
+    }
+}

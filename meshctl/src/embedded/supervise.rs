@@ -1,0 +1,196 @@
+//! Carries a plan out: starts the processes, keeps them running, ends them.
+//!
+//! Everything happens on one thread, the one that the kernel watches on behalf of the children.
+//! The order of the start is in `crew`, the life of one process in `runner`, what others can see
+//! of it in `board` and `scribe`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_runtime::Tasks;
+use parking_lot::Mutex;
+use tokio::net::UnixStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::guard;
+use super::lease::{Lease, Ports};
+use super::plan::Plan;
+use super::state_dir::{self, Held, StateDir};
+use super::{control, tokens};
+use crate::error::{CommandError, at_path};
+
+mod board;
+mod crew;
+mod probe;
+mod progress;
+mod runner;
+mod scribe;
+mod server;
+mod spawn;
+
+use crew::{Crew, Roster};
+pub(crate) use progress::Progress;
+use scribe::Scribe;
+use server::Server;
+use spawn::Spawner;
+
+/// How long the supervisor's own tasks may take to end.
+const OWN_GRACE: Duration = Duration::from_secs(1);
+
+/// What a mesh holds of the machine while it runs.
+pub(crate) struct Holdings {
+    /// The state folder.
+    pub(crate) held: Held,
+    /// The network; held, never read.
+    pub(crate) _lease: Lease,
+    /// Ports of 127.0.0.1; held, never read.
+    pub(crate) _ports: Ports,
+}
+
+/// Runs a mesh until somebody asks for its end.
+///
+/// # Errors
+/// When it cannot be started; everything that was started has ended then.
+pub(crate) async fn run(
+    plan: Plan,
+    holdings: Holdings,
+    progress: &Progress<'_>,
+) -> Result<(), CommandError> {
+    let dir = holdings.held.dir.clone();
+    let spawner = Spawner {
+        dir: dir.clone(),
+        run: format!("{:032x}", fastrand::u128(..)),
+    };
+    let roster = Roster::of(&plan)?;
+    let mut signals = Signals::install()?;
+    clear(&dir)?;
+    let tokens = plan.components.iter().filter_map(|c| c.token.as_ref());
+    for token in tokens.chain(plan.workloads.iter().map(|workload| &workload.token)) {
+        tokens::issue(&dir, token)?;
+    }
+    let scribe = Scribe::begin(&dir, &spawner.run, &plan, &roster.board)?;
+    let listener = control::listen(&dir)?;
+
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    let mut guard = spawner.guard().map_err(CommandError::problem)?;
+    // Waiting for a child closes its input, and the guard takes that for the end.
+    let leash = guard.stdin.take();
+    let plan = Arc::new(plan);
+    let crew = Arc::new(roster.start(&spawner, &tasks));
+    let ending = CancellationToken::new();
+    let waiting: Arc<Mutex<Vec<UnixStream>>> = Arc::default();
+    tasks.spawn(
+        "scribe",
+        keep_written(scribe, plan.clone(), crew.clone(), tasks.stopping().clone()),
+    );
+    let server = Server {
+        plan: plan.clone(),
+        crew: crew.clone(),
+        ending: ending.clone(),
+        waiting: waiting.clone(),
+    };
+    tasks.spawn("control socket", server.serve(listener, tasks.clone()));
+
+    let outcome = tokio::select! {
+        failed = progress.follow(&crew.board, &plan, &dir) => failed,
+        () = signals.next() => Ok(()),
+        () = ending.cancelled() => Ok(()),
+        _ = guard.wait() => Err(CommandError::problem("the guard process ended")),
+    };
+    progress.ending(&outcome);
+    end(&crew, &mut signals).await;
+    tasks.stop(OWN_GRACE).await;
+    guard::sweep(&spawner.run);
+    drop(leash);
+    leave(&dir)?;
+    drop(holdings);
+    // Only now are those let go who asked for the end: whoever asks next finds nothing.
+    drop(waiting);
+    outcome
+}
+
+/// What a run before this one may have left behind, however it ended.
+fn clear(dir: &StateDir) -> Result<(), CommandError> {
+    let before = dir
+        .summary()?
+        .and_then(|summary| Some(summary.get("run")?.as_str()?.to_owned()));
+    if let Some(run) = before {
+        guard::sweep(&run);
+    }
+    tokens::revoke_all(dir)?;
+    for log in state_dir::files(&dir.path("logs"))? {
+        if log.extension().is_some_and(|end| end == "log") {
+            let old = log.with_extension("log.old");
+            std::fs::rename(&log, old).map_err(|error| at_path(&log, &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends everything in order; another signal ends it at once.
+async fn end(crew: &Crew, signals: &mut Signals) {
+    let mut impatient = false;
+    let ended = crew.end();
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            () = signals.next(), if !impatient => {
+                impatient = true;
+                crew.kill();
+            }
+        }
+    }
+}
+
+fn leave(dir: &StateDir) -> Result<(), CommandError> {
+    tokens::revoke_all(dir)?;
+    state_dir::remove(&dir.path("run/control.sock"))?;
+    scribe::nothing_runs(dir)
+}
+
+async fn keep_written(
+    mut scribe: Scribe,
+    plan: Arc<Plan>,
+    crew: Arc<Crew>,
+    stopping: CancellationToken,
+) {
+    let mut changes = crew.board.watch();
+    changes.mark_changed();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = stopping.cancelled() => return,
+        }
+        if let Err(error) = scribe.update(&plan, &crew.board) {
+            tracing::warn!(%error, "state folder not written");
+        }
+    }
+}
+
+/// The signals that ask for the end. A closed terminal asks for it too.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self, CommandError> {
+        let install = |kind| signal(kind).map_err(CommandError::problem);
+        Ok(Self {
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+            hang_up: install(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Everything that runs, by name: stopping and starting parts of it, and ending all in order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_runtime::Tasks;
+use tokio::sync::watch;
+
+use super::board::{Board, Slot, Unit};
+use super::runner::{Runner, Wanted};
+use super::spawn::{Spawner, locate};
+use crate::embedded::control::Target;
+use crate::embedded::plan::{INGRESS, Plan, Process};
+use crate::embedded::status::State;
+use crate::error::CommandError;
+use crate::nearest::nearest;
+
+/// How long a process that is stopped by name may take to finish what it has.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// The same for each stage of the end of the mesh.
+const END_GRACE: Duration = Duration::from_secs(3);
+/// How long `start` waits for readiness.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The processes of a mesh and what is wanted of each.
+pub(super) struct Crew {
+    pub(super) board: Arc<Board>,
+    wanted: BTreeMap<Slot, watch::Sender<Wanted>>,
+    /// Number of units that are components.
+    components: usize,
+}
+
+/// A crew before it runs.
+pub(super) struct Roster {
+    pub(super) board: Arc<Board>,
+    processes: Vec<(Slot, Process, PathBuf)>,
+    components: usize,
+}
+
+impl Roster {
+    /// Finds every program before anything starts.
+    pub(super) fn of(plan: &Plan) -> Result<Self, CommandError> {
+        let (board, processes) = Board::of(plan);
+        let mut found = Vec::with_capacity(processes.len());
+        for (slot, process) in processes {
+            let program = locate(&process.program)?;
+            found.push((slot, process, program));
+        }
+        Ok(Self {
+            board: Arc::new(board),
+            processes: found,
+            components: plan.components.len(),
+        })
+    }
+
+    /// Starts everything, each process when its turn has come.
+    pub(super) fn start(self, spawner: &Spawner, tasks: &Tasks) -> Crew {
+        let Self {
+            board,
+            processes,
+            components,
+        } = self;
+        let mut wanted = BTreeMap::new();
+        for (slot, process, program) in processes {
+            let (sender, receiver) = watch::channel(Wanted::Up);
+            wanted.insert(slot, sender);
+            let after = prerequisites(&board, slot);
+            let (spawner, board) = (spawner.clone(), board.clone());
+            let runner = Runner {
+                slot,
+                process,
+                program,
+                spawner,
+                board,
+                wanted: receiver,
+                after,
+            };
+            tasks.spawn("process", runner.run());
+        }
+        Crew {
+            board,
+            wanted,
+            components,
+        }
+    }
+}
+
+/// Whom a process waits for: everybody for citadel, which makes the root certificate, and
+/// proxies for pilot too. Applications wait for nobody.
+fn prerequisites(board: &Board, slot: Slot) -> Vec<Slot> {
+    let named = |name: &str| {
+        board
+            .units
+            .iter()
+            .find(|unit| unit.name == name)
+            .map(|unit| unit.first)
+    };
+    let (citadel, pilot) = (named("citadel"), named("pilot"));
+    let is_app = board.units.iter().any(|unit| unit.apps.contains(&slot));
+    let wanted: Vec<Option<Slot>> = match slot {
+        _ if is_app || Some(slot) == citadel => Vec::new(),
+        _ if Some(slot) == pilot || Some(slot) == named("mixer") => vec![citadel],
+        _ => vec![citadel, pilot],
+    };
+    wanted.into_iter().flatten().collect()
+}
+
+impl Crew {
+    /// Holds down what has this name; answers with what that is.
+    pub(super) async fn stop(&self, target: &Target) -> Result<Vec<String>, CommandError> {
+        let units = self.find(target)?;
+        futures_util::future::join_all(units.iter().map(|unit| self.hold_down(unit, STOP_GRACE)))
+            .await;
+        Ok(units.iter().map(|unit| unit.name.clone()).collect())
+    }
+
+    /// Brings back what has this name and waits until it is ready.
+    pub(super) async fn start(&self, target: &Target) -> Result<Vec<String>, CommandError> {
+        let units = self.find(target)?;
+        for slot in units.iter().flat_map(|unit| unit.slots()) {
+            self.want(slot, Wanted::Up);
+        }
+        let ready = self
+            .board
+            .until(|board| units.iter().all(|unit| board.state(unit) == State::Ready));
+        if tokio::time::timeout(START_PATIENCE, ready).await.is_err() {
+            let seconds = START_PATIENCE.as_secs();
+            let name = &target.name;
+            return Err(
+                CommandError::problem(format!("{name}: not ready within {seconds} s"))
+                    .hint(format!("see what it says with `meshctl logs {name}`")),
+            );
+        }
+        Ok(units.iter().map(|unit| unit.name.clone()).collect())
+    }
+
+    /// Ends everything: first the way in, then the workloads, then the control plane.
+    pub(super) async fn end(&self) {
+        let (components, workloads) = self
+            .board
+            .units
+            .split_at(self.components.min(self.board.units.len()));
+        let (ways_in, control): (Vec<&Unit>, Vec<&Unit>) =
+            components.iter().partition(|unit| unit.name == INGRESS);
+        for stage in [ways_in, workloads.iter().collect(), control] {
+            futures_util::future::join_all(
+                stage
+                    .into_iter()
+                    .map(|unit| self.hold_down(unit, END_GRACE)),
+            )
+            .await;
+        }
+    }
+
+    /// Ends everything at once.
+    pub(super) fn kill(&self) {
+        for slot in self.wanted.keys() {
+            self.want(*slot, Wanted::Down(Duration::ZERO));
+        }
+    }
+
+    /// The sidecar goes first: it finishes its requests with an application that still answers.
+    async fn hold_down(&self, unit: &Unit, grace: Duration) {
+        self.want(unit.first, Wanted::Down(grace));
+        self.is_down(unit.first).await;
+        for slot in &unit.apps {
+            self.want(*slot, Wanted::Down(grace));
+        }
+        for slot in &unit.apps {
+            self.is_down(*slot).await;
+        }
+    }
+
+    async fn is_down(&self, slot: Slot) {
+        self.board
+            .until(|board| board.doing(slot).state == State::Stopped)
+            .await;
+    }
+
+    fn want(&self, slot: Slot, wanted: Wanted) {
+        if let Some(sender) = self.wanted.get(&slot) {
+            // Nobody is told of what was wanted already: a shorter time is news, the same is not.
+            sender.send_if_modified(|current| std::mem::replace(current, wanted) != wanted);
+        }
+    }
+
+    fn find(&self, target: &Target) -> Result<Vec<&Unit>, CommandError> {
+        let fits = |unit: &&Unit| {
+            let place = target.namespace.is_none() || target.namespace == unit.namespace;
+            let names = [&unit.name, &unit.deployment];
+            let named = names.iter().any(|name| **name == target.name);
+            place
+                && (named || unit.namespace.is_none() && aliases(&unit.name).contains(&target.name))
+        };
+        let found: Vec<&Unit> = self.board.units.iter().filter(fits).collect();
+        if found.is_empty() {
+            Err(self.unknown(target))
+        } else {
+            Ok(found)
+        }
+    }
+
+    fn unknown(&self, target: &Target) -> CommandError {
+        let names = self
+            .board
+            .units
+            .iter()
+            .flat_map(|unit| [unit.name.as_str(), &unit.deployment]);
+        let near = nearest(&target.name, names);
+        let place = target
+            .namespace
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" in namespace {name}"));
+        let name = &target.name;
+        let error = format!("{name}: no such pod, deployment or component{place}");
+        CommandError::problem(error).hint(match near {
+            Some(near) => format!("did you mean {near:?}? `meshctl status` shows all names"),
+            None => "`meshctl status` shows all names".to_owned(),
+        })
+    }
+}
+
+/// Other names by which people know a component.
+fn aliases(component: &str) -> Vec<String> {
+    let mut names = vec![format!("istio-{component}"), format!("mesh-{component}")];
+    if component == INGRESS {
+        names.extend(["ingress", "ingressgateway"].map(ToOwned::to_owned));
+    }
+    names
+}
