@@ -8,10 +8,16 @@
     reason = "a sandbox that cannot be set up fails its test, and says with what"
 )]
 
+pub mod caller;
 pub mod mesh;
+pub mod metrics;
 pub mod page;
 pub mod status;
+pub mod tls_origin;
 
+pub use caller::{Caller, fetch};
 pub use mesh::{Mesh, Setup};
+pub use metrics::Metrics;
 pub use page::{Stars, stars};
 pub use status::{Component, Status, Workload};
+pub use tls_origin::TlsOrigin;

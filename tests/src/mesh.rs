@@ -4,8 +4,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use mesh_model::time::Clock;
+use mesh_runtime::SystemClock;
 use mesh_test::eventually;
 use mesh_test::eventually::DEADLINE;
+use mesh_test::pki::Authority;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -168,6 +171,35 @@ impl Mesh {
     pub fn status(&self) -> Status {
         serde_json::from_str(&self.meshctl_ok(&["status", "-o", "json"]))
             .expect("the status is the contract's JSON")
+    }
+
+    /// URL of the hub's metrics of the whole mesh (docs/local-mesh.md).
+    #[track_caller]
+    #[must_use]
+    pub fn hub_metrics(&self) -> String {
+        format!("{}/metrics", self.hub())
+    }
+
+    /// URL of the hub's graph (docs/graph.md).
+    #[track_caller]
+    #[must_use]
+    pub fn hub_graph(&self) -> String {
+        format!("{}/graph", self.hub())
+    }
+
+    fn hub(&self) -> String {
+        let admin = self.status().component("mixer").admin.clone();
+        admin.replace(":15014", ":42422")
+    }
+
+    /// The mesh's own root, to make certificates that its proxies must judge.
+    #[track_caller]
+    #[must_use]
+    pub fn authority(&self) -> Authority {
+        let read = |name: &str| std::fs::read_to_string(self.state.path().join("ca").join(name));
+        let (certificate, key) = (read("ca-cert.pem"), read("ca-key.pem"));
+        let now = SystemClock.wall();
+        Authority::load(&certificate.expect("the root"), &key.expect("its key"), now)
     }
 
     /// Waits until everything that runs is ready.

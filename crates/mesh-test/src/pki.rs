@@ -16,6 +16,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_parser::time::ASN1Time;
 
@@ -124,6 +125,19 @@ impl Authority {
             key_pem: key.serialize_pem(),
             der: certificate.into(),
             issuer: Issuer::new(params, key),
+            above: Vec::new(),
+            now,
+        }
+    }
+
+    /// A root that exists as PEM, for leaves made as of `now`.
+    #[must_use]
+    pub fn load(certificate_pem: &str, key_pem: &str, now: SystemTime) -> Self {
+        let key = KeyPair::from_pem(key_pem).unwrap();
+        Self {
+            key_pem: key_pem.to_owned(),
+            der: CertificateDer::from_pem_slice(certificate_pem.as_bytes()).unwrap(),
+            issuer: Issuer::from_ca_cert_pem(certificate_pem, key).unwrap(),
             above: Vec::new(),
             now,
         }

@@ -49,26 +49,29 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         "never-rules, licences, documents",
         own(root, "tidy"),
     ));
-    let strict: &[&str] = &[
+    // The later suites run only when they are named, so they are checked and built by name too.
+    let named = SUITES.iter().flat_map(|suite| suite.cargo).copied();
+    let mut strict = vec![
         "clippy",
         "--release",
         "--workspace",
         "--all-targets",
         "--locked",
-        "--",
-        "-D",
-        "warnings",
     ];
-    rows.push(gate("clippy", "warnings denied", cargo(root, strict)));
-    // The journeys start the products' own binaries, which `cargo test` does not build.
-    rows.push(gate(
+    strict.extend(named.clone());
+    strict.extend(["--", "-D", "warnings"]);
+    rows.push(gate("clippy", "warnings denied", cargo(root, &strict)));
+    // The journeys start the products' own binaries; all targets, so that the tests find the
+    // dependencies built with their features.
+    let mut build = vec![
         "build",
-        "the binaries under test",
-        cargo(
-            root,
-            &["build", "--release", "--workspace", "--bins", "--locked"],
-        ),
-    ));
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+    ];
+    build.extend(named);
+    rows.push(gate("build", "the binaries and tests", cargo(root, &build)));
     for suite in &SUITES {
         rows.push(run_suite(root, suite, &have, &required, &mut tests));
     }

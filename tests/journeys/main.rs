@@ -1,0 +1,10 @@
+//! Journeys: what a user does with mesh, on the real binaries, each mesh on addresses of its own.
+
+mod bad_input;
+mod lifecycle;
+mod load;
+mod outages;
+mod renewal;
+mod samples;
+mod security;
+mod seen;
