@@ -5,6 +5,7 @@
 
 mod fields;
 mod head;
+pub mod path;
 
 pub use fields::{BadField, Fields};
 pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};
