@@ -1,0 +1,48 @@
+//! The configuration in force: one immutable value, replaced as a whole.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mesh_traffic::Config;
+use tokio::sync::watch;
+
+/// Where requests take their configuration from, and where a new one is put.
+#[derive(Debug)]
+pub struct LiveConfig {
+    config: ArcSwap<Config>,
+    changes: watch::Sender<u64>,
+}
+
+impl LiveConfig {
+    /// Begins with this configuration.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let (changes, _) = watch::channel(config.version);
+        Self {
+            config: ArcSwap::from_pointee(config),
+            changes,
+        }
+    }
+
+    /// The configuration in force now; whoever holds it keeps seeing this one.
+    #[must_use]
+    pub fn current(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Puts another one in force, and tells those who wait for changes.
+    pub fn replace(&self, config: Config) {
+        let version = config.version;
+        self.config.store(Arc::new(config));
+        self.changes.send_replace(version);
+    }
+
+    /// Tells of each change with the version that is in force since.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests;

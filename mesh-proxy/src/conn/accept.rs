@@ -1,0 +1,33 @@
+//! A connection as it came from a listening socket, on its way to a worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mesh_traffic::Listener;
+use tokio::net::TcpStream;
+
+use crate::http::downstream_hyper::Drain;
+
+/// An accepted connection.
+pub struct Accepted {
+    /// The socket, not yet known to a worker's runtime.
+    pub socket: std::net::TcpStream,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The address that the client connected to.
+    pub local: SocketAddr,
+    /// The listener that took it, as it was at that moment.
+    pub listener: Arc<Listener>,
+    /// When it is to end.
+    pub drain: Drain,
+}
+
+/// Makes an accepted socket known to this worker's runtime.
+///
+/// # Errors
+/// When the socket is broken already.
+pub fn adopt(socket: std::net::TcpStream) -> std::io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    TcpStream::from_std(socket)
+}

@@ -1,0 +1,170 @@
+//! Attempts of one request: what was tried, and whether a failure is worth another try.
+//!
+//! Two reasons repeat a request. The route's policy says which failures it wants repeated. And a
+//! connection that its peer closed while it was idle never costs a request, whatever the policy.
+
+use std::time::Duration;
+
+use mesh_traffic::{FailureKind as PolicyKind, RetryPolicy};
+use smallvec::SmallVec;
+
+use crate::http::exchange::Connected;
+use crate::http::failure::{Failure, FailureKind, Retry};
+
+/// How often a request is moved off connections that turn out to be closed.
+const STALE_TRIES: u32 = 3;
+/// A connection that was silent this long may have met its peer's idle timer; one that was just
+/// in use broke for another reason, and then a request that is not idempotent must not be repeated.
+const IDLE_RACE: Duration = Duration::from_secs(1);
+
+/// The attempts of one request.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    made: u32,
+    stale: u32,
+    tried: SmallVec<[usize; 4]>,
+    stay: bool,
+}
+
+/// What follows a failed attempt.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Another attempt, after this pause.
+    Again(Duration),
+    /// The end.
+    Over(Failure),
+}
+
+/// What is known of an attempt that failed.
+pub struct Tried<'a> {
+    /// The connection, if there was one.
+    pub connected: Option<&'a Connected>,
+    /// The request's method.
+    pub method: &'a str,
+    /// Whether a further attempt would send the same body.
+    pub can_repeat: bool,
+}
+
+impl Attempts {
+    /// How many attempts were made, the present one included.
+    #[must_use]
+    pub fn made(&self) -> u32 {
+        self.made
+    }
+
+    /// Whether the next attempt must not use a connection from the pool.
+    #[must_use]
+    pub fn needs_fresh_connection(&self) -> bool {
+        self.stale > 0
+    }
+
+    /// Notes an endpoint that is being tried.
+    pub fn tried(&mut self, index: usize) {
+        self.tried.push(index);
+        if !self.stay {
+            self.made += 1;
+        }
+        self.stay = false;
+    }
+
+    /// Endpoints to be avoided by the next choice.
+    #[must_use]
+    pub fn avoided(&self) -> &[usize] {
+        if self.stay { &[] } else { &self.tried }
+    }
+
+    /// Decides what follows a failure.
+    pub fn judge(
+        &mut self,
+        policy: &RetryPolicy,
+        failure: Failure,
+        tried: &Tried<'_>,
+        random: &mut fastrand::Rng,
+    ) -> Verdict {
+        if !tried.can_repeat {
+            return Verdict::Over(failure);
+        }
+        if self.stale < STALE_TRIES && is_stale(&failure, tried) {
+            self.stale += 1;
+            // The endpoint is well: it only closed an idle connection.
+            self.stay = true;
+            return Verdict::Again(Duration::ZERO);
+        }
+        let Some(kind) = policy_kind(&failure) else {
+            return Verdict::Over(failure);
+        };
+        let Some(pause) = policy.may_retry(self.made, kind, || random.u64(..)) else {
+            return Verdict::Over(failure);
+        };
+        // Nothing has happened yet, and another endpoint may be well: no reason to wait.
+        let at_once = failure.retry == Retry::Safe && self.made <= 1;
+        Verdict::Again(if at_once { Duration::ZERO } else { pause })
+    }
+
+    /// The pause before another attempt after an answer; `None` keeps the answer.
+    pub fn judge_answer(
+        &self,
+        policy: &RetryPolicy,
+        answer: PolicyKind,
+        can_repeat: bool,
+        random: &mut fastrand::Rng,
+    ) -> Option<Duration> {
+        if !can_repeat {
+            return None;
+        }
+        policy.may_retry(self.made, answer, || random.u64(..))
+    }
+}
+
+fn is_stale(failure: &Failure, tried: &Tried<'_>) -> bool {
+    let Some(connected) = tried.connected.filter(|connected| connected.reused) else {
+        return false;
+    };
+    match failure.retry {
+        Retry::Safe => failure.kind == FailureKind::UpstreamClosed,
+        Retry::IfReused => is_idempotent(tried.method) || connected.idle >= IDLE_RACE,
+        Retry::Never => false,
+    }
+}
+
+/// RFC 9110 9.2.2
+fn is_idempotent(method: &str) -> bool {
+    matches!(
+        method,
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
+    )
+}
+
+/// How the policy calls the failure; `None` for what no policy repeats.
+fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
+    Some(match failure.kind {
+        FailureKind::ConnectFailed
+        | FailureKind::ConnectTimeout
+        | FailureKind::TlsFailed
+        | FailureKind::WrongIdentity => PolicyKind::ConnectFailure,
+        FailureKind::UpstreamRefusedStream => PolicyKind::RefusedStream,
+        // Nothing was sent, so to the request it was no connection.
+        FailureKind::UpstreamClosed if failure.retry == Retry::Safe => PolicyKind::ConnectFailure,
+        FailureKind::UpstreamClosed
+        | FailureKind::UpstreamReset
+        | FailureKind::UpstreamProtocol => PolicyKind::Reset,
+        FailureKind::TryTimeout => PolicyKind::PerTryTimeout,
+        FailureKind::BadRequest
+        | FailureKind::Http10
+        | FailureKind::HeadTooLarge
+        | FailureKind::UpgradeUnsupported
+        | FailureKind::NoRoute
+        | FailureKind::NoCluster
+        | FailureKind::RouteUnusable
+        | FailureKind::Denied
+        | FailureKind::NoHealthyUpstream
+        | FailureKind::Overflow
+        | FailureKind::RouteTimeout
+        | FailureKind::DownstreamGone
+        | FailureKind::DownstreamBody
+        | FailureKind::Draining => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

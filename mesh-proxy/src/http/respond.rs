@@ -1,0 +1,225 @@
+//! Stage respond: the head that the client gets, for an answer, a refusal or a failure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesh_http::{Fields, RequestHead, ResponseHead, Version};
+use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
+
+use crate::http::connection::Connection;
+use crate::http::exchange::OwnMetadata;
+use crate::http::failure::{Failure, FailureKind, Retry};
+use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put, strip_hop_by_hop};
+use crate::http::shape::{OwnAnswer, Shaped, facts};
+
+/// What goes back to the client.
+#[derive(Debug)]
+pub struct Reply {
+    /// The head.
+    pub head: ResponseHead,
+    /// Where the body comes from.
+    pub body: ReplyBody,
+}
+
+/// Where the body of a reply comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// From the upstream, part by part.
+    Upstream,
+    /// From here.
+    Own(Bytes),
+    /// There is none: the stream is refused, and a client that is a proxy tries somebody else.
+    Refused,
+}
+
+/// What answering needs to know besides the answer.
+pub struct Answering<'a> {
+    /// The connection that the request came on.
+    pub connection: &'a Connection,
+    /// How HTTP is served on it.
+    pub manager: Option<&'a HttpManager>,
+    /// Whether the peer's proxy exchanges metadata with us.
+    pub metadata_asked: bool,
+    /// Our own metadata.
+    pub own: &'a OwnMetadata,
+}
+
+/// An answer of the upstream.
+#[must_use]
+pub fn answer(
+    with: &Answering<'_>,
+    shaped: &Shaped,
+    mut head: ResponseHead,
+    cluster: &str,
+    took: Duration,
+) -> Reply {
+    let switching = head.status == 101;
+    let upgrade = head
+        .fields
+        .get_str("upgrade")
+        .filter(|_| switching)
+        .map(str::to_owned);
+    strip_hop_by_hop(&mut head.fields, upgrade.as_deref());
+    head.fields.remove("x-envoy-decorator-operation");
+    head.fields.remove(PEER_METADATA_ID);
+    head.fields.remove(PEER_METADATA);
+    put(
+        &mut head.fields,
+        "x-envoy-upstream-service-time",
+        took.as_millis().to_string(),
+    );
+    if let Some(decision) = shaped.found.decision() {
+        let facts = facts(with.connection, Some(cluster));
+        decision.shape_response(&mut head, &shaped.original, &facts);
+    }
+    finish(with, &mut head);
+    Reply {
+        head,
+        body: ReplyBody::Upstream,
+    }
+}
+
+/// An answer that the route itself gives.
+#[must_use]
+pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Reply {
+    let mut head = local_head(shaped.original.version, own.status);
+    if let Some(location) = &own.location {
+        put(&mut head.fields, "location", location);
+    }
+    describe_body(&mut head.fields, &own.body);
+    if let Some(decision) = shaped.found.decision() {
+        decision.shape_response(&mut head, &shaped.original, &facts(with.connection, None));
+    }
+    finish(with, &mut head);
+    Reply {
+        head,
+        body: ReplyBody::Own(own.body),
+    }
+}
+
+/// The answer to a request that failed.
+#[must_use]
+pub fn failed(with: &Answering<'_>, request: &RequestHead, failure: &Failure) -> Reply {
+    let status = crate::record::response_flags::answer(failure.kind).status;
+    let text = explain(failure);
+    if is_refusal(with, request, failure) {
+        return Reply {
+            head: local_head(request.version, status),
+            body: ReplyBody::Refused,
+        };
+    }
+    let mut head = local_head(request.version, status);
+    let body = if request.is_grpc() {
+        grpc_failure(&mut head, failure, &text);
+        Bytes::new()
+    } else {
+        let body = Bytes::from(text);
+        describe_body(&mut head.fields, &body);
+        body
+    };
+    finish(with, &mut head);
+    Reply {
+        head,
+        body: ReplyBody::Own(body),
+    }
+}
+
+/// Whether the failure is told to the peer's proxy as REFUSED_STREAM: its request has not reached
+/// the application, so it may be sent to another endpoint whatever it asks for.
+fn is_refusal(with: &Answering<'_>, request: &RequestHead, failure: &Failure) -> bool {
+    with.connection.direction() == Direction::Inbound
+        && with.connection.peer.is_some()
+        && request.version == Version::Http2
+        && failure.retry == Retry::Safe
+        && failure.kind.never_reached_upstream()
+}
+
+fn local_head(version: Version, status: u16) -> ResponseHead {
+    ResponseHead {
+        version,
+        status,
+        fields: Fields::new(),
+    }
+}
+
+fn describe_body(fields: &mut Fields, body: &Bytes) {
+    if !body.is_empty() {
+        put(fields, "content-type", "text/plain");
+    }
+    put(fields, "content-length", body.len().to_string());
+}
+
+/// A gRPC client reads the status of its call, not that of HTTP.
+fn grpc_failure(head: &mut ResponseHead, failure: &Failure, text: &str) {
+    let code = crate::record::response_flags::answer(failure.kind).grpc;
+    head.status = 200;
+    put(&mut head.fields, "content-type", "application/grpc");
+    put(&mut head.fields, "grpc-status", code.to_string());
+    if !text.is_empty() {
+        put(&mut head.fields, "grpc-message", percent_encoded(text));
+    }
+}
+
+/// As gRPC over HTTP/2 encodes messages: everything but printable ASCII, and the per cent sign.
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b' '..=b'~' if byte != b'%' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// What Envoy writes into the body; users search for these words.
+fn explain(failure: &Failure) -> String {
+    const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
+    let reset = |reason: &str| match failure.reason() {
+        why if why.is_empty() => format!("{RESET}{reason}"),
+        why => format!("{RESET}{reason}, transport failure reason: {why}"),
+    };
+    match failure.kind {
+        FailureKind::NoHealthyUpstream => "no healthy upstream".to_owned(),
+        FailureKind::ConnectFailed | FailureKind::TlsFailed | FailureKind::WrongIdentity => {
+            reset("connection failure")
+        }
+        FailureKind::ConnectTimeout => reset("connection timeout"),
+        FailureKind::UpstreamClosed => reset("connection termination"),
+        FailureKind::UpstreamReset => reset("remote reset"),
+        FailureKind::UpstreamRefusedStream => reset("remote refused stream reset"),
+        FailureKind::UpstreamProtocol => reset("protocol error"),
+        FailureKind::Overflow => reset("overflow"),
+        FailureKind::RouteTimeout | FailureKind::TryTimeout => {
+            "upstream request timeout".to_owned()
+        }
+        FailureKind::BadRequest | FailureKind::UpgradeUnsupported | FailureKind::HeadTooLarge => {
+            failure.reason()
+        }
+        FailureKind::Http10
+        | FailureKind::NoRoute
+        | FailureKind::NoCluster
+        | FailureKind::RouteUnusable
+        | FailureKind::Denied
+        | FailureKind::DownstreamGone
+        | FailureKind::DownstreamBody
+        | FailureKind::Draining => String::new(),
+    }
+}
+
+/// What every response has in common.
+fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
+    if let Some(manager) = with.manager {
+        match manager.server_header {
+            ServerHeader::Overwrite => put(&mut head.fields, "server", &*manager.server_name),
+            ServerHeader::AppendIfAbsent if !head.fields.contains("server") => {
+                put(&mut head.fields, "server", &*manager.server_name);
+            }
+            ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
+        }
+    }
+    if with.metadata_asked && !with.own.id.is_empty() {
+        put(&mut head.fields, PEER_METADATA_ID, &*with.own.id);
+        put(&mut head.fields, PEER_METADATA, &*with.own.value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

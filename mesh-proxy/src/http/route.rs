@@ -1,0 +1,87 @@
+//! Stage route: which route takes the request, and what it says is to be done.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mesh_model::Str;
+use mesh_traffic::config::Config;
+use mesh_traffic::listener::RouteSource;
+use mesh_traffic::{Action, RouteAt, RouteDecision, RouteTable, decide_route};
+
+use crate::http::connection::Served;
+use crate::http::failure::FailureKind;
+use crate::http::head::Headed;
+use crate::http::stage::Stage;
+
+/// A request with its route.
+#[derive(Debug)]
+pub struct Routed {
+    /// What the head stage made.
+    pub headed: Headed,
+    /// The table that decided; for requests that are answered outright there may be no place in it.
+    pub found: Found,
+    /// What is to be done.
+    pub action: Planned,
+}
+
+/// Where in which table a decision stands.
+#[derive(Debug, Clone)]
+pub struct Found {
+    table: Arc<RouteTable>,
+    at: Option<RouteAt>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone)]
+pub enum Planned {
+    /// Send it to this cluster.
+    Forward(Str),
+    /// Answer with this status, and where the client is sent to.
+    Redirect(u16, String),
+    /// Answer with this status and body.
+    Respond(u16, Bytes),
+}
+
+impl Found {
+    /// The decision; `None` where none was made in the table.
+    #[must_use]
+    pub fn decision(&self) -> Option<RouteDecision<'_>> {
+        self.table.at(self.at?)
+    }
+}
+
+/// Finds the route of a request.
+pub fn route(
+    config: &Config,
+    served: &Served,
+    headed: Headed,
+    random: &mut fastrand::Rng,
+) -> Stage<Routed> {
+    let Some(table) = table(config, served) else {
+        return Stage::Fail(FailureKind::NoRoute.into());
+    };
+    let decision = decide_route(&table, &headed.head, || random.u64(..));
+    let action = match decision.action {
+        Action::Forward(forward) => Planned::Forward(forward.cluster.clone()),
+        Action::Redirect(redirect) => {
+            Planned::Redirect(redirect.status, redirect.location(&headed.head))
+        }
+        Action::Respond(respond) => {
+            Planned::Respond(respond.status, Bytes::copy_from_slice(&respond.body))
+        }
+        Action::NotFound => return Stage::Fail(FailureKind::NoRoute.into()),
+    };
+    let at = decision.at();
+    Stage::Ready(Routed {
+        headed,
+        found: Found { table, at },
+        action,
+    })
+}
+
+fn table(config: &Config, served: &Served) -> Option<Arc<RouteTable>> {
+    match &served.manager()?.routes {
+        RouteSource::Rds(name) => config.route_table(name).cloned(),
+        RouteSource::Inline(table) => Some(table.clone()),
+    }
+}

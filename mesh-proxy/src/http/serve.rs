@@ -1,0 +1,343 @@
+//! The order of the stages, and nothing else.
+//!
+//! [`Exchange::advance`] takes what has happened and answers what is to happen next. It does no
+//! I/O and knows no runtime: whoever drives it connects, sends, waits and writes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mesh_http::{RequestHead, ResponseHead};
+use mesh_traffic::config::Config;
+
+use crate::http::attempt::{Attempts, Tried, Verdict};
+use crate::http::connection::{Connection, Served};
+use crate::http::exchange::{self, Connected, OwnMetadata};
+use crate::http::failure::{Failure, FailureKind};
+use crate::http::head::{self, Arrival, PeerMetadata};
+use crate::http::pick::{self, PickFrom, Picked};
+use crate::http::respond::{self, Answering, Reply};
+use crate::http::shape::{Forwarding, Plan, Shaped};
+use crate::http::stage::{Stage, Wait};
+use crate::http::{admit, route, shape};
+use crate::upstream::balance::Balancers;
+
+/// What a request needs of the worker that carries it.
+pub struct Worker<'a> {
+    /// Balancing state.
+    pub balancers: &'a Balancers,
+    /// Where chance comes from.
+    pub random: &'a mut fastrand::Rng,
+    /// The moment of the event.
+    pub now: Instant,
+    /// Our own workload's metadata.
+    pub own: &'a OwnMetadata,
+}
+
+/// What has happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A request arrived.
+    Arrived(Arrival),
+    /// The connection that was asked for is there, or not.
+    Connected(Result<Connected, Failure>),
+    /// The upstream's answer is there, or not.
+    Answered(Result<ResponseHead, Failure>),
+    /// The pause is over.
+    Paused,
+    /// Time ran out.
+    Expired(Limit),
+}
+
+/// Which time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// That of the request with all its attempts.
+    Route,
+    /// That of one attempt.
+    Try,
+}
+
+/// What is to happen next.
+#[derive(Debug)]
+pub enum Next {
+    /// Something that the exchange waits for.
+    Wait(Wait),
+    /// The end: this goes back to the client.
+    Respond(Reply),
+}
+
+/// One request from its arrival to its answer.
+pub struct Exchange {
+    /// The configuration that it sees.
+    pub config: Arc<Config>,
+    /// The connection that it came on.
+    pub connection: std::rc::Rc<Connection>,
+    /// Listener and chain under that configuration.
+    pub served: Served,
+    /// When it arrived.
+    pub started: Instant,
+    /// The request as it came, once its head was in order.
+    pub request: RequestHead,
+    /// What the peer's proxy said of its workload.
+    pub peer_metadata: PeerMetadata,
+    /// What the stages up to shape made.
+    pub shaped: Option<Shaped>,
+    /// The endpoint of the last attempt.
+    pub picked: Option<Picked>,
+    /// The connection of the last attempt.
+    pub connected: Option<Connected>,
+    /// The attempts made.
+    pub attempts: Attempts,
+    /// How it failed, if it did.
+    pub failure: Option<Failure>,
+    /// The metadata headers of the upstream's answer.
+    pub upstream_metadata: PeerMetadata,
+    /// How long the upstream took to answer the last attempt.
+    pub service_time: Option<Duration>,
+    /// Whether the body can be sent once more; the driver keeps it true to the facts.
+    pub can_repeat: bool,
+    sent: Option<Instant>,
+    outgoing: RequestHead,
+}
+
+/// How a run through the stages ends.
+enum Outcome {
+    Next(Next),
+    Failed(Failure),
+}
+
+/// Takes the value out of a stage's answer, or ends the run.
+macro_rules! ready {
+    ($stage:expr) => {
+        match $stage {
+            Stage::Ready(next) => next,
+            Stage::Fail(failure) => return Outcome::Failed(failure),
+            Stage::Wait(wait) => return Outcome::Next(Next::Wait(wait)),
+        }
+    };
+}
+
+impl Exchange {
+    /// An exchange to which nothing has happened yet.
+    #[must_use]
+    pub fn new(config: Arc<Config>, connection: std::rc::Rc<Connection>, now: Instant) -> Self {
+        let served = connection.served(&config);
+        Self {
+            config,
+            connection,
+            served,
+            started: now,
+            request: RequestHead::default(),
+            peer_metadata: PeerMetadata::default(),
+            shaped: None,
+            picked: None,
+            connected: None,
+            attempts: Attempts::default(),
+            failure: None,
+            upstream_metadata: PeerMetadata::default(),
+            service_time: None,
+            can_repeat: true,
+            sent: None,
+            outgoing: RequestHead::default(),
+        }
+    }
+
+    /// Takes what has happened, and says what is to happen next.
+    pub fn advance(&mut self, worker: &mut Worker<'_>, event: Event) -> Next {
+        let outcome = match event {
+            Event::Arrived(arrival) => self.arrived(worker, arrival),
+            Event::Connected(Ok(connected)) => self.connected(worker, connected),
+            Event::Answered(Ok(head)) => self.answered(worker, head),
+            Event::Connected(Err(failure)) | Event::Answered(Err(failure)) => {
+                self.attempt_failed(worker, failure)
+            }
+            Event::Paused => self.attempt(worker),
+            Event::Expired(Limit::Route) => Outcome::Failed(FailureKind::RouteTimeout.into()),
+            Event::Expired(Limit::Try) => {
+                self.attempt_failed(worker, FailureKind::TryTimeout.into())
+            }
+        };
+        match outcome {
+            Outcome::Next(next) => next,
+            Outcome::Failed(failure) => {
+                let reply = respond::failed(&self.answering(worker), &self.request, &failure);
+                self.failure = Some(failure);
+                Next::Respond(reply)
+            }
+        }
+    }
+
+    fn arrived(&mut self, worker: &mut Worker<'_>, arrival: Arrival) -> Outcome {
+        // Should the head be refused, the log still says what was asked for.
+        self.request = arrival.head.clone();
+        let headed = ready!(head::head(
+            &self.connection,
+            &self.served,
+            arrival,
+            worker.random
+        ));
+        self.request.clone_from(&headed.head);
+        self.peer_metadata = headed.peer_metadata.clone();
+        let routed = ready!(route::route(
+            &self.config,
+            &self.served,
+            headed,
+            worker.random
+        ));
+        let admitted = ready!(admit::admit(routed));
+        let shaped = ready!(shape::shape(&self.config, &self.connection, admitted));
+        if let Plan::Answer(own) = &shaped.plan {
+            let reply = respond::own_answer(&self.answering(worker), &shaped, own.clone());
+            self.shaped = Some(shaped);
+            return Outcome::Next(Next::Respond(reply));
+        }
+        self.shaped = Some(shaped);
+        self.attempt(worker)
+    }
+
+    /// attempt[ pick -> connect -> exchange ]
+    fn attempt(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        self.connected = None;
+        self.picked = None;
+        let Some(Shaped {
+            plan: Plan::Forward(forwarding),
+            ..
+        }) = &self.shaped
+        else {
+            return Outcome::Failed(FailureKind::RouteUnusable.into());
+        };
+        let from = PickFrom {
+            balancers: worker.balancers,
+            connection: &self.connection,
+            version: self.request.version,
+        };
+        let picked = ready!(pick::pick(
+            &self.config,
+            &from,
+            forwarding,
+            &mut self.attempts,
+            worker.random
+        ));
+        let wait = exchange::connect(&picked);
+        self.picked = Some(picked);
+        let connected = ready!(wait);
+        self.connected(worker, connected)
+    }
+
+    fn connected(&mut self, worker: &mut Worker<'_>, connected: Connected) -> Outcome {
+        let (Some(shaped), Some(picked)) = (&self.shaped, &self.picked) else {
+            return Outcome::Failed(FailureKind::RouteUnusable.into());
+        };
+        self.outgoing =
+            exchange::exchange(&self.connection, shaped, picked, &connected, worker.own);
+        self.connected = Some(connected);
+        self.sent = Some(worker.now);
+        Outcome::Next(Next::Wait(Wait::Answer))
+    }
+
+    fn answered(&mut self, worker: &mut Worker<'_>, mut head: ResponseHead) -> Outcome {
+        let Some(shaped) = &self.shaped else {
+            return Outcome::Failed(FailureKind::RouteUnusable.into());
+        };
+        if let Plan::Forward(forwarding) = &shaped.plan {
+            let seen = exchange::seen_by_policy(&head);
+            let (policy, repeat) = (&forwarding.retry, self.can_repeat);
+            if let Some(pause) = self
+                .attempts
+                .judge_answer(policy, seen, repeat, worker.random)
+            {
+                return self.pause(worker, pause);
+            }
+        }
+        self.upstream_metadata = head::take_metadata(&mut head.fields, self.is_mutual_tls());
+        let took = self.sent.map_or(Duration::ZERO, |sent| worker.now - sent);
+        self.service_time = Some(took);
+        let cluster = self.cluster_name();
+        let reply = respond::answer(&self.answering(worker), shaped, head, cluster, took);
+        Outcome::Next(Next::Respond(reply))
+    }
+
+    fn attempt_failed(&mut self, worker: &mut Worker<'_>, failure: Failure) -> Outcome {
+        let Some(Shaped {
+            plan: Plan::Forward(forwarding),
+            ..
+        }) = &self.shaped
+        else {
+            return Outcome::Failed(failure);
+        };
+        let tried = Tried {
+            connected: self.connected.as_ref(),
+            method: &self.request.method,
+            can_repeat: self.can_repeat,
+        };
+        match self
+            .attempts
+            .judge(&forwarding.retry, failure, &tried, worker.random)
+        {
+            Verdict::Again(pause) => self.pause(worker, pause),
+            Verdict::Over(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    fn pause(&mut self, worker: &mut Worker<'_>, pause: Duration) -> Outcome {
+        // The endpoint is done with: while we wait it has no load of ours.
+        self.picked = None;
+        if pause.is_zero() {
+            return self.attempt(worker);
+        }
+        Outcome::Next(Next::Wait(Wait::Pause(pause)))
+    }
+
+    fn answering<'a>(&'a self, worker: &Worker<'a>) -> Answering<'a> {
+        Answering {
+            connection: &self.connection,
+            manager: self.served.manager(),
+            metadata_asked: self.peer_metadata.asked,
+            own: worker.own,
+        }
+    }
+
+    fn is_mutual_tls(&self) -> bool {
+        self.connected
+            .as_ref()
+            .is_some_and(|connected| connected.mutual_tls)
+    }
+
+    /// How the request is sent, if it is.
+    #[must_use]
+    pub fn forwarding(&self) -> Option<&Forwarding> {
+        match &self.shaped.as_ref()?.plan {
+            Plan::Forward(forwarding) => Some(forwarding),
+            Plan::Answer(_) => None,
+        }
+    }
+
+    /// The name of the cluster that it goes to; empty while there is none.
+    #[must_use]
+    pub fn cluster_name(&self) -> &str {
+        self.forwarding()
+            .map_or("", |forwarding| &*forwarding.cluster.name)
+    }
+
+    /// The head of the present attempt.
+    #[must_use]
+    pub fn outgoing(&self) -> &RequestHead {
+        &self.outgoing
+    }
+
+    /// How long the request may take with all its attempts, from the end of its body.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.forwarding().and_then(|forwarding| forwarding.timeout)
+    }
+
+    /// How long the present attempt may take.
+    #[must_use]
+    pub fn try_timeout(&self) -> Option<Duration> {
+        self.forwarding()
+            .and_then(|forwarding| forwarding.retry.per_try_timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests;

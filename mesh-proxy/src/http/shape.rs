@@ -1,0 +1,164 @@
+//! Stage shape: what the route changes in the request, and the bounds within which it is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesh_http::RequestHead;
+use mesh_model::Str;
+use mesh_traffic::cluster::Cluster;
+use mesh_traffic::config::Config;
+use mesh_traffic::route::HostRewrite;
+use mesh_traffic::{Action, Facts, RetryPolicy};
+
+use crate::http::admit::Admitted;
+use crate::http::connection::Connection;
+use crate::http::failure::{Failure, FailureKind};
+use crate::http::route::{Found, Planned};
+use crate::http::stage::Stage;
+
+/// A request that is ready to be sent, or answered here.
+#[derive(Debug)]
+pub struct Shaped {
+    /// The request as it goes out.
+    pub head: RequestHead,
+    /// The request as it came, for the answer's header operations and the log.
+    pub original: RequestHead,
+    /// Where the route stands.
+    pub found: Found,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+/// What is to be done with a shaped request.
+#[derive(Debug)]
+pub enum Plan {
+    /// It is sent to a cluster.
+    Forward(Forwarding),
+    /// It is answered here.
+    Answer(OwnAnswer),
+}
+
+/// How a request is sent.
+#[derive(Debug)]
+pub struct Forwarding {
+    /// The cluster.
+    pub cluster: Arc<Cluster>,
+    /// When a failed attempt is repeated.
+    pub retry: Arc<RetryPolicy>,
+    /// How long all attempts may take together.
+    pub timeout: Option<Duration>,
+    /// The protocol that the connection shall change to.
+    pub upgrade: Option<String>,
+    /// Whether the endpoint's host name becomes the authority.
+    pub endpoint_names_host: bool,
+}
+
+/// An answer that the route itself gives.
+#[derive(Debug, Clone)]
+pub struct OwnAnswer {
+    /// Status.
+    pub status: u16,
+    /// Value of `location`.
+    pub location: Option<String>,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// Shapes a request.
+pub fn shape(config: &Config, connection: &Connection, admitted: Admitted) -> Stage<Shaped> {
+    let (headed, found, action) = admitted.into_parts();
+    let original = headed.head.clone();
+    let mut head = headed.head;
+    let plan = match action {
+        Planned::Forward(name) => {
+            match forward(config, connection, &found, &mut head, &name, headed.upgrade) {
+                Ok(forwarding) => Plan::Forward(forwarding),
+                Err(failure) => return failure.into(),
+            }
+        }
+        Planned::Redirect(status, location) => Plan::Answer(OwnAnswer {
+            status,
+            location: Some(location),
+            body: Bytes::new(),
+        }),
+        Planned::Respond(status, body) => Plan::Answer(OwnAnswer {
+            status,
+            location: None,
+            body,
+        }),
+    };
+    Stage::Ready(Shaped {
+        head,
+        original,
+        found,
+        plan,
+    })
+}
+
+fn forward(
+    config: &Config,
+    connection: &Connection,
+    found: &Found,
+    head: &mut RequestHead,
+    name: &Str,
+    upgrade: Option<String>,
+) -> Result<Forwarding, Failure> {
+    let decision = found.decision().ok_or(FailureKind::RouteUnusable)?;
+    let Action::Forward(forward) = decision.action else {
+        return Err(FailureKind::RouteUnusable.into());
+    };
+    let cluster = config.cluster(name).ok_or_else(|| {
+        Failure::new(FailureKind::NoCluster).caused_by(format!("there is no cluster {name}"))
+    })?;
+    decision.shape_request(head, &facts(connection, Some(name)));
+    let policy = forward.policy;
+    Ok(Forwarding {
+        cluster: cluster.clone(),
+        retry: policy.retry.clone(),
+        timeout: request_timeout(head, policy.timeout, policy.max_grpc_timeout),
+        upgrade,
+        endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
+    })
+}
+
+/// The route's timeout, or the client's own `grpc-timeout` where the route lets it count.
+fn request_timeout(
+    head: &RequestHead,
+    route: Option<Duration>,
+    max_grpc: Option<Duration>,
+) -> Option<Duration> {
+    let asked = head.fields.get_str("grpc-timeout").and_then(grpc_timeout);
+    match (max_grpc, asked) {
+        (None, _) | (_, None) => route,
+        (Some(Duration::ZERO), Some(asked)) => Some(asked),
+        (Some(bound), Some(asked)) => Some(asked.min(bound)),
+    }
+}
+
+/// `8 digits at most and a unit`, as gRPC over HTTP/2 writes it.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// What header operations may refer to.
+#[must_use]
+pub fn facts<'a>(connection: &'a Connection, cluster: Option<&'a str>) -> Facts<'a> {
+    Facts {
+        remote: connection.client,
+        local: connection.local,
+        peer: connection.peer.as_ref().map(|peer| peer.text.as_str()),
+        sni: connection.sni.as_deref(),
+        cluster,
+    }
+}

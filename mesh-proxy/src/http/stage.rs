@@ -1,0 +1,34 @@
+//! What a stage answers.
+
+use std::time::Duration;
+
+use crate::http::failure::Failure;
+use crate::upstream::target::Target;
+
+/// The answer of a stage.
+#[derive(Debug)]
+pub enum Stage<T> {
+    /// The next stage's input.
+    Ready(T),
+    /// The request ends here.
+    Fail(Failure),
+    /// Something must happen first; the same stage then goes on.
+    Wait(Wait),
+}
+
+/// What a stage waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// A connection to an endpoint.
+    Connect(Target),
+    /// The head of the upstream's answer.
+    Answer,
+    /// Time to pass before another attempt.
+    Pause(Duration),
+}
+
+impl<T> From<Failure> for Stage<T> {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}

@@ -1,0 +1,254 @@
+//! Response flags, and the one table from what failed to what the client and the books are told.
+//!
+//! Letters, their order and the words of the details are Envoy's, by which users search.
+
+use std::fmt;
+
+use crate::http::failure::FailureKind;
+
+/// A set of response flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Flags(u16);
+
+/// Letters by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
+const LETTERS: [&str; 12] = [
+    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DC", "URX", "DPE", "UPE", "NC",
+];
+
+impl Flags {
+    /// Nothing special happened.
+    pub const NONE: Self = Self(0);
+    /// No healthy upstream.
+    pub const NO_HEALTHY_UPSTREAM: Self = Self(1);
+    /// Upstream request timeout.
+    pub const UPSTREAM_TIMEOUT: Self = Self(1 << 1);
+    /// Upstream remote reset.
+    pub const UPSTREAM_RESET: Self = Self(1 << 2);
+    /// Upstream connection failure.
+    pub const CONNECT_FAILURE: Self = Self(1 << 3);
+    /// Upstream connection termination.
+    pub const UPSTREAM_CLOSED: Self = Self(1 << 4);
+    /// Upstream overflow: a circuit breaker.
+    pub const OVERFLOW: Self = Self(1 << 5);
+    /// No route.
+    pub const NO_ROUTE: Self = Self(1 << 6);
+    /// Downstream connection termination.
+    pub const DOWNSTREAM_GONE: Self = Self(1 << 7);
+    /// The limit of retries was reached.
+    pub const RETRY_LIMIT: Self = Self(1 << 8);
+    /// Downstream protocol error.
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 9);
+    /// Upstream protocol error.
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 10);
+    /// No cluster.
+    pub const NO_CLUSTER: Self = Self(1 << 11);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether no flag is set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Flags {
+    /// Prints `UF,URX`, and `-` for no flag.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("-");
+        }
+        let set = LETTERS
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 & (1 << bit) != 0);
+        for (index, (_, letters)) in set.enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(letters)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a failure is told as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status; 0 where nobody is there to be told.
+    pub status: u16,
+    /// gRPC status.
+    pub grpc: u16,
+    /// Flags.
+    pub flags: Flags,
+    /// `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+    /// Value of the label `reason` of `mesh_proxy_failures_total`.
+    pub counter: &'static str,
+}
+
+/// gRPC's own word for a deadline (`DEADLINE_EXCEEDED`).
+const DEADLINE: u16 = 4;
+/// `PERMISSION_DENIED`
+const DENIED: u16 = 7;
+/// `UNIMPLEMENTED`: what Envoy makes of a 404.
+const UNIMPLEMENTED: u16 = 12;
+/// `INTERNAL`: what Envoy makes of a 400.
+const INTERNAL: u16 = 13;
+/// `UNAVAILABLE`: what Envoy makes of 502 and 503.
+const UNAVAILABLE: u16 = 14;
+/// `CANCELLED`
+const CANCELLED: u16 = 1;
+/// `UNKNOWN`: what Envoy makes of anything else.
+const UNKNOWN: u16 = 2;
+
+/// The row of a kind of failure.
+#[must_use]
+pub fn answer(kind: FailureKind) -> Answer {
+    use FailureKind as Kind;
+    let row = |status, grpc, flags, details, counter| Answer {
+        status,
+        grpc,
+        flags,
+        details,
+        counter,
+    };
+    let protocol = Flags::DOWNSTREAM_PROTOCOL;
+    let connect = Flags::CONNECT_FAILURE;
+    let timeout = Flags::UPSTREAM_TIMEOUT;
+    let reset = Flags::UPSTREAM_RESET;
+    match kind {
+        Kind::BadRequest => row(400, INTERNAL, protocol, "http.codec_error", "bad_request"),
+        Kind::Http10 => row(426, UNKNOWN, Flags::NONE, "low_version", "http10"),
+        Kind::HeadTooLarge => row(
+            431,
+            UNKNOWN,
+            protocol,
+            "request_headers_too_large",
+            "head_too_large",
+        ),
+        Kind::UpgradeUnsupported => row(
+            501,
+            UNKNOWN,
+            Flags::NONE,
+            "upgrade_failed",
+            "upgrade_unsupported",
+        ),
+        Kind::NoRoute => row(
+            404,
+            UNIMPLEMENTED,
+            Flags::NO_ROUTE,
+            "route_not_found",
+            "no_route",
+        ),
+        Kind::NoCluster => row(
+            503,
+            UNAVAILABLE,
+            Flags::NO_CLUSTER,
+            "cluster_not_found",
+            "no_cluster",
+        ),
+        Kind::RouteUnusable => row(
+            500,
+            UNKNOWN,
+            Flags::NONE,
+            "route_configuration_rejected",
+            "route_unusable",
+        ),
+        Kind::Denied => row(403, DENIED, Flags::NONE, "rbac_access_denied", "denied"),
+        Kind::NoHealthyUpstream => row(
+            503,
+            UNAVAILABLE,
+            Flags::NO_HEALTHY_UPSTREAM,
+            "no_healthy_upstream",
+            "no_healthy_upstream",
+        ),
+        Kind::Overflow => row(503, UNAVAILABLE, Flags::OVERFLOW, "overflow", "overflow"),
+        Kind::ConnectFailed => row(
+            503,
+            UNAVAILABLE,
+            connect,
+            "upstream_reset_before_response_started{remote_connection_failure}",
+            "connect_failed",
+        ),
+        Kind::ConnectTimeout => row(
+            503,
+            UNAVAILABLE,
+            connect,
+            "upstream_reset_before_response_started{connection_timeout}",
+            "connect_timeout",
+        ),
+        Kind::TlsFailed => row(
+            503,
+            UNAVAILABLE,
+            connect,
+            "upstream_reset_before_response_started{tls_failure}",
+            "tls_failed",
+        ),
+        Kind::WrongIdentity => row(
+            503,
+            UNAVAILABLE,
+            connect,
+            "upstream_reset_before_response_started{wrong_identity}",
+            "wrong_identity",
+        ),
+        Kind::UpstreamClosed => row(
+            503,
+            UNAVAILABLE,
+            Flags::UPSTREAM_CLOSED,
+            "upstream_reset_before_response_started{connection_termination}",
+            "upstream_closed",
+        ),
+        Kind::UpstreamReset => row(
+            503,
+            UNAVAILABLE,
+            reset,
+            "upstream_reset_before_response_started{remote_reset}",
+            "upstream_reset",
+        ),
+        Kind::UpstreamRefusedStream => row(
+            503,
+            UNAVAILABLE,
+            reset,
+            "upstream_reset_before_response_started{remote_refused_stream_reset}",
+            "upstream_refused_stream",
+        ),
+        Kind::UpstreamProtocol => row(
+            502,
+            UNAVAILABLE,
+            Flags::UPSTREAM_PROTOCOL,
+            "upstream_reset_before_response_started{protocol_error}",
+            "upstream_protocol",
+        ),
+        Kind::RouteTimeout => row(504, DEADLINE, timeout, "response_timeout", "route_timeout"),
+        Kind::TryTimeout => row(
+            504,
+            DEADLINE,
+            timeout,
+            "upstream_per_try_timeout",
+            "try_timeout",
+        ),
+        Kind::DownstreamGone => row(
+            0,
+            CANCELLED,
+            Flags::DOWNSTREAM_GONE,
+            "downstream_remote_disconnect",
+            "downstream_gone",
+        ),
+        Kind::DownstreamBody => row(
+            400,
+            INTERNAL,
+            protocol,
+            "http.body_error",
+            "downstream_body",
+        ),
+        Kind::Draining => row(503, UNAVAILABLE, Flags::NONE, "draining", "draining"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

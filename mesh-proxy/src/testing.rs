@@ -1,0 +1,414 @@
+//! What the tests of this crate build configurations from, and a proxy without a control plane.
+#![expect(clippy::unwrap_used, reason = "helpers of tests report by panicking")]
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_model::ident::SpiffeId;
+use mesh_model::service::{Health, Locality};
+use mesh_pki::live::LiveIdentity;
+use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::config::listener::v3 as listener;
+use mesh_proto::envoy::envoy::config::route::v3 as route;
+use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
+use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
+use mesh_proto::envoy::google::protobuf as wkt;
+use mesh_runtime::{SystemClock, Tasks};
+use mesh_traffic::cluster::{Discovery, LbPolicy, Limits, Transport, UpstreamProtocol};
+use mesh_traffic::tls::{Identity, Roots, Sans, UpstreamTls};
+use mesh_traffic::{Cluster, Config, Endpoint, Endpoints, Listener, RouteTable};
+
+use crate::config::live::LiveConfig;
+use crate::conn::listen::Listeners;
+use crate::http::exchange::OwnMetadata;
+use crate::http::observe::{Observer, Unobserved};
+use crate::worker::{Shared, Workers};
+
+/// A route table of which every host's requests go where `routes` say.
+pub(crate) fn table(name: &str, routes: Vec<route::Route>) -> route::RouteConfiguration {
+    table_for(name, "*", routes)
+}
+
+pub(crate) fn table_for(
+    name: &str,
+    domain: &str,
+    routes: Vec<route::Route>,
+) -> route::RouteConfiguration {
+    let host = route::VirtualHost {
+        name: domain.into(),
+        domains: vec![domain.into()],
+        routes,
+        ..Default::default()
+    };
+    route::RouteConfiguration {
+        name: name.into(),
+        virtual_hosts: vec![host],
+        ..Default::default()
+    }
+}
+
+/// A route for all paths to one cluster, with Istio's default retries.
+pub(crate) fn to_cluster(name: &str) -> route::Route {
+    let action = route::RouteAction {
+        cluster_specifier: Some(route::route_action::ClusterSpecifier::Cluster(name.into())),
+        timeout: Some(wkt::Duration {
+            seconds: 0,
+            nanos: 0,
+        }),
+        retry_policy: Some(route::RetryPolicy {
+            retry_on: "connect-failure,refused-stream,unavailable,cancelled".into(),
+            num_retries: Some(wkt::UInt32Value { value: 2 }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    with_action(action)
+}
+
+pub(crate) fn with_action(action: route::RouteAction) -> route::Route {
+    let prefix = route::route_match::PathSpecifier::Prefix("/".into());
+    route::Route {
+        r#match: Some(route::RouteMatch {
+            path_specifier: Some(prefix),
+            ..Default::default()
+        }),
+        action: Some(route::route::Action::Route(action)),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn action_of(route: &mut route::Route) -> &mut route::RouteAction {
+    match route.action.as_mut() {
+        Some(route::route::Action::Route(action)) => action,
+        _ => unreachable!("the route was made by to_cluster"),
+    }
+}
+
+/// How a listener is served; the defaults are a sidecar's.
+pub(crate) struct Mk {
+    pub(crate) name: &'static str,
+    pub(crate) inbound: bool,
+    pub(crate) edge: bool,
+    pub(crate) authority: Option<&'static str>,
+    pub(crate) mutual_tls: bool,
+    pub(crate) plaintext: bool,
+    pub(crate) routes: Option<route::RouteConfiguration>,
+    pub(crate) rds: &'static str,
+}
+
+impl Default for Mk {
+    fn default() -> Self {
+        Self {
+            name: "listener",
+            inbound: false,
+            edge: false,
+            authority: None,
+            mutual_tls: false,
+            plaintext: true,
+            routes: None,
+            rds: "",
+        }
+    }
+}
+
+impl Mk {
+    fn manager(&self) -> hcm::HttpConnectionManager {
+        let specifier = match &self.routes {
+            Some(table) => hcm::http_connection_manager::RouteSpecifier::RouteConfig(table.clone()),
+            None => hcm::http_connection_manager::RouteSpecifier::Rds(hcm::Rds {
+                route_config_name: self.rds.into(),
+                ..Default::default()
+            }),
+        };
+        let router = hcm::HttpFilter {
+            name: "envoy.filters.http.router".into(),
+            config_type: Some(hcm::http_filter::ConfigType::TypedConfig(pack(
+                &Router::default(),
+            ))),
+            ..Default::default()
+        };
+        let upgrade = hcm::http_connection_manager::UpgradeConfig {
+            upgrade_type: "websocket".into(),
+            ..Default::default()
+        };
+        hcm::HttpConnectionManager {
+            route_specifier: Some(specifier),
+            http_filters: vec![router],
+            server_name: "istio-envoy".into(),
+            use_remote_address: Some(wkt::BoolValue { value: self.edge }),
+            normalize_path: Some(wkt::BoolValue { value: true }),
+            upgrade_configs: vec![upgrade],
+            forward_client_cert_details: if self.inbound { 2 } else { 0 },
+            set_current_client_cert_details: Some(
+                hcm::http_connection_manager::SetCurrentClientCertDetails {
+                    uri: true,
+                    subject: Some(wkt::BoolValue { value: true }),
+                    ..Default::default()
+                },
+            ),
+            ..Default::default()
+        }
+    }
+
+    fn filter(&self) -> listener::Filter {
+        listener::Filter {
+            name: "http".into(),
+            config_type: Some(listener::filter::ConfigType::TypedConfig(pack(
+                &self.manager(),
+            ))),
+        }
+    }
+
+    pub(crate) fn listener(&self, address: SocketAddr) -> Listener {
+        let chain = |name: &str, transport: &str, socket| listener::FilterChain {
+            name: name.into(),
+            filter_chain_match: Some(listener::FilterChainMatch {
+                transport_protocol: transport.into(),
+                ..Default::default()
+            }),
+            filters: vec![self.filter()],
+            transport_socket: socket,
+            ..Default::default()
+        };
+        let mut chains = Vec::new();
+        if self.mutual_tls {
+            chains.push(chain("mutual", "tls", Some(server_socket())));
+        }
+        if self.plaintext {
+            chains.push(chain("plain", "raw_buffer", None));
+        }
+        self.with_chains(address, chains)
+    }
+
+    pub(crate) fn tcp_listener(&self, address: SocketAddr, cluster: &str) -> Listener {
+        let proxy = tcp::TcpProxy {
+            stat_prefix: "tcp".into(),
+            cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster.into())),
+            ..Default::default()
+        };
+        let filter = listener::Filter {
+            name: "tcp".into(),
+            config_type: Some(listener::filter::ConfigType::TypedConfig(pack(&proxy))),
+        };
+        let chain = listener::FilterChain {
+            filters: vec![filter],
+            ..Default::default()
+        };
+        self.with_chains(address, vec![chain])
+    }
+
+    fn with_chains(&self, address: SocketAddr, chains: Vec<listener::FilterChain>) -> Listener {
+        let direction = match (self.edge, self.inbound) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        };
+        Listener::compile(&listener::Listener {
+            name: self.name.into(),
+            address: Some(pb_address(address)),
+            filter_chains: chains,
+            traffic_direction: direction,
+            metadata: self.authority.map(authority_metadata),
+            ..Default::default()
+        })
+        .unwrap()
+    }
+}
+
+fn authority_metadata(authority: &str) -> core::Metadata {
+    let value = wkt::Value {
+        kind: Some(wkt::value::Kind::StringValue(authority.into())),
+    };
+    let fields = [("authority".to_owned(), value)].into_iter().collect();
+    let filter_metadata = [("mesh".to_owned(), wkt::Struct { fields })]
+        .into_iter()
+        .collect();
+    core::Metadata {
+        filter_metadata,
+        ..Default::default()
+    }
+}
+
+fn pb_address(address: SocketAddr) -> core::Address {
+    let port = core::socket_address::PortSpecifier::PortValue(address.port().into());
+    core::Address {
+        address: Some(core::address::Address::SocketAddress(core::SocketAddress {
+            address: address.ip().to_string(),
+            port_specifier: Some(port),
+            ..Default::default()
+        })),
+    }
+}
+
+fn server_socket() -> core::TransportSocket {
+    let secret = |name: &str| tls::SdsSecretConfig {
+        name: name.into(),
+        ..Default::default()
+    };
+    let context = tls::DownstreamTlsContext {
+        common_tls_context: Some(tls::CommonTlsContext {
+            tls_certificate_sds_secret_configs: vec![secret("default")],
+            validation_context_type: Some(
+                tls::common_tls_context::ValidationContextType::ValidationContextSdsSecretConfig(
+                    secret("ROOTCA"),
+                ),
+            ),
+            alpn_protocols: vec!["h2".into(), "http/1.1".into()],
+            ..Default::default()
+        }),
+        require_client_certificate: Some(wkt::BoolValue { value: true }),
+        ..Default::default()
+    };
+    core::TransportSocket {
+        name: "envoy.transport_sockets.tls".into(),
+        config_type: Some(core::transport_socket::ConfigType::TypedConfig(pack(
+            &context,
+        ))),
+    }
+}
+
+/// A cluster of endpoints that are written in it.
+pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
+    let endpoint = |address: &SocketAddr| Endpoint {
+        address: *address,
+        weight: 1,
+        health: Health::Healthy,
+        priority: 0,
+        locality: Arc::new(Locality::default()),
+        hostname: None,
+        transport_match: Vec::new(),
+        workload: None,
+    };
+    let endpoints = addresses.iter().map(endpoint).collect();
+    Cluster {
+        name: name.into(),
+        discovery: Discovery::Static(Arc::new(Endpoints::new(name.into(), endpoints))),
+        policy: LbPolicy::RoundRobin,
+        panic_threshold: 0,
+        connect_timeout: Duration::from_secs(5),
+        protocol: UpstreamProtocol::Http1,
+        transport: Transport::Plain,
+        transport_matches: Vec::new(),
+        limits: Limits::DEFAULT,
+        idle_timeout: None,
+        max_requests_per_connection: None,
+        service: None,
+        subset: None,
+        config: None,
+    }
+}
+
+/// Mutual TLS towards servers of the given identity.
+pub(crate) fn mutual_tls(server: &str) -> Transport {
+    Transport::Tls(Arc::new(UpstreamTls {
+        identity: Some(Identity::Workload),
+        roots: Roots::Mesh,
+        servers: Sans {
+            exact: vec![SpiffeId::parse(server).unwrap()],
+            prefixes: Vec::new(),
+        },
+        dns_names: Vec::new(),
+        sni: Some("outbound_.80_._.app.default.svc.cluster.local".into()),
+        alpn: Vec::new(),
+    }))
+}
+
+/// A configuration of these resources.
+pub(crate) fn mk_config(
+    listeners: Vec<Listener>,
+    tables: Vec<route::RouteConfiguration>,
+    clusters: Vec<Cluster>,
+) -> Config {
+    let mut config = Config::default();
+    for listener in listeners {
+        config
+            .listeners
+            .insert(listener.name.clone(), Arc::new(listener));
+    }
+    for table in tables {
+        let table = RouteTable::compile(&table).unwrap();
+        config.routes.insert(table.name.clone(), Arc::new(table));
+    }
+    for cluster in clusters {
+        config
+            .clusters
+            .insert(cluster.name.clone(), Arc::new(cluster));
+    }
+    config
+}
+
+/// A proxy without a control plane: what it shall do is put into it by hand.
+pub(crate) struct Proxy {
+    pub(crate) live: Arc<LiveConfig>,
+    pub(crate) listeners: Listeners,
+    pub(crate) tasks: Tasks,
+    pub(crate) connections: Tasks,
+    workers: Option<Workers>,
+}
+
+/// How long a proxy under test waits before it closes idle connections.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_millis(300);
+
+/// A free address, held by nobody.
+pub(crate) fn free_address() -> SocketAddr {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap()
+}
+
+impl Proxy {
+    pub(crate) fn start(config: Config, identity: Option<LiveIdentity>) -> Self {
+        Self::observed(config, identity, || Rc::new(Unobserved))
+    }
+
+    pub(crate) fn observed(
+        config: Config,
+        identity: Option<LiveIdentity>,
+        observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
+    ) -> Self {
+        let live = Arc::new(LiveConfig::new(Config::default()));
+        let tasks = Tasks::new(&prometheus::Registry::new());
+        let connections = tasks.group();
+        let shared = Arc::new(Shared {
+            live: live.clone(),
+            identity,
+            clock: Arc::new(SystemClock),
+            own: OwnMetadata {
+                id: "sidecar~own".into(),
+                value: "own".into(),
+            },
+            observers: Box::new(observers),
+            tasks: tasks.clone(),
+            connections: connections.clone(),
+        });
+        let workers = Workers::start(2, &shared).unwrap();
+        let listeners = Listeners::new(workers.queues(), tasks.clone(), DRAIN_TIME);
+        let mut proxy = Self {
+            live,
+            listeners,
+            tasks,
+            connections,
+            workers: Some(workers),
+        };
+        proxy.apply(config);
+        proxy
+    }
+
+    pub(crate) fn apply(&mut self, config: Config) {
+        self.listeners.apply(&config).unwrap();
+        self.live.replace(config);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.tasks.stopping().cancel();
+        if let Some(workers) = self.workers.take() {
+            workers.stop();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Whom to connect to, and how: what a pool of connections is kept by.
+
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_traffic::tls::UpstreamTls;
+
+/// Which version of HTTP a connection is to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speak {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; by prior knowledge where there is no TLS.
+    Http2,
+    /// HTTP/2 or HTTP/1.1, as ALPN decides.
+    Either,
+}
+
+/// An endpoint with the way to reach it. Equal targets share connections.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// TLS, if any.
+    pub tls: Option<Arc<UpstreamTls>>,
+    /// Which version of HTTP.
+    pub speak: Speak,
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept; `None` for the pool's own bound.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        // Times are no part of the identity: a connection is the same however long it took.
+        self.address == other.address && self.speak == other.speak && self.tls == other.tls
+    }
+}
+
+impl Eq for Target {}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address.hash(state);
+        self.speak.hash(state);
+        self.tls.as_ref().map(|tls| &tls.sni).hash(state);
+    }
+}
