@@ -20,3 +20,5 @@ pub const PORT_REQUIRED: &str = "IST0112";
 pub const NO_WORKLOADS: &str = "IST0127";
 /// A rule that can never be reached (Istio: VirtualServiceUnreachableRule).
 pub const UNREACHABLE: &str = "IST0130";
+/// A file or folder cannot be read.
+pub const UNREADABLE: &str = "MESH0005";

@@ -76,6 +76,16 @@ impl Object {
         }
         value
     }
+
+    /// A short text that changes with [`Object::canonical`] and only with it, by which two
+    /// processes tell whether they speak of the same content.
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        // FNV-1a: the same in every process and build. Maps of JSON values print in sorted order.
+        let text = self.canonical().to_string();
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    }
 }
 
 /// Members of `metadata` that a server fills in.
