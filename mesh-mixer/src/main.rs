@@ -1,0 +1,23 @@
+//! The telemetry hub as a process.
+
+use std::sync::Arc;
+
+use clap::Parser as _;
+use mesh_mixer::app::{Deps, run_until_signal};
+use mesh_mixer::settings::{Flags, Settings};
+use mesh_runtime::{SystemClock, Tasks, log};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let (level, format) = flags.log();
+    log::start(level, format);
+    let settings = Settings::try_from(flags)?;
+    let registry = prometheus::Registry::new();
+    let deps = Deps {
+        clock: Arc::new(SystemClock),
+        tasks: Tasks::new(&registry),
+        registry,
+    };
+    Ok(run_until_signal(settings, deps).await?)
+}

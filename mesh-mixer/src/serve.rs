@@ -1,0 +1,3 @@
+//! What is served to the proxies.
+
+pub mod aggregates;
