@@ -88,6 +88,14 @@ pub enum Defect {
     NoBasicConstraints,
     /// A DNS name beside the URI.
     WithDnsName,
+    /// The key usage is not critical.
+    KeyUsageNotCritical,
+    /// The subject is empty and its alternative name not critical.
+    NameNotCritical,
+    /// Two extensions for alternative names, with one URI each.
+    NameExtensionTwice,
+    /// A URI name of bytes that are no text.
+    DamagedName,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -320,12 +328,49 @@ fn spoil(params: &mut CertificateParams, defect: Defect, now: SystemTime) {
         }
         Defect::UnknownCritical => {
             let oid = [1, 3, 6, 1, 4, 1, 55555, 1];
-            let mut extension = CustomExtension::from_oid_content(&oid, vec![5, 0]);
-            extension.set_criticality(true);
-            params.custom_extensions = vec![extension];
+            params.custom_extensions = vec![extension(&oid, vec![5, 0], true)];
         }
         Defect::OutlivesRoot => params.not_after = date(now + 10 * 365 * DAY).to_datetime(),
         Defect::NoBasicConstraints => params.is_ca = IsCa::NoCa,
         Defect::WithDnsName => names.push(SanType::DnsName("example.com".try_into().unwrap())),
+        Defect::KeyUsageNotCritical => {
+            usages.clear();
+            let digital_signature = vec![0x03, 0x02, 0x07, 0x80];
+            params.custom_extensions = vec![extension(&KEY_USAGE, digital_signature, false)];
+        }
+        Defect::NameNotCritical => {
+            names.clear();
+            let name = uri_der(b"spiffe://cluster.local/ns/default/sa/a");
+            params.custom_extensions = vec![extension(&ALTERNATIVE_NAME, name, false)];
+        }
+        Defect::NameExtensionTwice => {
+            let name = uri_der(b"spiffe://cluster.local/ns/default/sa/second");
+            params.custom_extensions = vec![extension(&ALTERNATIVE_NAME, name, true)];
+        }
+        Defect::DamagedName => {
+            names.clear();
+            let name = uri_der(b"spiffe://cluster.local/\xff\xfe");
+            params.custom_extensions = vec![extension(&ALTERNATIVE_NAME, name, true)];
+        }
     }
+}
+
+/// id-ce-keyUsage.
+const KEY_USAGE: [u64; 4] = [2, 5, 29, 15];
+/// id-ce-subjectAltName.
+const ALTERNATIVE_NAME: [u64; 4] = [2, 5, 29, 17];
+
+fn extension(oid: &[u64], content: Vec<u8>, critical: bool) -> CustomExtension {
+    let mut extension = CustomExtension::from_oid_content(oid, content);
+    extension.set_criticality(critical);
+    extension
+}
+
+/// GeneralNames with one URI, for texts below 126 bytes.
+fn uri_der(text: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap();
+    assert!(length < 126, "longer texts need another length");
+    let mut der = vec![0x30, length + 2, 0x86, length];
+    der.extend_from_slice(text);
+    der
 }

@@ -196,9 +196,10 @@ fn to_tls(error: SvidError) -> Error {
         SvidError::Untrusted(webpki::Error::CertNotValidYet { .. }) => {
             CertificateError::NotValidYet.into()
         }
-        SvidError::Untrusted(webpki::Error::UnknownIssuer) => {
-            CertificateError::UnknownIssuer.into()
-        }
+        // Our roots share one subject, so a leaf of another root looks like a bad signature.
+        SvidError::Untrusted(
+            webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey,
+        ) => CertificateError::UnknownIssuer.into(),
         SvidError::Untrusted(_)
         | SvidError::Name(_)
         | SvidError::Rights { .. }
@@ -208,5 +209,17 @@ fn to_tls(error: SvidError) -> Error {
 }
 
 fn refuse(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    CertificateError::Other(OtherError(Arc::new(error))).into()
+    CertificateError::Other(OtherError(Arc::new(Worded(error)))).into()
+}
+
+/// An error that is printed as its message in every form: the TLS library shows the debug form of
+/// what it does not know, and that ends in logs and in the answers of gRPC.
+#[derive(thiserror::Error)]
+#[error(transparent)]
+struct Worded<E: std::error::Error + 'static>(E);
+
+impl<E: std::error::Error + 'static> std::fmt::Debug for Worded<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
