@@ -1,0 +1,114 @@
+//! The admin pages, in the shapes of Envoy's, which tools and scripts read.
+//!
+//! Pages answer from what is at hand; they never wait for a worker.
+
+mod certs;
+mod clusters;
+mod config_dump;
+mod server;
+mod stats;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use mesh_model::time::Clock;
+use mesh_runtime::admin::{Admin, Page};
+use mesh_xds::client::Client;
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Catalog, LiveConfig, Workload};
+use crate::identity::Identity;
+use crate::record::access_log::AccessLog;
+use crate::record::metrics::Metrics;
+use crate::telemetry;
+
+/// What the pages show.
+#[derive(Clone)]
+pub struct Sources {
+    /// Our own workload.
+    pub workload: Arc<Workload>,
+    /// The configuration in force.
+    pub live: Arc<LiveConfig>,
+    /// What is known of its resources.
+    pub catalog: Catalog,
+    /// The stream from pilot, once it was begun.
+    pub xds: Arc<OnceLock<Client>>,
+    /// The stream to mixer, once it was begun.
+    pub telemetry: Arc<OnceLock<watch::Receiver<telemetry::State>>>,
+    /// What was counted.
+    pub metrics: Metrics,
+    /// The access log.
+    pub log: Option<AccessLog>,
+    /// Metrics of the process.
+    pub registry: Registry,
+    /// Our identity, once it was obtained.
+    pub identity: Arc<OnceLock<Identity>>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// When the process started.
+    pub started: Instant,
+    /// Becomes true when the sockets of a complete configuration are open.
+    pub bound: watch::Receiver<bool>,
+    /// Cancelled when no further requests are wanted.
+    pub draining: CancellationToken,
+}
+
+impl Sources {
+    /// The state of the server, in Envoy's words.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.draining.is_cancelled() {
+            "DRAINING"
+        } else if self.catalog.is_ready() && *self.bound.borrow() {
+            "LIVE"
+        } else if self.live.current().version > 0 {
+            "INITIALIZING"
+        } else {
+            "PRE_INITIALIZING"
+        }
+    }
+}
+
+/// What POST requests set off.
+pub struct Actions {
+    /// Ends the process, gracefully.
+    pub quit: Box<dyn Fn() + Send + Sync>,
+    /// Asks connections to finish.
+    pub drain: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The pages.
+#[must_use]
+pub fn pages(sources: Sources, actions: Actions) -> Admin {
+    let sources = Arc::new(sources);
+    let show = |page: fn(&Sources, &mesh_runtime::admin::Query) -> Page| {
+        let sources = sources.clone();
+        move |query: &mesh_runtime::admin::Query| page(&sources, query)
+    };
+    let Actions { quit, drain } = actions;
+    Admin::new()
+        .page("/ready", show(server::ready))
+        .page("/server_info", show(server::info))
+        .page("/config_dump", show(config_dump::page))
+        .page("/clusters", show(clusters::page))
+        .page("/listeners", show(server::listeners))
+        .page("/certs", show(certs::page))
+        .page("/stats", show(stats::page))
+        .page("/stats/prometheus", show(stats::prometheus))
+        .action("/quitquitquit", act(quit))
+        .action("/drain_listeners", act(drain))
+}
+
+fn act(
+    action: Box<dyn Fn() + Send + Sync>,
+) -> impl Fn(&mesh_runtime::admin::Query) -> Page + Send + Sync {
+    move |_| {
+        action();
+        Page::text(200, "OK\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;

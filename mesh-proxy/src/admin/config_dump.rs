@@ -1,0 +1,328 @@
+//! `/config_dump`: what is in force, in the shape of Envoy's, with the key fields of resources.
+//!
+//! `?resource=dynamic_listeners` and its like pick one list, as Envoy's parameter does. There is
+//! nothing secret in it: keys and certificates never come by xDS.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use mesh_model::time::rfc3339;
+use mesh_proto::any;
+use mesh_runtime::admin::{Page, Query};
+use mesh_traffic::cluster::{Discovery, Transport};
+use mesh_traffic::listener::{Direction, Network, RouteSource};
+use mesh_traffic::{Cluster, Endpoint, Endpoints, Listener, RouteTable};
+use mesh_xds::Kind;
+use serde_json::{Map, Value, json};
+
+use crate::admin::Sources;
+use crate::config::Workload;
+use crate::config::catalog::Entry;
+
+pub(super) fn page(sources: &Sources, query: &Query) -> Page {
+    let config = sources.live.current();
+    let clusters: BTreeMap<_, _> = config.clusters.iter().collect();
+    let endpoints: BTreeMap<_, _> = config.endpoints.iter().collect();
+    let routes: BTreeMap<_, _> = config.routes.iter().collect();
+    let dump = Dump { sources };
+    let lists = [
+        (
+            "ClustersConfigDump",
+            "dynamic_active_clusters",
+            dump.list(
+                Kind::Cluster,
+                clusters.values().map(|c| (&*c.name, cluster(c))),
+                "cluster",
+            ),
+        ),
+        (
+            "EndpointsConfigDump",
+            "dynamic_endpoint_configs",
+            dump.list(
+                Kind::Endpoint,
+                endpoints.values().map(|e| (&*e.name, assignment(e))),
+                "endpoint_config",
+            ),
+        ),
+        ("ListenersConfigDump", "dynamic_listeners", {
+            let listeners = config.listeners.values().map(|l| (&*l.name, listener(l)));
+            dump.list(Kind::Listener, listeners, "listener")
+                .into_iter()
+                .map(as_listener)
+                .collect()
+        }),
+        (
+            "RoutesConfigDump",
+            "dynamic_route_configs",
+            dump.list(
+                Kind::Route,
+                routes.values().map(|r| (&*r.name, table(r))),
+                "route_config",
+            ),
+        ),
+    ];
+    if let Some(wanted) = query.get("resource") {
+        let found = lists.into_iter().find(|(_, name, _)| name == wanted);
+        return match found {
+            Some((_, _, list)) => Page::json(&json!({ "configs": list })),
+            None => Page::text(404, format!("{wanted} not found in config dump\n")),
+        };
+    }
+    let mut configs = vec![json!({
+        "@type": admin_type("BootstrapConfigDump"),
+        "bootstrap": { "node": node(&sources.workload) },
+    })];
+    configs.extend(lists.map(|(kind, name, list)| {
+        let mut dump = Map::new();
+        dump.insert("@type".to_owned(), admin_type(kind).into());
+        dump.insert("version_info".to_owned(), config.version.to_string().into());
+        dump.insert(name.to_owned(), list.into());
+        Value::Object(dump)
+    }));
+    Page::json(&json!({ "configs": configs }))
+}
+
+fn admin_type(name: &str) -> String {
+    format!("type.googleapis.com/envoy.admin.v3.{name}")
+}
+
+struct Dump<'a> {
+    sources: &'a Sources,
+}
+
+impl Dump<'_> {
+    /// Resources in force, and after them those of which no version could be used.
+    fn list<'r>(
+        &self,
+        kind: Kind,
+        in_force: impl Iterator<Item = (&'r str, Value)>,
+        key: &str,
+    ) -> Vec<Value> {
+        let mut known = self.sources.catalog.of_kind(kind);
+        let mut list: Vec<_> = in_force
+            .map(|(name, resource)| dumped(known.remove(name).as_ref(), key, Some(resource)))
+            .collect();
+        let refused = known
+            .into_iter()
+            .filter(|(_, entry)| entry.refused.is_some());
+        list.extend(refused.map(|(name, entry)| {
+            let name = json!({ "@type": kind.type_url(), "name": name });
+            dumped(Some(&entry), key, entry.accepted.is_none().then_some(name))
+        }));
+        list
+    }
+}
+
+fn dumped(entry: Option<&Entry>, key: &str, resource: Option<Value>) -> Value {
+    let mut dumped = Map::new();
+    let version = entry.map(|entry| entry.version.clone()).unwrap_or_default();
+    dumped.insert("version_info".to_owned(), version.into());
+    if let Some(resource) = resource {
+        dumped.insert(key.to_owned(), resource);
+    }
+    if let Some(at) = entry.and_then(|entry| entry.accepted) {
+        dumped.insert("last_updated".to_owned(), rfc3339(at).into());
+    }
+    if let Some(refused) = entry.and_then(|entry| entry.refused.as_ref()) {
+        let error = json!({
+            "version_info": refused.version,
+            "last_update_attempt": rfc3339(refused.at),
+            "details": refused.why,
+        });
+        dumped.insert("error_state".to_owned(), error);
+    }
+    Value::Object(dumped)
+}
+
+/// Envoy nests a listener's resource in its state.
+fn as_listener(dumped: Value) -> Value {
+    let Value::Object(mut state) = dumped else {
+        return dumped;
+    };
+    let name = state
+        .get("listener")
+        .and_then(|listener| listener.get("name"))
+        .cloned();
+    let error = state.remove("error_state");
+    let mut out = Map::new();
+    out.insert("name".to_owned(), name.unwrap_or_default());
+    out.insert("active_state".to_owned(), Value::Object(state));
+    if let Some(error) = error {
+        out.insert("error_state".to_owned(), error);
+    }
+    Value::Object(out)
+}
+
+/// The node, as pilot knows us.
+pub(super) fn node(workload: &Workload) -> Value {
+    let labels = workload.labels.0.iter();
+    let labels: Map<String, Value> = labels
+        .map(|(name, value)| (name.to_string(), value.as_str().into()))
+        .collect();
+    json!({
+        "id": workload.node_id(),
+        "cluster": workload.node().cluster,
+        "metadata": {
+            "NAME": &*workload.name,
+            "NAMESPACE": &**workload.namespace(),
+            "WORKLOAD_NAME": &*workload.owner,
+            "SERVICE_ACCOUNT": &*workload.account.name,
+            "LABELS": labels,
+        },
+    })
+}
+
+pub(super) fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
+}
+
+fn cluster(cluster: &Cluster) -> Value {
+    let (kind, service) = match &cluster.discovery {
+        Discovery::Eds { service } => ("EDS", Some(service.as_str())),
+        Discovery::Static(_) => ("STATIC", None),
+        Discovery::OriginalDst => ("ORIGINAL_DST", None),
+    };
+    let matches: Vec<_> = cluster
+        .transport_matches
+        .iter()
+        .map(|m| m.name.as_str())
+        .collect();
+    let mut out = json!({
+        "@type": any::CLUSTER,
+        "name": &*cluster.name,
+        "type": kind,
+        "connect_timeout": format!("{}s", cluster.connect_timeout.as_secs_f64()),
+        "lb_policy": format!("{:?}", cluster.policy),
+        "transport_socket": transport(&cluster.transport),
+    });
+    if let Value::Object(out) = &mut out {
+        if let Some(service) = service {
+            out.insert(
+                "eds_cluster_config".to_owned(),
+                json!({ "service_name": service }),
+            );
+        }
+        if !matches.is_empty() {
+            let matches: Vec<_> = matches.iter().map(|name| json!({ "name": name })).collect();
+            out.insert("transport_socket_matches".to_owned(), matches.into());
+        }
+        let istio = istio_metadata(cluster);
+        out.insert(
+            "metadata".to_owned(),
+            json!({ "filter_metadata": { "istio": istio } }),
+        );
+    }
+    out
+}
+
+fn transport(transport: &Transport) -> Value {
+    match transport {
+        Transport::Plain => json!({ "name": "envoy.transport_sockets.raw_buffer" }),
+        Transport::Tls(tls) => json!({
+            "name": "envoy.transport_sockets.tls",
+            "sni": tls.sni.as_deref(),
+            "subject_alt_names":
+                tls.servers.exact.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn istio_metadata(cluster: &Cluster) -> Value {
+    let mut out = Map::new();
+    if let Some(config) = &cluster.config {
+        out.insert("config".to_owned(), config.as_str().into());
+    }
+    if let Some(subset) = &cluster.subset {
+        out.insert("subset".to_owned(), subset.as_str().into());
+    }
+    if let Some(names) = &cluster.service {
+        let (host, name, namespace) = (&*names.host, &*names.name, &*names.namespace);
+        let service = json!({ "host": host, "name": name, "namespace": namespace });
+        out.insert("services".to_owned(), json!([service]));
+    }
+    Value::Object(out)
+}
+
+fn assignment(endpoints: &Endpoints) -> Value {
+    let list: Vec<_> = endpoints.all.iter().map(endpoint).collect();
+    json!({
+        "@type": any::ENDPOINT,
+        "cluster_name": &*endpoints.name,
+        "endpoints": [{ "lb_endpoints": list }],
+    })
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    json!({
+        "endpoint": { "address": address(endpoint.address) },
+        "health_status": health(endpoint),
+        "load_balancing_weight": endpoint.weight,
+        "metadata": { "filter_metadata": {
+            "istio": { "workload": endpoint.workload.as_deref() },
+        } },
+    })
+}
+
+/// Health in the words of Envoy's API.
+pub(super) fn health(endpoint: &Endpoint) -> &'static str {
+    use mesh_model::service::Health;
+    match endpoint.health {
+        Health::Healthy => "HEALTHY",
+        Health::Unhealthy => "UNHEALTHY",
+        Health::Draining => "DRAINING",
+    }
+}
+
+fn listener(listener: &Listener) -> Value {
+    let chains: Vec<_> = listener
+        .chains
+        .iter()
+        .map(|chain| {
+            let filter = match &chain.network {
+                Network::Http(manager) => json!({
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "stat_prefix": &*manager.stat_prefix,
+                    "route_config_name": match &manager.routes {
+                        RouteSource::Rds(name) => name,
+                        RouteSource::Inline(table) => &table.name,
+                    }.as_str(),
+                    "http_filters": manager.filters.iter().map(|f| f.as_str()).collect::<Vec<_>>(),
+                }),
+                Network::Tcp(proxy) => json!({
+                    "name": "envoy.filters.network.tcp_proxy",
+                    "stat_prefix": &*proxy.stat_prefix,
+                    "clusters": proxy.clusters.iter().map(|(c, _)| c.as_str()).collect::<Vec<_>>(),
+                }),
+            };
+            json!({ "name": &*chain.name, "tls": chain.tls.is_some(), "filters": [filter] })
+        })
+        .collect();
+    json!({
+        "@type": any::LISTENER,
+        "name": &*listener.name,
+        "address": address(listener.address),
+        "traffic_direction": match listener.direction {
+            Direction::Unspecified => "UNSPECIFIED",
+            Direction::Inbound => "INBOUND",
+            Direction::Outbound => "OUTBOUND",
+        },
+        "filter_chains": chains,
+    })
+}
+
+fn table(table: &RouteTable) -> Value {
+    let hosts: Vec<_> = table
+        .virtual_hosts
+        .iter()
+        .map(|host| {
+            let routes: Vec<_> = host
+                .routes
+                .iter()
+                .map(|route| json!({ "name": &*route.name, "config": route.config.as_deref() }))
+                .collect();
+            let domains: Vec<_> = host.domains.iter().map(|d| d.as_str()).collect();
+            json!({ "name": &*host.name, "domains": domains, "routes": routes })
+        })
+        .collect();
+    json!({ "@type": any::ROUTE, "name": &*table.name, "virtual_hosts": hosts })
+}

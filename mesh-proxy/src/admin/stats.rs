@@ -1,0 +1,182 @@
+//! `/stats` and `/stats/prometheus`: everything that is counted.
+
+use std::fmt::Write;
+
+use mesh_runtime::admin::{Page, Query};
+use mesh_traffic::Config;
+
+use crate::admin::Sources;
+
+/// A number that this proxy tells of itself.
+struct Stat {
+    /// Name in Prometheus.
+    name: &'static str,
+    /// Name in Envoy's `/stats`.
+    envoy: &'static str,
+    help: &'static str,
+    kind: &'static str,
+    value: u64,
+}
+
+pub(super) fn prometheus(sources: &Sources, _: &Query) -> Page {
+    let mut out = sources.metrics.text();
+    for stat in stats(sources) {
+        let Stat {
+            name,
+            envoy: _,
+            help,
+            kind,
+            value,
+        } = stat;
+        // Writing to a string does not fail.
+        let _always = write!(
+            out,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+        );
+    }
+    out.push_str(&mesh_runtime::metrics::text(&sources.registry));
+    Page {
+        status: 200,
+        content_type: mesh_runtime::metrics::CONTENT_TYPE,
+        body: out.into(),
+    }
+}
+
+pub(super) fn page(sources: &Sources, query: &Query) -> Page {
+    if query
+        .get("format")
+        .is_some_and(|format| format == "prometheus")
+    {
+        return prometheus(sources, query);
+    }
+    let mut lines: Vec<_> = stats(sources)
+        .iter()
+        .map(|stat| format!("{}: {}\n", stat.envoy, stat.value))
+        .collect();
+    lines.sort_unstable();
+    Page::text(200, lines.concat())
+}
+
+fn stats(sources: &Sources) -> Vec<Stat> {
+    let config = sources.live.current();
+    let mut stats = of_config(sources, &config);
+    let xds = sources
+        .xds
+        .get()
+        .map(|client| client.state().borrow().clone());
+    let xds = xds.unwrap_or_default();
+    stats.extend([
+        Stat {
+            name: "mesh_proxy_xds_connected",
+            envoy: "control_plane.connected_state",
+            help: "Whether the stream from pilot is open",
+            kind: "gauge",
+            value: xds.connected.into(),
+        },
+        Stat {
+            name: "mesh_proxy_xds_updates_total",
+            envoy: "cluster_manager.cds.update_attempt",
+            help: "Responses taken from pilot",
+            kind: "counter",
+            value: xds.updates,
+        },
+        Stat {
+            name: "mesh_proxy_xds_refused_total",
+            envoy: "cluster_manager.cds.update_rejected",
+            help: "Responses of which something was refused",
+            kind: "counter",
+            value: xds.refused,
+        },
+    ]);
+    let log = sources
+        .log
+        .as_ref()
+        .map(|log| log.lines())
+        .unwrap_or_default();
+    let telemetry = sources.telemetry.get().map(|state| state.borrow().clone());
+    let telemetry = telemetry.unwrap_or_default();
+    stats.extend([
+        Stat {
+            name: "mesh_proxy_access_log_lines_total",
+            envoy: "access_log_file.write_buffered",
+            help: "Lines of the access log that were accepted for writing",
+            kind: "counter",
+            value: log.accepted,
+        },
+        Stat {
+            name: "mesh_proxy_access_log_dropped_total",
+            envoy: "access_log_file.write_dropped",
+            help: "Lines of the access log that were dropped because writing did not keep up",
+            kind: "counter",
+            value: log.dropped,
+        },
+        Stat {
+            name: "mesh_proxy_telemetry_connected",
+            envoy: "telemetry.connected_state",
+            help: "Whether the stream to mixer is open",
+            kind: "gauge",
+            value: telemetry.connected.into(),
+        },
+        Stat {
+            name: "mesh_proxy_telemetry_batches_total",
+            envoy: "telemetry.acknowledged",
+            help: "Batches that mixer has acknowledged",
+            kind: "counter",
+            value: telemetry.acknowledged,
+        },
+    ]);
+    stats
+}
+
+fn of_config(sources: &Sources, config: &Config) -> Vec<Stat> {
+    let gauge = |name, envoy, help, value: usize| Stat {
+        name,
+        envoy,
+        help,
+        kind: "gauge",
+        value: value as u64,
+    };
+    let live = sources.state() == "LIVE";
+    let up = sources
+        .clock
+        .now()
+        .saturating_duration_since(sources.started);
+    vec![
+        gauge(
+            "mesh_proxy_live",
+            "server.live",
+            "Whether requests are taken",
+            live.into(),
+        ),
+        gauge(
+            "mesh_proxy_uptime_seconds",
+            "server.uptime",
+            "Time since the process started",
+            usize::try_from(up.as_secs()).unwrap_or(usize::MAX),
+        ),
+        gauge(
+            "mesh_proxy_config_clusters",
+            "cluster_manager.active_clusters",
+            "Clusters in force",
+            config.clusters.len(),
+        ),
+        gauge(
+            "mesh_proxy_config_listeners",
+            "listener_manager.total_listeners_active",
+            "Listeners in force",
+            config.listeners.len(),
+        ),
+        gauge(
+            "mesh_proxy_config_routes",
+            "http.rds.config_tables",
+            "Route tables in force",
+            config.routes.len(),
+        ),
+        gauge(
+            "mesh_proxy_config_refused",
+            "control_plane.resources_refused",
+            "Resources whose last version could not be used",
+            sources.catalog.refused(),
+        ),
+    ]
+}

@@ -1,0 +1,12 @@
+//! What this proxy is told: who it is for pilot, what came by xDS, and what of it is in force.
+
+pub mod catalog;
+pub mod feed;
+pub mod live;
+pub mod node;
+mod warm;
+
+pub use catalog::Catalog;
+pub use feed::Feed;
+pub use live::LiveConfig;
+pub use node::{Role, Workload};

@@ -1,0 +1,156 @@
+//! From xDS to the configuration in force: compiles what comes, refuses what cannot be used, and
+//! replaces the configuration as a whole.
+//!
+//! Of a refused resource the last good version stays. Without a server everything stays.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mesh_model::Str;
+use mesh_model::time::Clock;
+use mesh_proto::any::unpack;
+use mesh_runtime::Tasks;
+use mesh_traffic::{Cluster, Endpoints, Listener, Reject, RouteTable};
+use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
+use mesh_xds::{Kind, Node};
+
+use crate::config::warm::{Newest, Wanted};
+use crate::config::{Catalog, LiveConfig};
+
+/// Takes updates and puts them in force.
+pub struct Feed {
+    live: Arc<LiveConfig>,
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    newest: Newest,
+    wanted: Wanted,
+}
+
+impl Feed {
+    /// A feed of this configuration.
+    #[must_use]
+    pub fn new(live: Arc<LiveConfig>, catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            live,
+            catalog,
+            clock,
+            newest: Newest::default(),
+            wanted: Wanted::default(),
+        }
+    }
+
+    /// Connects to a server and feeds on what it sends, until the tasks are stopped.
+    pub fn start(self, channel: ChannelMaker, node: Node, tasks: &Tasks) -> Client {
+        Client::start(channel, node, self, tasks)
+    }
+
+    /// Takes one resource.
+    fn take(&mut self, kind: Kind, upsert: &Upsert) -> Result<(), Rejection> {
+        let name = Str::from(upsert.name.as_str());
+        match kind {
+            Kind::Cluster => {
+                let cluster = compile(upsert, Cluster::compile, |cluster| &cluster.name)?;
+                self.newest.clusters.insert(name, cluster);
+            }
+            Kind::Endpoint => {
+                let endpoints = compile(upsert, Endpoints::compile, |endpoints| &endpoints.name)?;
+                self.newest.endpoints.insert(name, endpoints);
+            }
+            Kind::Listener => {
+                let listener = compile(upsert, Listener::compile, |listener| &listener.name)?;
+                self.newest.listeners.insert(name, listener);
+            }
+            Kind::Route => {
+                let table = compile(upsert, RouteTable::compile, |table| &table.name)?;
+                self.newest.routes.insert(name, table);
+            }
+            Kind::Secret => {
+                return Err(reject(&upsert.name, "", "secrets are not taken from xDS"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the configuration in force by what the newest resources make of it.
+    fn put_in_force(&mut self) {
+        let before = self.live.current();
+        let after = self.newest.in_force(&before);
+        self.wanted = self.newest.wanted(&after);
+        self.newest.keep_only(&self.wanted);
+        self.live.replace(after);
+        if !self.catalog.is_ready() && self.newest.is_complete(&self.wanted) {
+            tracing::info!("configuration is complete");
+            self.catalog.set_ready();
+        }
+    }
+}
+
+impl Handler for Feed {
+    fn apply(&mut self, update: Update) -> Applied {
+        let now = self.clock.wall();
+        let kind = update.kind;
+        let mut rejections = Vec::new();
+        self.newest.heard_of(kind);
+        for upsert in &update.upserts {
+            self.newest.answered(kind, &upsert.name);
+            match self.take(kind, upsert) {
+                Ok(()) => self
+                    .catalog
+                    .accept(kind, &upsert.name, &upsert.version, now),
+                Err(rejection) => {
+                    self.catalog.refuse(kind, &rejection, &upsert.version, now);
+                    rejections.push(rejection);
+                }
+            }
+        }
+        for name in &update.removals {
+            self.newest.answered(kind, name);
+            self.newest.remove(kind, name);
+            self.catalog.remove(kind, name);
+        }
+        self.put_in_force();
+        Applied {
+            rejections,
+            wanted: vec![
+                (Kind::Endpoint, owned(&self.wanted.endpoints)),
+                (Kind::Route, owned(&self.wanted.routes)),
+            ],
+        }
+    }
+}
+
+fn owned(names: &BTreeSet<Str>) -> BTreeSet<String> {
+    names.iter().map(Str::to_string).collect()
+}
+
+/// Reads and compiles a resource, which must have the name under which it was sent.
+fn compile<M, T>(
+    upsert: &Upsert,
+    compile: impl FnOnce(&M) -> Result<T, Reject>,
+    name: impl FnOnce(&T) -> &Str,
+) -> Result<Arc<T>, Rejection>
+where
+    M: prost::Message + prost::Name + Default,
+{
+    let message: M =
+        unpack(&upsert.any).map_err(|error| reject(&upsert.name, "", &error.to_string()))?;
+    let compiled =
+        compile(&message).map_err(|error| reject(&upsert.name, &error.field, &error.why))?;
+    let called = name(&compiled);
+    if *called != *upsert.name.as_str() {
+        let why = format!("the resource calls itself {called:?}");
+        return Err(reject(&upsert.name, "name", &why));
+    }
+    Ok(Arc::new(compiled))
+}
+
+fn reject(resource: &str, field: &str, why: &str) -> Rejection {
+    Rejection {
+        resource: resource.to_owned(),
+        field: field.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Make before break: what of the newest resources is in force already, and what is asked for.
+//!
+//! A cluster counts once its endpoints are there, a listener once its route tables are there;
+//! until then the one before it stays, if there is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mesh_model::Str;
+use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
+use mesh_traffic::cluster::Discovery;
+use mesh_traffic::listener::RouteSource;
+use mesh_traffic::{Cluster, Config, Endpoints, Listener, Network, RouteTable};
+use mesh_xds::Kind;
+
+/// The newest resources that were accepted.
+#[derive(Default)]
+pub(super) struct Newest {
+    pub(super) clusters: BTreeMap<Str, Arc<Cluster>>,
+    pub(super) endpoints: BTreeMap<Str, Arc<Endpoints>>,
+    pub(super) listeners: BTreeMap<Str, Arc<Listener>>,
+    pub(super) routes: BTreeMap<Str, Arc<RouteTable>>,
+    /// Names about which the server has said something, be it that there is no such resource or
+    /// something we refused.
+    answered: BTreeSet<(Kind, Str)>,
+    /// Types of which a first response came.
+    heard_of: BTreeSet<Kind>,
+}
+
+impl Newest {
+    /// Notes that a response for the type came.
+    pub(super) fn heard_of(&mut self, kind: Kind) {
+        self.heard_of.insert(kind);
+    }
+
+    /// Notes that the server has said something about a name.
+    pub(super) fn answered(&mut self, kind: Kind, name: &str) {
+        self.answered.insert((kind, name.into()));
+    }
+
+    /// Takes a resource away that the server does not have.
+    pub(super) fn remove(&mut self, kind: Kind, name: &str) {
+        match kind {
+            Kind::Cluster => drop(self.clusters.remove(name)),
+            Kind::Listener => drop(self.listeners.remove(name)),
+            // Who asks for these learns that there are none, and need not wait for them.
+            Kind::Endpoint => {
+                let none = Endpoints::new(name.into(), Vec::new());
+                self.endpoints.insert(name.into(), Arc::new(none));
+            }
+            Kind::Route => {
+                let empty = RouteConfiguration {
+                    name: name.to_owned(),
+                    ..Default::default()
+                };
+                if let Ok(table) = RouteTable::compile(&empty) {
+                    self.routes.insert(name.into(), Arc::new(table));
+                }
+            }
+            Kind::Secret => {}
+        }
+    }
+
+    /// What is in force now that `before` was.
+    pub(super) fn in_force(&self, before: &Config) -> Config {
+        let mut config = Config {
+            version: before.version + 1,
+            ..Config::default()
+        };
+        for (name, cluster) in &self.clusters {
+            let warm = endpoints_of(cluster).is_none_or(|e| self.endpoints.contains_key(e));
+            let shown = if warm {
+                Some(cluster)
+            } else {
+                before.clusters.get(name)
+            };
+            if let Some(shown) = shown {
+                config.clusters.insert(name.clone(), shown.clone());
+            }
+        }
+        for (name, listener) in &self.listeners {
+            let warm = tables_of(listener).all(|table| self.routes.contains_key(table));
+            let shown = if warm {
+                Some(listener)
+            } else {
+                before.listeners.get(name)
+            };
+            if let Some(shown) = shown {
+                config.listeners.insert(name.clone(), shown.clone());
+            }
+        }
+        // What is kept for want of something newer keeps what it refers to.
+        let of_clusters = config
+            .clusters
+            .values()
+            .filter_map(|cluster| endpoints_of(cluster));
+        for name in of_clusters {
+            let found = self
+                .endpoints
+                .get(name)
+                .or_else(|| before.endpoints.get(name));
+            if let Some(found) = found {
+                config.endpoints.insert(name.clone(), found.clone());
+            }
+        }
+        for name in config
+            .listeners
+            .values()
+            .flat_map(|listener| tables_of(listener))
+        {
+            let found = self.routes.get(name).or_else(|| before.routes.get(name));
+            if let Some(found) = found {
+                config.routes.insert(name.clone(), found.clone());
+            }
+        }
+        config
+    }
+
+    /// The names to subscribe to: what the newest resources and those in force refer to.
+    pub(super) fn wanted(&self, in_force: &Config) -> Wanted {
+        let clusters = self.clusters.values().chain(in_force.clusters.values());
+        let listeners = self.listeners.values().chain(in_force.listeners.values());
+        Wanted {
+            endpoints: clusters
+                .filter_map(|cluster| endpoints_of(cluster))
+                .cloned()
+                .collect(),
+            routes: listeners
+                .flat_map(|listener| tables_of(listener))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Drops what nobody asks for any more: the server does not tell of it any longer.
+    pub(super) fn keep_only(&mut self, wanted: &Wanted) {
+        self.endpoints
+            .retain(|name, _| wanted.endpoints.contains(name));
+        self.routes.retain(|name, _| wanted.routes.contains(name));
+        self.answered.retain(|(kind, name)| match kind {
+            Kind::Endpoint => wanted.endpoints.contains(name),
+            Kind::Route => wanted.routes.contains(name),
+            Kind::Cluster | Kind::Listener | Kind::Secret => false,
+        });
+    }
+
+    /// Whether everything came once that clusters and listeners ask for.
+    pub(super) fn is_complete(&self, wanted: &Wanted) -> bool {
+        let answered = |kind| move |name: &Str| self.answered.contains(&(kind, name.clone()));
+        self.heard_of.contains(&Kind::Cluster)
+            && self.heard_of.contains(&Kind::Listener)
+            && wanted.endpoints.iter().all(answered(Kind::Endpoint))
+            && wanted.routes.iter().all(answered(Kind::Route))
+    }
+}
+
+/// Names that are referred to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Wanted {
+    pub(super) endpoints: BTreeSet<Str>,
+    pub(super) routes: BTreeSet<Str>,
+}
+
+fn endpoints_of(cluster: &Cluster) -> Option<&Str> {
+    match &cluster.discovery {
+        Discovery::Eds { service } => Some(service),
+        Discovery::Static(_) | Discovery::OriginalDst => None,
+    }
+}
+
+fn tables_of(listener: &Listener) -> impl Iterator<Item = &Str> {
+    let managers = listener
+        .chains
+        .iter()
+        .filter_map(|chain| match &chain.network {
+            Network::Http(manager) => Some(manager),
+            Network::Tcp(_) => None,
+        });
+    managers.filter_map(|manager| match &manager.routes {
+        RouteSource::Rds(name) => Some(name),
+        RouteSource::Inline(_) => None,
+    })
+}

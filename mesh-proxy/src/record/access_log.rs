@@ -1,0 +1,258 @@
+//! The access log: one line per request, in Istio's default text format.
+//!
+//! Workers append to one bounded buffer; a thread of its own writes it out. When that thread does
+//! not keep up, lines are dropped and counted: no request waits for a disk.
+
+use std::fmt::{self, Write as _};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mesh_model::time::rfc3339;
+use mesh_runtime::Tasks;
+use parking_lot::{Condvar, Mutex};
+
+use crate::record::Record;
+
+/// Bytes of lines that wait to be written.
+const MAX_WAITING: usize = 1 << 20;
+/// How long lines are gathered before they are written, so that a busy proxy writes in large pieces.
+const GATHER: Duration = Duration::from_millis(50);
+/// Lines are not gathered beyond this many bytes.
+const ENOUGH: usize = 64 << 10;
+
+/// Where lines go. Clones share the destination.
+#[derive(Clone)]
+pub struct AccessLog(Arc<Shared>);
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// The writer sleeps until something comes.
+    idle: bool,
+    dropped: u64,
+    written: u64,
+    closed: bool,
+}
+
+/// What became of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lines {
+    /// Lines handed to the writer.
+    pub accepted: u64,
+    /// Lines dropped because the writer did not keep up.
+    pub dropped: u64,
+}
+
+impl AccessLog {
+    /// Opens `-` (standard output) or a file, to which lines are appended.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(destination: &str, tasks: &Tasks) -> io::Result<Self> {
+        let output: Box<dyn Write + Send> = match destination {
+            "-" | "/dev/stdout" => Box::new(io::stdout()),
+            path => Box::new(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(Path::new(path))?,
+            ),
+        };
+        Ok(Self::to(output, tasks))
+    }
+
+    /// Writes to `output` until the tasks are asked to stop; what was logged before is written.
+    #[must_use]
+    pub fn to(output: Box<dyn Write + Send>, tasks: &Tasks) -> Self {
+        let log = Self(Arc::new(Shared {
+            waiting: Mutex::default(),
+            more: Condvar::new(),
+        }));
+        let writer = log.clone();
+        tasks.spawn_blocking("access log", move || writer.run(output));
+        let (stopping, closing) = (tasks.stopping().clone(), log.clone());
+        tasks.spawn("access log end", async move {
+            stopping.cancelled().await;
+            closing.close();
+        });
+        log
+    }
+
+    /// Appends a line, which ends with a line feed; drops it if too much waits already.
+    pub fn write(&self, line: &str) {
+        let mut waiting = self.0.waiting.lock();
+        if waiting.bytes.len() + line.len() > MAX_WAITING || waiting.closed {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.bytes.extend_from_slice(line.as_bytes());
+        waiting.written += 1;
+        let wake = waiting.idle || waiting.bytes.len() >= ENOUGH;
+        drop(waiting);
+        if wake {
+            self.0.more.notify_one();
+        }
+    }
+
+    /// What became of the lines so far.
+    #[must_use]
+    pub fn lines(&self) -> Lines {
+        let waiting = self.0.waiting.lock();
+        Lines {
+            accepted: waiting.written,
+            dropped: waiting.dropped,
+        }
+    }
+
+    fn close(&self) {
+        self.0.waiting.lock().closed = true;
+        self.0.more.notify_one();
+    }
+
+    fn run(&self, mut output: Box<dyn Write + Send>) {
+        let mut taken = Vec::new();
+        let mut told = false;
+        while self.take(&mut taken) {
+            let result = output.write_all(&taken).and_then(|()| output.flush());
+            if let Err(error) = result
+                && !told
+            {
+                tracing::error!(%error, "access log cannot be written");
+                told = true;
+            }
+            taken.clear();
+        }
+    }
+
+    /// Waits for lines and takes them; false when there will be none any more.
+    fn take(&self, taken: &mut Vec<u8>) -> bool {
+        let mut waiting = self.0.waiting.lock();
+        waiting.idle = true;
+        while waiting.bytes.is_empty() && !waiting.closed {
+            self.0.more.wait(&mut waiting);
+        }
+        waiting.idle = false;
+        if !waiting.closed && waiting.bytes.len() < ENOUGH {
+            self.0.more.wait_for(&mut waiting, GATHER);
+        }
+        std::mem::swap(&mut waiting.bytes, taken);
+        !taken.is_empty()
+    }
+}
+
+/// Prints a record in Istio's default format, which is Envoy's format string
+/// `[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ...`.
+pub fn format(out: &mut String, record: &Record<'_>) {
+    // Writing to a string does not fail.
+    let _always = try_format(out, record);
+}
+
+fn try_format(out: &mut String, record: &Record<'_>) -> fmt::Result {
+    let (request, response) = (record.request, &record.response);
+    let upstream = record.upstream.as_ref();
+    let header = |name| Clean(request.fields.get(name).unwrap_or_default());
+    write_start(out, record.start_time)?;
+    let (method, path) = (
+        Clean(request.method.as_bytes()),
+        Clean(request.path.as_bytes()),
+    );
+    write!(out, " \"{method} {path} {}\"", request.version.as_str())?;
+    write!(out, " {} {} ", response.status, response.flags)?;
+    write!(out, "{} -", Clean(response.details.as_bytes()))?; // no termination details
+    write!(out, " \"{}\"", Clean(response.transport_failure.as_bytes()))?;
+    let bytes = &record.bytes;
+    write!(out, " {} {}", bytes.request_body, bytes.response_body)?;
+    write!(
+        out,
+        " {} {}",
+        record.duration.as_millis(),
+        Millis(upstream.and_then(|u| u.service_time))
+    )?;
+    write!(
+        out,
+        " \"{}\" \"{}\"",
+        header("x-forwarded-for"),
+        header("user-agent")
+    )?;
+    write!(out, " \"{}\"", header("x-request-id"))?;
+    write!(out, " \"{}\"", Clean(request.authority.as_bytes()))?;
+    write!(out, " \"{}\"", Address(upstream.map(|u| u.address)))?;
+    let cluster = record.cluster.map_or("", |cluster| &*cluster.name);
+    write!(out, " {}", Clean(cluster.as_bytes()))?;
+    write!(out, " {}", Address(upstream.and_then(|u| u.local)))?;
+    let connection = record.connection;
+    write!(out, " {} {}", connection.local, connection.client)?;
+    write!(
+        out,
+        " {}",
+        Clean(connection.sni.as_deref().unwrap_or_default().as_bytes())
+    )?;
+    writeln!(out, " {}", Clean(record.route.as_bytes()))
+}
+
+/// `[2026-01-02T03:04:05.678Z]`
+fn write_start(out: &mut String, moment: SystemTime) -> fmt::Result {
+    let millis = moment
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .subsec_millis();
+    let seconds = rfc3339(moment);
+    write!(out, "[{}.{millis:03}Z]", seconds.trim_end_matches('Z'))
+}
+
+/// Text of a client, in which nothing can pass for the end of a line or of a quoted field.
+struct Clean<'a>(&'a [u8]);
+
+impl fmt::Display for Clean<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        let dirty = |byte: &u8| !matches!(byte, b' '..=b'~') || *byte == b'"';
+        let mut rest = self.0;
+        while let Some(at) = rest.iter().position(dirty) {
+            let (clean, tail) = rest.split_at(at);
+            f.write_str(std::str::from_utf8(clean).unwrap_or_default())?;
+            let Some((byte, tail)) = tail.split_first() else {
+                return Ok(());
+            };
+            write!(f, "\\x{byte:02X}")?;
+            rest = tail;
+        }
+        f.write_str(std::str::from_utf8(rest).unwrap_or_default())
+    }
+}
+
+struct Millis(Option<Duration>);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => write!(f, "{}", duration.as_millis()),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+struct Address(Option<SocketAddr>);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! What a worker remembers: the cells of each combination that it has met.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mesh_model::Str;
+use mesh_traffic::Cluster;
+use mesh_traffic::listener::Direction;
+
+use crate::record::Record;
+use crate::record::labels::{self, Labels};
+use crate::record::metrics::Metrics;
+use crate::record::metrics::cells::RequestCells;
+use crate::record::peer::Side;
+use crate::record::response_flags::Flags;
+
+/// Combinations that are remembered; when there are more, the worker starts over.
+const MAX_COMBINATIONS: usize = 4096;
+
+/// The combinations of one worker.
+pub(super) struct Memo {
+    known: HashMap<u64, Vec<Known>>,
+    hasher: ahash::RandomState,
+    entered: Entered,
+}
+
+/// Cells by labels: a combination that was forgotten, or that differs in nothing a label says,
+/// finds the cells that this worker has.
+#[derive(Default)]
+pub(super) struct Entered {
+    cells: HashMap<Labels, Arc<RequestCells>, ahash::RandomState>,
+}
+
+/// Where a request is counted.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) cells: Arc<RequestCells>,
+    /// The series stands for all that found no place of their own.
+    pub(super) overflows: bool,
+}
+
+/// A combination. It keeps what it points to, so that no other object can take its address.
+struct Known {
+    direction: Direction,
+    cluster: Option<Arc<Cluster>>,
+    peer: Rc<Side>,
+    downstream: Option<Str>,
+    upstream: Option<Option<Str>>,
+    status: u16,
+    grpc: Option<u32>,
+    flags: Flags,
+    is_grpc: bool,
+    place: Place,
+}
+
+impl Memo {
+    pub(super) fn new() -> Self {
+        Self {
+            known: HashMap::new(),
+            hasher: ahash::RandomState::new(),
+            entered: Entered::default(),
+        }
+    }
+
+    /// The place of a record's combination; `find` is asked for that of a new one.
+    pub(super) fn place(
+        &mut self,
+        record: &Record<'_>,
+        peer: &Rc<Side>,
+        find: impl FnOnce(&mut Entered) -> Place,
+    ) -> Place {
+        if labels::depend_on_authority(record) {
+            return find(&mut self.entered);
+        }
+        let hash = hash(&self.hasher, record, peer);
+        let known = self.known.get(&hash).into_iter().flatten();
+        if let Some(known) = known.into_iter().find(|known| known.is(record, peer)) {
+            return known.place.clone();
+        }
+        let place = find(&mut self.entered);
+        if self.known.len() >= MAX_COMBINATIONS {
+            self.known.clear();
+        }
+        let known = Known::new(record, peer, place.clone());
+        self.known.entry(hash).or_default().push(known);
+        place
+    }
+}
+
+impl Entered {
+    /// The place for these labels; it is entered in the books if this worker has none yet.
+    pub(super) fn place(&mut self, books: &Metrics, labels: Labels) -> Place {
+        if let Some(cells) = self.cells.get(&labels) {
+            return Place {
+                cells: cells.clone(),
+                overflows: false,
+            };
+        }
+        let (labels, overflows) = books.reserve(labels);
+        let enter = || books.enter(&labels);
+        let cells = self
+            .cells
+            .entry(labels.clone())
+            .or_insert_with(enter)
+            .clone();
+        Place { cells, overflows }
+    }
+}
+
+fn hash(hasher: &ahash::RandomState, record: &Record<'_>, peer: &Rc<Side>) -> u64 {
+    let mut state = hasher.build_hasher();
+    let (downstream, upstream) = identities(record);
+    let response = &record.response;
+    record.cluster.map(Arc::as_ptr).hash(&mut state);
+    Rc::as_ptr(peer).hash(&mut state);
+    (record.connection.direction(), downstream, upstream).hash(&mut state);
+    (response.status, response.grpc_status, response.flags).hash(&mut state);
+    state.finish()
+}
+
+/// Who client and server are, as far as labels say so; the server only on mutual TLS.
+fn identities<'a>(record: &Record<'a>) -> (Option<&'a Str>, Option<Option<&'a Str>>) {
+    let downstream = record.connection.peer.as_ref().map(|peer| &peer.text);
+    let mutual = record
+        .upstream
+        .as_ref()
+        .filter(|upstream| upstream.mutual_tls);
+    (downstream, mutual.map(|upstream| upstream.identity))
+}
+
+impl Known {
+    fn new(record: &Record<'_>, peer: &Rc<Side>, place: Place) -> Self {
+        let (downstream, upstream) = identities(record);
+        Self {
+            direction: record.connection.direction(),
+            cluster: record.cluster.cloned(),
+            peer: peer.clone(),
+            downstream: downstream.cloned(),
+            upstream: upstream.map(|identity| identity.cloned()),
+            status: record.response.status,
+            grpc: record.response.grpc_status,
+            flags: record.response.flags,
+            is_grpc: record.request.is_grpc(),
+            place,
+        }
+    }
+
+    fn is(&self, record: &Record<'_>, peer: &Rc<Side>) -> bool {
+        let same_cluster = match (&self.cluster, record.cluster) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let response = &record.response;
+        let upstream = self.upstream.as_ref().map(Option::as_ref);
+        same_cluster
+            && Rc::ptr_eq(&self.peer, peer)
+            && self.status == response.status
+            && self.grpc == response.grpc_status
+            && self.flags == response.flags
+            && self.direction == record.connection.direction()
+            && (self.downstream.as_ref(), upstream) == identities(record)
+            && self.is_grpc == record.request.is_grpc()
+    }
+}

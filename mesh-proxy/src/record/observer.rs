@@ -1,0 +1,85 @@
+//! What one worker writes its records with.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use mesh_model::time::Clock;
+
+use crate::config::Workload;
+use crate::http::observe::{End, Observer};
+use crate::http::serve::Exchange;
+use crate::record::Record;
+use crate::record::access_log::{self, AccessLog};
+use crate::record::metrics::{Metrics, Shard};
+use crate::record::peer::Peers;
+
+/// What every worker's [`Recorder`] is made of.
+#[derive(Clone)]
+pub struct Books {
+    /// Our own workload.
+    pub own: Arc<Workload>,
+    /// The metrics of all workers.
+    pub metrics: Metrics,
+    /// The log of all workers, if requests are logged.
+    pub log: Option<AccessLog>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Writes requests down; each worker has its own.
+pub struct Recorder {
+    worker: RefCell<Own>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Own {
+    shard: Shard,
+    peers: Peers,
+    log: Option<AccessLog>,
+    line: String,
+}
+
+impl Recorder {
+    /// A worker's recorder.
+    #[must_use]
+    pub fn new(books: &Books) -> Self {
+        let own = Own {
+            shard: books.metrics.shard(&books.own),
+            peers: Peers::new(),
+            log: books.log.clone(),
+            line: String::new(),
+        };
+        Self {
+            worker: RefCell::new(own),
+            clock: books.clock.clone(),
+        }
+    }
+
+    /// Writes a request down.
+    pub fn close(&self, record: &Record<'_>) {
+        let mut worker = self.worker.borrow_mut();
+        let Own {
+            shard,
+            peers,
+            log,
+            line,
+        } = &mut *worker;
+        let peer = peers.of(record);
+        shard.request(record, &peer);
+        if let Some(log) = log {
+            line.clear();
+            access_log::format(line, record);
+            log.write(line);
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn request_ended(&self, exchange: &Exchange, end: &End) {
+        self.close(&Record::of(exchange, end, self.clock.wall()));
+    }
+
+    fn connection_refused(&self, reason: &'static str) {
+        self.worker.borrow().shard.connection_failed(reason);
+    }
+}
