@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{child, down, start, status, stop, up, version};
+use crate::commands::{apply, child, delete, down, get, logs, start, status, stop, up, version};
 use crate::ui::Color;
 
 const EXAMPLES: &str = "\
@@ -87,10 +87,18 @@ pub(crate) enum Command {
     Down(down::DownArgs),
     /// Show what runs, and where
     Status(status::StatusArgs),
+    /// Put objects in force, after checking them against everything that is
+    Apply(apply::ApplyArgs),
+    /// Take objects out of force
+    Delete(delete::DeleteArgs),
+    /// Show objects that are in force, and what is wrong with those that are not
+    Get(get::GetArgs),
     /// Hold a workload or component down
     Stop(stop::StopArgs),
     /// Bring back what `stop` holds down
     Start(start::StartArgs),
+    /// Print what a workload or component wrote
+    Logs(logs::LogsArgs),
     /// Print the version
     Version(version::VersionArgs),
     /// Becomes a process that ends with its parent

@@ -8,8 +8,13 @@ use crate::cli::{Cli, Command, Output};
 use crate::error::CommandError;
 use crate::ui::Ui;
 
+pub(crate) mod apply;
 pub(crate) mod child;
+pub(crate) mod delete;
 pub(crate) mod down;
+pub(crate) mod get;
+pub(crate) mod in_force;
+pub(crate) mod logs;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -19,13 +24,17 @@ pub(crate) mod version;
 /// Runs what the command line asks for; `args` is that command line as it was typed.
 pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandError> {
     let Cli { global, command } = cli;
-    if global.output == Output::Yaml && true {
+    if global.output == Output::Yaml && !matches!(command, Command::Get(_)) {
         return Err(CommandError::usage("-o yaml: only `get` prints YAML").hint("use -o json"));
     }
     match command {
         Command::Up(up) => up::run(&global, up, args, ui),
         Command::Down(_) => runtime()?.block_on(down::run(&global, ui)),
         Command::Status(_) => runtime()?.block_on(status::run(&global, ui)),
+        Command::Apply(apply) => runtime()?.block_on(apply::run(&global, apply, ui)),
+        Command::Delete(delete) => runtime()?.block_on(delete::run(&global, delete, ui)),
+        Command::Get(get) => runtime()?.block_on(get::run(&global, get, ui)),
+        Command::Logs(logs) => runtime()?.block_on(logs::run(&global, logs, ui)),
         Command::Stop(stop) => runtime()?.block_on(stop::run(&global, stop, ui)),
         Command::Start(start) => runtime()?.block_on(start::run(&global, start, ui)),
         Command::Version(_) => version::run(&global, ui),

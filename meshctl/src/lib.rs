@@ -13,6 +13,7 @@ mod commands;
 mod embedded;
 mod error;
 mod nearest;
+mod target;
 mod ui;
 
 use ui::Ui;

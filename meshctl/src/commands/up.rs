@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mesh_model::name::ResourceKey;
+use mesh_runtime::SystemClock;
 
 use crate::cli::{Global, Output};
 use crate::commands::runtime;
@@ -150,7 +151,7 @@ fn configure(
         .iter()
         .for_each(|warning| ui.warning(warning));
     review.refuse(false)?;
-    config::begin(dir, new, fresh)
+    config::begin(dir, new, fresh, &SystemClock)
 }
 
 fn unused_rules(plan: &Plan, rules: &[Rule], ui: &Ui) {

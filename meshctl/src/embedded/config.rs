@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use mesh_api::timestamp::Timestamp;
 use mesh_api::{Object, decode, emit};
 use mesh_model::diag::Diagnostic;
 use mesh_model::name::ResourceKey;
+use mesh_model::time::Clock;
 use serde_json::Value;
 
 use super::state_dir::{self, StateDir, object_file};
@@ -148,6 +150,28 @@ impl Stored {
     }
 }
 
+/// The object with what an API server would write into it: when it came to be, and how often it
+/// was changed. Istio lets the oldest object win where two contradict each other.
+pub(crate) fn stamped(object: &Object, old: Option<&Object>, clock: &dyn Clock) -> Object {
+    let kept = |name: &str| old.and_then(|old| old.value.get("metadata")?.get(name).cloned());
+    let mut object = object.clone();
+    let Some(meta) = object
+        .value
+        .get_mut("metadata")
+        .and_then(Value::as_object_mut)
+    else {
+        return object;
+    };
+    let created = kept("creationTimestamp")
+        .unwrap_or_else(|| Timestamp::from(clock.wall()).to_string().into());
+    let generation = kept("generation")
+        .and_then(|number| number.as_u64())
+        .unwrap_or(0);
+    meta.insert("creationTimestamp".to_owned(), created);
+    meta.insert("generation".to_owned(), (generation + 1).into());
+    object
+}
+
 /// An object as the text of its file.
 ///
 /// # Errors
@@ -170,6 +194,7 @@ pub(crate) fn begin(
     dir: &StateDir,
     objects: &[Object],
     fresh: bool,
+    clock: &dyn Clock,
 ) -> Result<Vec<ResourceKey>, CommandError> {
     if fresh {
         for file in state_dir::files(&dir.path("config"))? {
@@ -189,7 +214,10 @@ pub(crate) fn begin(
         }
     }
     for object in objects {
-        store.put(object)?;
+        let old = store.find(&object.key);
+        if !old.is_some_and(|old| old.same_content(object)) {
+            store.put(&stamped(object, old, clock))?;
+        }
     }
     let names: Vec<String> = new.iter().map(ToString::to_string).collect();
     let text = serde_json::to_string_pretty(&names).unwrap_or_default();

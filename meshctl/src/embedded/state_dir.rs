@@ -161,11 +161,6 @@ impl StateDir {
             .hint("stop it with `meshctl down`, or run a second one with --state DIR")
     }
 
-    /// Whether a supervisor holds the folder at this moment.
-    pub(crate) fn is_held(&self) -> bool {
-        File::open(self.path("lock")).is_ok_and(|lock| !try_lock(&lock))
-    }
-
     /// Writes a file of the folder, readable by its owner alone.
     pub(crate) fn write(
         &self,
