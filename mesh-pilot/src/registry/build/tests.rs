@@ -1,1 +1,209 @@
-//! Written next.
+use super::*;
+use crate::snapshot::ProxyKind;
+use mesh_api::decode::objects;
+
+fn built(text: &str) -> (Registry, Vec<Diagnostic>) {
+    let (objects, found) = objects("in.yaml", text);
+    assert_eq!(found, []);
+    let (set, found) = ResourceSet::build(objects);
+    assert_eq!(found, []);
+    build(&set, "cluster.local")
+}
+
+fn name(namespace: &str, name: &str) -> NamespacedName {
+    NamespacedName {
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
+const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata:
+  name: reviews-v1-5d8-x2x
+  namespace: shop
+  labels: {app: reviews, version: v1, pod-template-hash: 5d8, security.istio.io/tlsMode: istio, istio-locality: eu.west.a}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: reviews-v1-5d8, uid: u}]
+  annotations:
+    mesh/listeners: '{\"inbound\": {\"9080\": {\"bind\": \"127.7.4.1:9080\", \"app\": \"127.0.0.1:21034\"}}, \"outbound\": {\"ratings.shop.svc.cluster.local:9080\": \"127.7.4.13:9080\"}, \"httpProxy\": \"127.7.4.1:15002\"}'
+spec:
+  serviceAccountName: bookinfo-reviews
+  containers: [{name: app, image: app, ports: [{containerPort: 9080}]}]
+status: {podIP: 127.7.4.1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: shop}
+spec: {ports: [{name: http, port: 80, targetPort: 9080}], selector: {app: reviews}}
+";
+
+fn slice(conditions: &str, target: &str) -> String {
+    format!(
+        "{POD}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: reviews-1, namespace: shop, labels: {{kubernetes.io/service-name: reviews}}}}
+addressType: IPv4
+ports: [{{name: http, port: 9080}}]
+endpoints:
+- {{addresses: [127.7.4.1], conditions: {conditions}{target}}}
+"
+    )
+}
+
+fn endpoints(text: &str) -> Vec<RegisteredEndpoint> {
+    let (registry, _) = built(text);
+    registry
+        .services
+        .values()
+        .flat_map(|s| s.endpoints.clone())
+        .collect()
+}
+
+const TARGET: &str = ", targetRef: {kind: Pod, name: reviews-v1-5d8-x2x}";
+
+#[test]
+fn a_pod_becomes_a_workload_with_the_name_of_its_deployment() {
+    let (registry, found) = built(POD);
+    assert_eq!(found, []);
+    let workload = &registry.workloads[&name("shop", "reviews-v1-5d8-x2x")];
+    assert_eq!(workload.owner, "reviews-v1");
+    assert_eq!(
+        workload.service_account,
+        ServiceAccount::new("shop", "bookinfo-reviews").unwrap()
+    );
+    assert_eq!(workload.container_ports, [9080]);
+    let binds = workload.binds.as_ref().unwrap();
+    assert_eq!(binds.inbound[&9080].app, "127.0.0.1:21034".parse().unwrap());
+    assert_eq!(binds.http_proxy, Some("127.7.4.1:15002".parse().unwrap()));
+    assert_eq!(binds.gateway, None);
+}
+
+#[test]
+fn an_endpoint_has_what_its_pod_says() {
+    let found = endpoints(&slice("{ready: true}", TARGET));
+    let labels = built(POD).0.workloads[&name("shop", "reviews-v1-5d8-x2x")]
+        .labels
+        .clone();
+    let wanted = Endpoint {
+        address: "127.7.4.1:9080".parse().unwrap(),
+        port_name: "http".into(),
+        labels,
+        service_account: Some(ServiceAccount::new("shop", "bookinfo-reviews").unwrap()),
+        mutual_tls: true,
+        health: Health::Healthy,
+        locality: Locality {
+            region: "eu".into(),
+            zone: "west".into(),
+            sub_zone: "a".into(),
+        },
+        workload: Some(name("shop", "reviews-v1")),
+        canonical: ("reviews".into(), "v1".into()),
+    };
+    let wanted = RegisteredEndpoint {
+        endpoint: wanted,
+        pod: Some(name("shop", "reviews-v1-5d8-x2x")),
+    };
+    assert_eq!(found, [wanted]);
+}
+
+#[test]
+fn readiness_decides_about_an_endpoint() {
+    let health = |conditions: &str| {
+        let found = endpoints(&slice(conditions, TARGET));
+        found.first().map(|known| known.endpoint.health)
+    };
+    assert_eq!(health("{}"), Some(Health::Healthy));
+    assert_eq!(health("{ready: true}"), Some(Health::Healthy));
+    assert_eq!(health("{ready: false}"), Some(Health::Unhealthy));
+    assert_eq!(
+        health("{ready: false, serving: true, terminating: true}"),
+        None
+    );
+    assert_eq!(health("{ready: false, terminating: true}"), None);
+}
+
+#[test]
+fn an_endpoint_waits_for_its_pod() {
+    let other = ", targetRef: {kind: Pod, name: not-there-yet}";
+    assert_eq!(endpoints(&slice("{}", other)), []);
+}
+
+#[test]
+fn an_address_without_a_pod_is_an_endpoint_without_identity() {
+    let text = slice("{}", "").replace("addresses: [127.7.4.1]", "addresses: [192.0.2.1]");
+    let found = endpoints(&text);
+    assert_eq!(found[0].pod, None);
+    assert_eq!(found[0].endpoint.service_account, None);
+    assert!(!found[0].endpoint.mutual_tls);
+}
+
+#[test]
+fn an_annotation_that_cannot_be_read_is_said_and_the_pod_stays() {
+    let text = POD
+        .replace("127.7.4.1:9080\\\"", "nowhere\\\"")
+        .replace("\"127.7.4.1:9080\"", "\"nowhere\"");
+    let (registry, found) = built(&text);
+    assert_eq!(registry.workloads.len(), 1);
+    let said: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert!(
+        said[0].starts_with("pod shop/reviews-v1-5d8-x2x: metadata.annotations[mesh/listeners]: "),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_gateway_port_is_the_one_its_service_leads_to() {
+    let (registry, _) = built(POD);
+    let pod = registry.workloads[&name("shop", "reviews-v1-5d8-x2x")].clone();
+    // Without endpoints the number in the Service counts, without a Service the port itself.
+    assert_eq!(registry.target_port(&pod, 80), 9080);
+    assert_eq!(registry.target_port(&pod, 81), 81);
+    let text = slice("{}", TARGET).replace("port: 9080}]\nendpoints", "port: 19080}]\nendpoints");
+    let (registry, _) = built(&text);
+    assert_eq!(registry.target_port(&pod, 80), 19080);
+}
+
+#[test]
+fn the_protocol_is_declared_by_app_protocol_then_by_name() {
+    let of = |yaml: &str| {
+        let service = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{ports: [{yaml}]}}"
+        );
+        built(&service)
+            .0
+            .services
+            .values()
+            .next()
+            .unwrap()
+            .service
+            .ports[0]
+            .protocol
+    };
+    assert_eq!(of("{name: http, port: 1}"), Protocol::Http);
+    assert_eq!(of("{name: http-web, port: 1}"), Protocol::Http);
+    assert_eq!(of("{name: httpweb, port: 1}"), Protocol::Auto);
+    assert_eq!(
+        of("{name: tcp, port: 1, appProtocol: grpc}"),
+        Protocol::Grpc
+    );
+    assert_eq!(
+        of("{name: http2, port: 1, appProtocol: strange}"),
+        Protocol::Http2
+    );
+    assert_eq!(of("{port: 1}"), Protocol::Auto);
+    assert_eq!(of("{port: 3306}"), Protocol::Tcp);
+    assert_eq!(of("{name: http, port: 53, protocol: UDP}"), Protocol::Udp);
+}
+
+#[test]
+fn proxies_of_unknown_pods_have_no_view() {
+    let world = crate::snapshot::World::build(&ResourceSet::default(), crate::testing::mesh(), 1);
+    let proxy = crate::snapshot::ProxyId {
+        workload: name("shop", "nobody"),
+        kind: ProxyKind::Sidecar,
+    };
+    assert_eq!(world.view(&proxy), None);
+}

@@ -1,0 +1,213 @@
+//! What the generated resources mean: they are compiled as proxies compile them, and asked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that says what is wrong by failing"
+)]
+
+#[path = "support/world.rs"]
+mod world;
+
+use std::fmt::Display;
+use std::path::Path;
+
+use mesh_http::{RequestHead, Scheme};
+use mesh_pilot::snapshot::{ProxyId, ProxyKind, World};
+use mesh_pilot::translate::{Resources, translate};
+use mesh_traffic::{Action, Cluster, Endpoints, Listener, RouteTable, decide_route};
+
+fn case(name: &str) -> World {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    world::of(&std::fs::read_to_string(root.join(name).join("in.yaml")).unwrap())
+}
+
+fn resources(world: &World, proxy: &str) -> Resources {
+    translate(&world.view(&world::proxy(proxy)).unwrap())
+}
+
+#[test]
+fn a_proxy_can_use_every_resource_it_is_sent() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    for entry in std::fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let world = case(&name);
+        for workload in world.registry.workloads.keys() {
+            for kind in [ProxyKind::Sidecar, ProxyKind::Router] {
+                let workload = workload.clone();
+                compile_all(&name, &world, &ProxyId { workload, kind });
+            }
+        }
+    }
+}
+
+fn compile_all(case: &str, world: &World, proxy: &ProxyId) {
+    let made = translate(&world.view(proxy).unwrap());
+    let ok = |what: &str, result: Result<(), &dyn Display>| {
+        if let Err(why) = result {
+            panic!("{case}, {}: {what}: {why}", proxy.workload);
+        }
+    };
+    for (name, one) in &made.listeners {
+        ok(
+            name,
+            Listener::compile(one)
+                .map(drop)
+                .as_ref()
+                .map_err(|e| e as _)
+                .copied(),
+        );
+    }
+    for (name, one) in &made.routes {
+        ok(
+            name,
+            RouteTable::compile(one)
+                .map(drop)
+                .as_ref()
+                .map_err(|e| e as _)
+                .copied(),
+        );
+    }
+    for (name, one) in &made.clusters {
+        ok(
+            name,
+            Cluster::compile(one)
+                .map(drop)
+                .as_ref()
+                .map_err(|e| e as _)
+                .copied(),
+        );
+    }
+    for (name, one) in &made.endpoints {
+        ok(
+            name,
+            Endpoints::compile(one)
+                .map(drop)
+                .as_ref()
+                .map_err(|e| e as _)
+                .copied(),
+        );
+    }
+}
+
+/// Where `request` goes by `table`: a cluster, a status, or `no route`.
+fn asked(made: &Resources, table: &str, request: &str) -> String {
+    let table = RouteTable::compile(made.routes.get(table).unwrap()).unwrap();
+    let decision = decide_route(&table, &head(request), || 0);
+    match decision.action {
+        Action::Forward(forward) => forward.cluster.to_string(),
+        Action::Respond(_) => "answered".into(),
+        Action::Redirect(_) => "redirected".into(),
+        Action::NotFound => "no route".into(),
+    }
+}
+
+/// Reads `GET reviews:9080/path name=value`.
+fn head(request: &str) -> RequestHead {
+    let mut words = request.split(' ');
+    let method = words.next().unwrap().to_owned();
+    let target = words.next().unwrap();
+    let (authority, path) = target.split_at(target.find('/').unwrap());
+    let mut head = RequestHead {
+        method,
+        scheme: Scheme::Http,
+        authority: authority.into(),
+        path: path.into(),
+        ..RequestHead::default()
+    };
+    for field in words {
+        let (name, value) = field.split_once('=').unwrap();
+        head.fields.append(name, value).unwrap();
+    }
+    head
+}
+
+#[track_caller]
+fn check(made: &Resources, table: &str, request: &str, wanted: &str) {
+    assert_eq!(asked(made, table, request), wanted, "{request} by {table}");
+}
+
+#[test]
+fn jason_gets_v2_and_others_do_not() {
+    let made = resources(&case("worked-example"), "sidecar productpage-v1-0.default");
+    let table = "reviews.default.svc.cluster.local:9080";
+    let of = |subset: &str| format!("outbound|9080|{subset}|reviews.default.svc.cluster.local");
+    check(
+        &made,
+        table,
+        "GET reviews:9080/reviews/0 end-user=jason",
+        &of("v2"),
+    );
+    check(
+        &made,
+        table,
+        "GET reviews:9080/reviews/0 end-user=jasper",
+        &of("v1"),
+    );
+    check(&made, table, "GET reviews:9080/reviews/0", &of("v1"));
+    // The listener is the service's own: any Host will do.
+    check(&made, table, "GET 127.7.1.13:9080/reviews/0", &of("v1"));
+}
+
+#[test]
+fn a_gateway_serves_what_is_bound_and_nothing_else() {
+    let made = resources(&case("gateway"), "router ingress-0.istio-system");
+    let product = "outbound|9080||productpage.default.svc.cluster.local";
+    let reviews = "outbound|9080||reviews.default.svc.cluster.local";
+    check(
+        &made,
+        "http.18080",
+        "GET anything:8080/productpage",
+        product,
+    );
+    check(&made, "http.18080", "GET anything/productpage?u=1", product);
+    check(&made, "http.18080", "GET anything/other", reviews);
+    check(
+        &made,
+        "http.8081",
+        "GET books.shop.example/books/1",
+        reviews,
+    );
+    check(
+        &made,
+        "http.8081",
+        "GET books.shop.example/films",
+        "no route",
+    );
+    check(&made, "http.8081", "GET music.shop.example/", "no route");
+    check(&made, "http.8082", "GET nobody.example/", "no route");
+}
+
+#[test]
+fn the_http_proxy_knows_services_by_all_their_names() {
+    let made = resources(&case("http-proxy"), "sidecar client-0.default");
+    let web = "outbound|80||web.default.svc.cluster.local";
+    let far = "outbound|8080||far.other.svc.cluster.local";
+    let check = |request: &str, wanted: &str| check(&made, "http_proxy", request, wanted);
+    for name in [
+        "web",
+        "web:80",
+        "web.default",
+        "web.default.svc.cluster.local.",
+        "10.0.0.7",
+    ] {
+        check(&format!("GET {name}/"), web);
+    }
+    check("GET far.other:8080/", far);
+    check("GET far.other.svc.cluster.local:8080/", far);
+    // Another port of a known host, a short name of another namespace, a foreign host.
+    check("GET far.other/", "answered");
+    check("GET far:8080/", "answered");
+    check("GET web:8080/", "answered");
+    check("GET example.org/", "answered");
+    check("GET outside.example/", web);
+    check("GET a.wild.example/", web);
+}
+
+#[test]
+fn a_rule_for_a_host_that_does_not_exist_still_names_its_cluster() {
+    let made = resources(&case("virtual-services"), "sidecar client-0.default");
+    let cluster = asked(&made, "a.default.svc.cluster.local:8080", "GET a/");
+    assert_eq!(cluster, "outbound|8080||nowhere.example");
+    assert!(!made.clusters.contains_key(&cluster));
+}
