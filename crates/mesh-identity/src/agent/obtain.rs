@@ -183,3 +183,6 @@ fn chain_of(
     };
     Ok(chain::from_pem(&presented.concat())?)
 }
+
+#[cfg(test)]
+mod tests;
