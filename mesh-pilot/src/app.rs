@@ -1,13 +1,16 @@
-//! The one wiring function; reads as the list of what runs.
+//! The wiring; reads as the list of what runs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use mesh_identity::PeerInfo;
-use mesh_model::ident::SpiffeId;
+use mesh_identity::{PeerInfo, StartError};
+use mesh_model::ident::{SpiffeId, TrustDomain};
 use mesh_model::time::Clock;
+use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{ALPN_H2, ClientAuth, TrustPolicy, server_config};
+use mesh_runtime::admin::Admin;
 use mesh_runtime::{SystemClock, Tasks};
 use mesh_source::Snapshot;
 use mesh_xds::server::{Hub, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
@@ -19,6 +22,7 @@ use tonic::transport::Server;
 use crate::Settings;
 use crate::debug::Debug;
 use crate::push::{Fleet, Metrics, Pusher};
+use crate::snapshot::view::MeshConstants;
 
 /// How long streams may take to end after the process was asked to.
 const GRACE: Duration = Duration::from_secs(3);
@@ -48,11 +52,6 @@ pub struct Deps {
 pub async fn main(settings: Settings) -> anyhow::Result<()> {
     let registry = Registry::new();
     let tasks = Tasks::new(&registry);
-    let bind = |what: &'static str, address| async move {
-        TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address} for {what}"))
-    };
     let dirs = [settings.config_dir.clone(), settings.cluster_dir.clone()];
     let deps = Deps {
         discovery: bind("proxies", settings.address).await?,
@@ -62,13 +61,13 @@ pub async fn main(settings: Settings) -> anyhow::Result<()> {
         tasks: tasks.clone(),
         registry,
     };
-    let stopping = tasks.clone();
+    let stopping = tasks.stopping().clone();
     tasks.spawn("signals", async move {
         match mesh_runtime::shutdown::requested().await {
             Ok(signal) => tracing::info!(signal, "stopping"),
             Err(error) => tracing::error!(%error, "signals cannot be received"),
         }
-        stopping.stopping().cancel();
+        stopping.cancel();
     });
     run(settings, deps).await?;
     if !tasks.stop(GRACE).await {
@@ -77,48 +76,106 @@ pub async fn main(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address} for {what}"))
+}
+
 /// Runs until the tasks are asked to stop.
 ///
 /// # Errors
 /// What keeps it from serving.
 pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
-    let Deps {
-        discovery,
-        admin,
-        source,
-        clock,
-        tasks,
-        registry,
-    } = deps;
-    let mesh = Arc::new(settings.mesh()?);
-    let trust_domain = mesh.trust_domain.clone();
-    let fleet = Arc::new(Fleet::new(trust_domain.clone()));
-    let hub = Hub::new(fleet.clone(), tasks.clone(), clock.clone(), peer_of);
-    let debug = Debug::new(fleet.clone(), hub.clone(), source.clone(), &registry)?;
-    tasks.spawn("admin", debug.pages().serve(admin, tasks.clone()));
-    let pusher = Pusher {
-        hub: hub.clone(),
-        fleet,
-        mesh,
-        clock: clock.clone(),
-        metrics: Metrics::new(&registry)?,
+    let identity = settings.identity()?;
+    let (clock, tasks) = (deps.clock.clone(), deps.tasks.clone());
+    let discovery = Discovery::start(settings.mesh()?, deps)?;
+    let obtained = mesh_identity::Agent::start(identity, clock, &tasks).await;
+    let (live, _status) = match obtained {
+        Ok(obtained) => obtained,
+        // Asked to stop before citadel was there: nothing went wrong.
+        Err(StartError::Stopped { last }) => {
+            tracing::info!(error = last, "stopped without a certificate");
+            return Ok(());
+        }
     };
-    tasks.spawn("push", pusher.run(source, tasks.stopping().clone()));
-    let identity = mesh_identity::Agent::start(settings.identity()?, clock, &tasks);
-    let (live, _status) = identity.await?;
-    let policy = TrustPolicy { trust_domain };
-    let tls = server_config(&live, policy, ClientAuth::Required, &[ALPN_H2])?;
-    let incoming = mesh_identity::tls_incoming(discovery, Arc::new(tls), &tasks);
-    debug.serving();
-    tracing::info!(address = %settings.address, "serving proxies");
-    let stopping = tasks.stopping().clone();
-    Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_service(hub.service().max_decoding_message_size(REQUEST_BYTES))
-        .serve_with_incoming_shutdown(incoming, async move { stopping.cancelled().await })
-        .await?;
-    Ok(())
+    discovery.serve(&live).await
+}
+
+/// Everything but the server: it reads configuration and answers on the admin port while pilot
+/// waits for its certificate.
+pub struct Discovery {
+    listener: TcpListener,
+    trust_domain: TrustDomain,
+    hub: Hub,
+    debug: Debug,
+    tasks: Tasks,
+}
+
+impl Discovery {
+    /// Starts the tasks.
+    ///
+    /// # Errors
+    /// When metrics cannot be registered.
+    pub fn start(mesh: MeshConstants, deps: Deps) -> anyhow::Result<Self> {
+        let Deps {
+            discovery: listener,
+            admin,
+            source,
+            clock,
+            tasks,
+            registry,
+        } = deps;
+        let trust_domain = mesh.trust_domain.clone();
+        let fleet = Arc::new(Fleet::new(trust_domain.clone()));
+        let hub = Hub::new(fleet.clone(), tasks.clone(), clock.clone(), peer_of);
+        let debug = Debug::new(fleet.clone(), hub.clone(), source.clone(), &registry)?;
+        tasks.spawn("admin", debug.pages().serve(admin, tasks.clone()));
+        let pusher = Pusher {
+            hub: hub.clone(),
+            fleet,
+            mesh: Arc::new(mesh),
+            clock,
+            metrics: Metrics::new(&registry)?,
+        };
+        tasks.spawn("push", pusher.run(source, tasks.stopping().clone()));
+        Ok(Self {
+            listener,
+            trust_domain,
+            hub,
+            debug,
+            tasks,
+        })
+    }
+
+    /// The pages of the admin port.
+    #[must_use]
+    pub fn pages(&self) -> Admin {
+        self.debug.pages()
+    }
+
+    /// Serves proxies under this identity until the tasks are asked to stop.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, or the server ends by itself.
+    pub async fn serve(self, live: &LiveIdentity) -> anyhow::Result<()> {
+        let policy = TrustPolicy {
+            trust_domain: self.trust_domain,
+        };
+        let tls = server_config(live, policy, ClientAuth::Required, &[ALPN_H2])?;
+        let address = self.listener.local_addr()?;
+        let incoming = mesh_identity::tls_incoming(self.listener, Arc::new(tls), &self.tasks);
+        self.debug.serving();
+        tracing::info!(%address, "serving proxies");
+        let stopping = self.tasks.stopping().clone();
+        let service = self.hub.service().max_decoding_message_size(REQUEST_BYTES);
+        Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .add_service(service)
+            .serve_with_incoming_shutdown(incoming, stopping.cancelled_owned())
+            .await?;
+        Ok(())
+    }
 }
 
 /// The identity that the client's certificate proved during the handshake.
