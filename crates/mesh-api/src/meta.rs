@@ -37,7 +37,7 @@ pub struct OwnerReference {
 }
 
 /// A decoded document: kind and name are known, the rest is as written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// `apiVersion` as written.
     pub api_version: Str,

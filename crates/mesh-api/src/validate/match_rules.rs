@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use regex::bytes::{Regex, RegexBuilder};
+
 use super::virtual_service::check_gateway;
 use super::{Findings, names};
 use crate::codes;
@@ -10,6 +12,8 @@ use crate::networking::virtual_service::HttpMatch;
 
 /// Longest regular expression (Istio: validation of StringMatch).
 const MAX_REGEX: usize = 1024;
+/// Most memory of a compiled one; below the bound at which proxies refuse their route table.
+const MAX_PROGRAM: usize = 768 * 1024;
 /// How Istio writes a match on claims of a token among the headers.
 const CLAIMS_PREFIX: &str = "@request.auth.claims";
 /// Keys that Istio reserves among the headers, and does not match.
@@ -100,10 +104,21 @@ fn regex(text: &str) -> Result<(), String> {
     if text.len() > MAX_REGEX {
         return Err(format!("the regular expression is longer than {MAX_REGEX}"));
     }
-    regex::Regex::new(text).map(|_| ()).map_err(|error| {
+    compile(text).map(|_| ()).map_err(|error| {
         let why = error.to_string();
         let why = why.lines().last().unwrap_or_default();
         let why = why.strip_prefix("error: ").unwrap_or(why);
         format!("{text:?} is not a regular expression (RE2): {why}")
     })
+}
+
+/// As proxies do: classes mean ASCII, as in RE2, unless the expression needs more.
+fn compile(text: &str) -> Result<Regex, regex::Error> {
+    let build = |unicode: bool| {
+        RegexBuilder::new(text)
+            .unicode(unicode)
+            .size_limit(MAX_PROGRAM)
+            .build()
+    };
+    build(false).or_else(|_not_ascii| build(true))
 }

@@ -88,7 +88,7 @@ fn each<T>(
 struct Index<'a> {
     domain: &'a str,
     services: BTreeMap<Hostname, &'a Resource<Service>>,
-    rules: Vec<(Hostname, &'a Resource<DestinationRule>)>,
+    rules: Rules<'a>,
     gateways: BTreeSet<(&'a str, &'a str)>,
     /// Labels of pods and of pod templates, with their namespace.
     workloads: Vec<(&'a str, &'a Labels)>,
@@ -103,15 +103,11 @@ impl<'a> Index<'a> {
             let host = service_host(&key.name, &key.namespace, domain).ok()?;
             Some((host, &**service))
         });
-        let rules = set.destination_rules.iter().filter_map(|rule| {
-            let host = resolve_host(&rule.spec.host, &rule.key.namespace, domain).ok()?;
-            Some((host, &**rule))
-        });
         let gateways = set.gateways.iter();
         Self {
             domain,
             services: services.collect(),
-            rules: rules.collect(),
+            rules: Rules::new(set, domain),
             gateways: gateways
                 .map(|gateway| (gateway.key.namespace.as_str(), gateway.key.name.as_str()))
                 .collect(),
@@ -232,28 +228,25 @@ impl<'a> Index<'a> {
     /// The rules that clients of the object's namespace find for a host.
     ///
     /// istio: the client's namespace, the service's, the root namespace; the first that has a rule
-    /// for the host decides, and there the most specific host does.
+    /// for the host decides.
     fn rules_for(&self, host: &Hostname, namespace: &str) -> Vec<&'a Resource<DestinationRule>> {
         let service = self.services.get(host);
         let of_service = service.map_or(namespace, |service| service.key.namespace.as_str());
-        for place in [namespace, of_service, ROOT_NAMESPACE] {
-            let here = self.rules.iter().filter(|(covered, rule)| {
-                rule.key.namespace.as_str() == place && covered.covers(host)
-            });
-            let here: Vec<_> = here.collect();
-            let best = here.iter().map(|(covered, _)| covered);
-            if let Some(best) = best.min_by_key(|covered| covered.specificity()) {
-                let rules = here.iter().filter(|(covered, _)| covered == best);
-                return rules.map(|(_, rule)| *rule).collect();
-            }
-        }
-        Vec::new()
+        [namespace, of_service, ROOT_NAMESPACE]
+            .into_iter()
+            .map(|place| self.rules.of_namespace(host, place))
+            .find(|rules| !rules.is_empty())
+            .unwrap_or_default()
     }
 
     fn destination_rule(&self, rule: &Resource<DestinationRule>, findings: &mut Findings<'_>) {
         let host = resolve_host(&rule.spec.host, &rule.key.namespace, self.domain);
         let Ok(host) = host else { return };
-        let known = self.services.keys().any(|service| host.covers(service));
+        let known = if host.is_wildcard() {
+            self.services.keys().any(|service| host.covers(service))
+        } else {
+            self.services.contains_key(&host)
+        };
         if !known {
             let text = format!("no service declares the host \"{host}\"");
             let hint = "until one does, the rule has no effect";
@@ -290,6 +283,46 @@ impl<'a> Index<'a> {
             let hint = "until one does, the policy has no effect";
             no_workload("spec.selector.matchLabels", hint, findings);
         }
+    }
+}
+
+/// DestinationRules by the hosts they are for.
+#[derive(Default)]
+struct Rules<'a> {
+    exact: BTreeMap<Hostname, Vec<&'a Resource<DestinationRule>>>,
+    wildcard: Vec<(Hostname, &'a Resource<DestinationRule>)>,
+}
+
+impl<'a> Rules<'a> {
+    fn new(set: &'a ResourceSet, domain: &str) -> Self {
+        let mut rules = Self::default();
+        for rule in &set.destination_rules {
+            let host = resolve_host(&rule.spec.host, &rule.key.namespace, domain);
+            match host {
+                Ok(host) if host.is_wildcard() => rules.wildcard.push((host, rule)),
+                Ok(host) => rules.exact.entry(host).or_default().push(rule),
+                // Its own check reported it.
+                Err(_) => {}
+            }
+        }
+        rules
+    }
+
+    /// The rules of one namespace for a host; the most specific host decides.
+    fn of_namespace(&self, host: &Hostname, namespace: &str) -> Vec<&'a Resource<DestinationRule>> {
+        let here = |rule: &Resource<DestinationRule>| rule.key.namespace.as_str() == namespace;
+        let exact = self.exact.get(host).into_iter().flatten().copied();
+        let exact: Vec<_> = exact.filter(|rule| here(rule)).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let covering = || {
+            let rules = self.wildcard.iter();
+            rules.filter(|(covered, rule)| here(rule) && covered.covers(host))
+        };
+        let best = covering().min_by_key(|(covered, _)| covered.specificity());
+        let rules = covering().filter(|(covered, _)| best.is_some_and(|(best, _)| best == covered));
+        rules.map(|(_, rule)| *rule).collect()
     }
 }
 

@@ -284,6 +284,12 @@ fn header_operations() {
             "{at}.request.add.x: a header's value has no control characters"
         )],
     );
+    check_rule(
+        "headers: {response: {add: {x: 50%}}}",
+        &[&format!(
+            "{at}.response.add.x: \"50%\" has a lone %; write %% for a per cent sign"
+        )],
+    );
 }
 
 #[test]

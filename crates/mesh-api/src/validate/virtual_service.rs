@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh_model::diag::Diagnostic;
+use mesh_model::header_format;
 use mesh_model::name::{Hostname, ResourceKey, is_dns_label};
 
 use super::{Findings, export, match_rules, names};
@@ -201,7 +202,10 @@ fn header_value(value: &str) -> Result<(), String> {
     if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
         return Err("a header's value has no control characters".to_owned());
     }
-    Ok(())
+    // Proxies refuse a whole route table for one operator that they cannot fill in.
+    header_format::pieces(value)
+        .map(|_| ())
+        .map_err(|why| why.to_string())
 }
 
 /// Warns of the rules after one that takes every request.

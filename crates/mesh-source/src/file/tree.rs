@@ -1,6 +1,7 @@
 //! What the folders held when they were read last, and what is different now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::Event;
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A file's place in the order: the number of its folder, then its name.
-type Place = (usize, PathBuf);
+type Place = (usize, OsString);
 
 /// The files, and what was told of them.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Tree {
 
 #[derive(Debug, Default)]
 struct File {
+    /// Its path, for messages.
+    origin: Str,
     /// What was decoded last; none while the file cannot be read.
     bytes: Option<Vec<u8>>,
     objects: Vec<Arc<Object>>,
@@ -59,52 +62,66 @@ impl Tree {
 
     /// Looks at what may have changed and tells the difference.
     pub(super) fn scan(&mut self, change: &Change) -> Vec<Event> {
-        for (number, root) in self.roots.clone().into_iter().enumerate() {
-            match list(&root) {
-                Ok(present) => {
-                    self.missing.remove(&number);
-                    self.folder(number, &root, &present, change);
-                }
-                // Its objects stay: somebody may be about to put another folder in its place.
-                Err(error) => {
-                    let text = format!("cannot be listed: {error}");
-                    self.missing
-                        .insert(number, unreadable(&origin(&root), text));
+        let mut wanted: BTreeSet<Place> = BTreeSet::new();
+        for (number, root) in self.roots.iter().enumerate() {
+            if change.folders.contains(root) {
+                match list(root) {
+                    Ok(names) => {
+                        self.missing.remove(&number);
+                        self.files
+                            .retain(|(folder, name), _| *folder != number || names.contains(name));
+                        wanted.extend(names.into_iter().map(|name| (number, name)));
+                    }
+                    // Its objects stay: somebody may be about to put another folder in its place.
+                    Err(error) => {
+                        let text = format!("cannot be listed: {error}");
+                        let problem = unreadable(&origin(root), text);
+                        self.missing.insert(number, problem);
+                    }
                 }
             }
+        }
+        wanted.extend(change.files.iter().filter_map(|path| self.place(path)));
+        for place in wanted {
+            self.file(place, &change.writing);
         }
         self.tell()
     }
 
-    fn folder(&mut self, number: usize, root: &Path, present: &BTreeSet<PathBuf>, change: &Change) {
-        self.files
-            .retain(|(folder, path), _| *folder != number || present.contains(path));
-        let whole = change.folders.contains(root);
-        for path in present {
-            let wanted = whole || change.files.contains(path);
-            if wanted && !change.writing.contains(path) {
-                self.file((number, path.clone()));
-            }
-        }
+    fn place(&self, path: &Path) -> Option<Place> {
+        let parent = path.parent()?;
+        let number = self.roots.iter().position(|root| root == parent)?;
+        Some((number, path.file_name()?.to_owned()))
     }
 
-    fn file(&mut self, place: Place) {
-        match read(&place.1) {
-            Ok(Some(bytes)) => self
-                .files
-                .entry(place.clone())
-                .or_default()
-                .update(&place.1, bytes),
-            // Gone since it was listed, or no file.
+    fn file(&mut self, place: Place, writing: &BTreeSet<PathBuf>) {
+        // A folder that is missing keeps what it held.
+        let root = self.roots.get(place.0);
+        let Some(root) = root.filter(|_| !self.missing.contains_key(&place.0)) else {
+            return;
+        };
+        let path = root.join(&place.1);
+        if writing.contains(&path) {
+            return;
+        }
+        match read(&path) {
+            Ok(Some(bytes)) => self.entry(place, &path).update(bytes),
+            // Gone, or no file.
             Ok(None) => {
                 self.files.remove(&place);
             }
             Err(error) => {
                 let text = format!("cannot be read: {error}");
-                let problem = unreadable(&origin(&place.1), text);
-                self.files.entry(place).or_default().lose(problem);
+                self.entry(place, &path).lose(text);
             }
         }
+    }
+
+    fn entry(&mut self, place: Place, path: &Path) -> &mut File {
+        self.files.entry(place).or_insert_with(|| File {
+            origin: origin(path),
+            ..File::default()
+        })
     }
 
     /// The difference to what was told last.
@@ -139,12 +156,12 @@ impl Tree {
     /// What the folders say as a whole.
     fn view(&self) -> (BTreeMap<ResourceKey, Arc<Object>>, BTreeMap<Str, Trouble>) {
         let mut view = View::default();
-        for ((number, path), file) in &self.files {
+        for ((number, _), file) in &self.files {
             let folder = self.missing.get(number).map(|problem| &problem.origin);
-            view.file(&origin(path), file, folder);
+            view.file(file, folder);
         }
-        for ((_, path), file) in &self.files {
-            view.held(&origin(path), file);
+        for file in self.files.values() {
+            view.held(file);
         }
         for problem in self.missing.values() {
             view.trouble(&problem.origin).diagnostics = vec![problem.clone()];
@@ -165,7 +182,7 @@ impl View {
     }
 
     /// Of two objects with one key the first counts; `gone` is the file's folder if that is missing.
-    fn file(&mut self, path: &Str, file: &File, gone: Option<&Str>) {
+    fn file(&mut self, file: &File, gone: Option<&Str>) {
         let mut problems = file.problems.clone();
         for object in &file.objects {
             let key = &object.key;
@@ -179,32 +196,31 @@ impl View {
             }
         }
         if !problems.is_empty() {
-            self.trouble(path).diagnostics = problems;
+            self.trouble(&file.origin).diagnostics = problems;
         }
     }
 
     /// What a file held before it broke gives way to the same object in any other file.
-    fn held(&mut self, path: &Str, file: &File) {
+    fn held(&mut self, file: &File) {
         for object in &file.held {
             if !self.objects.contains_key(&object.key) {
                 self.objects.insert(object.key.clone(), object.clone());
-                self.trouble(path).held.push(object.key.clone());
+                self.trouble(&file.origin).held.push(object.key.clone());
             }
         }
     }
 }
 
 impl File {
-    fn update(&mut self, path: &Path, bytes: Vec<u8>) {
+    fn update(&mut self, bytes: Vec<u8>) {
         if self.bytes.as_ref() == Some(&bytes) {
             return;
         }
-        let origin = origin(path);
         let (objects, problems) = match std::str::from_utf8(&bytes) {
-            Ok(text) => decode::objects(&origin, text),
+            Ok(text) => decode::objects(&self.origin, text),
             Err(error) => {
                 let text = format!("is not text: {error}");
-                (Vec::new(), vec![unreadable(&origin, text)])
+                (Vec::new(), vec![unreadable(&self.origin, text)])
             }
         };
         let objects: Vec<Arc<Object>> = objects.into_iter().map(Arc::new).collect();
@@ -218,11 +234,11 @@ impl File {
     }
 
     /// It is there and cannot be read: everything it held stays.
-    fn lose(&mut self, problem: Diagnostic) {
+    fn lose(&mut self, problem: String) {
         let objects = std::mem::take(&mut self.objects);
         self.held.extend(objects);
         self.bytes = None;
-        self.problems = vec![problem];
+        self.problems = vec![unreadable(&self.origin, problem)];
     }
 }
 
@@ -242,15 +258,16 @@ fn unreadable(origin: &Str, message: String) -> Diagnostic {
     }
 }
 
-fn list(root: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let mut present = BTreeSet::new();
+/// The names of the manifests in a folder.
+fn list(root: &Path) -> io::Result<BTreeSet<OsString>> {
+    let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(root)? {
-        let path = root.join(entry?.file_name());
-        if is_manifest(&path) {
-            present.insert(path);
+        let name = entry?.file_name();
+        if is_manifest(Path::new(&name)) {
+            names.insert(name);
         }
     }
-    Ok(present)
+    Ok(names)
 }
 
 /// The content of a file; `None` when there is none, or when it is no regular file.
