@@ -4,6 +4,7 @@
 //! thing by it; formats of the outside world belong to the crate that reads them.
 
 pub mod diag;
+pub mod header_format;
 pub mod ident;
 pub mod labels;
 pub mod name;

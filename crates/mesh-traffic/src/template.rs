@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mesh_http::{RequestHead, ResponseHead};
 use mesh_model::Str;
+use mesh_model::header_format::{self, FormatError, HeaderRef, Operator, Piece};
 
 use crate::matching::header::HeaderName;
 
@@ -42,7 +43,7 @@ enum Part {
     Response(Field),
 }
 
-/// `NAME?ALTERNATIVE:LENGTH`
+/// A header, by itself or another in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Field {
     name: HeaderName,
@@ -51,29 +52,19 @@ struct Field {
 }
 
 impl Template {
-    /// Reads a value; `Err` says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('%') {
-            literal.push_str(before);
-            let (operator, after) = after
-                .split_once('%')
-                .ok_or_else(|| format!("{text:?} has a lone %; write %% for a per cent sign"))?;
-            rest = after;
-            if operator.is_empty() {
-                literal.push('%');
-                continue;
+    /// Reads a value.
+    pub(crate) fn parse(text: &str) -> Result<Self, FormatError> {
+        let pieces = header_format::pieces(text)?;
+        // Pieces of text that meet, round a per cent sign, become one.
+        let mut parts: Vec<Part> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let next = Part::of(piece);
+            match (parts.last_mut(), next) {
+                (Some(Part::Text(last)), Part::Text(more)) => {
+                    *last = format!("{last}{more}").into()
+                }
+                (_, next) => parts.push(next),
             }
-            if !literal.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut literal).into()));
-            }
-            parts.push(Part::parse(operator)?);
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            parts.push(Part::Text(literal.into()));
         }
         Ok(Self(parts))
     }
@@ -103,33 +94,22 @@ impl Template {
 }
 
 impl Part {
-    fn parse(operator: &str) -> Result<Self, String> {
-        let (name, rest) = match operator.split_once('(') {
-            Some((name, rest)) => (name, Some(rest)),
-            None => (operator, None),
+    fn of(piece: Piece<'_>) -> Self {
+        let operator = match piece {
+            Piece::Text(text) => return Self::Text(text.into()),
+            Piece::Operator(operator) => operator,
         };
-        let field = |rest: Option<&str>| {
-            rest.and_then(Field::parse)
-                .ok_or_else(|| format!("%{operator}% must name a header in brackets"))
-        };
-        let part = match name {
-            "REQ" => return Ok(Self::Request(field(rest)?)),
-            "RESP" => return Ok(Self::Response(field(rest)?)),
-            "DOWNSTREAM_REMOTE_ADDRESS" => Self::Remote { port: true },
-            "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Self::Remote { port: false },
-            "DOWNSTREAM_LOCAL_ADDRESS" => Self::Local { port: true },
-            "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => Self::Local { port: false },
-            "DOWNSTREAM_LOCAL_PORT" => Self::LocalPort,
-            "PROTOCOL" => Self::Protocol,
-            "DOWNSTREAM_PEER_URI_SAN" => Self::Peer,
-            "REQUESTED_SERVER_NAME" => Self::ServerName,
-            "UPSTREAM_CLUSTER" => Self::Cluster,
-            "RESPONSE_CODE" => Self::ResponseCode,
-            _ => return Err(format!("the operator %{operator}% is not supported")),
-        };
-        match rest {
-            None => Ok(part),
-            Some(_) => Err(format!("the operator %{name}% takes no brackets")),
+        match operator {
+            Operator::RemoteAddress { port } => Self::Remote { port },
+            Operator::LocalAddress { port } => Self::Local { port },
+            Operator::LocalPort => Self::LocalPort,
+            Operator::Protocol => Self::Protocol,
+            Operator::PeerUriSan => Self::Peer,
+            Operator::ServerName => Self::ServerName,
+            Operator::Cluster => Self::Cluster,
+            Operator::ResponseCode => Self::ResponseCode,
+            Operator::Request(header) => Self::Request(Field::of(header)),
+            Operator::Response(header) => Self::Response(Field::of(header)),
         }
     }
 
@@ -171,25 +151,12 @@ fn write_address(out: &mut String, address: SocketAddr, with_port: bool) {
 }
 
 impl Field {
-    fn parse(rest: &str) -> Option<Self> {
-        let (names, max) = rest.split_once(')')?;
-        let max = match max.strip_prefix(':') {
-            Some(max) => max.parse().ok()?,
-            None if max.is_empty() => usize::MAX,
-            None => return None,
-        };
-        let mut names = names.splitn(2, '?').map(|name| match name.is_empty() {
-            true => None,
-            false => Some(HeaderName::parse(name)),
-        });
-        Some(Self {
-            name: names.next()??,
-            alternative: match names.next() {
-                Some(alternative) => Some(alternative?),
-                None => None,
-            },
-            max,
-        })
+    fn of(header: HeaderRef<'_>) -> Self {
+        Self {
+            name: HeaderName::parse(header.name),
+            alternative: header.alternative.map(HeaderName::parse),
+            max: header.max.unwrap_or(usize::MAX),
+        }
     }
 
     fn write_request(&self, out: &mut Vec<u8>, head: &RequestHead) {

@@ -73,7 +73,7 @@ fn put(pb: &HeaderValueOption) -> Compiled<HeaderOp> {
     }
     Ok(HeaderOp::Put {
         name: field_name(&header.key)?,
-        value: Template::parse(text).map_err(|why| Fault::new("header.value", why))?,
+        value: Template::parse(text).map_err(|why| Fault::new("header.value", why.to_string()))?,
         how: how(pb)?,
         keep_empty: pb.keep_empty_value,
     })

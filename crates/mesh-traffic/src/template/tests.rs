@@ -39,12 +39,9 @@ fn answers_may_be_referred_to() {
 }
 
 #[test]
-fn what_cannot_be_filled_in_is_refused() {
-    let refused = |text: &str| Template::parse(text).unwrap_err();
-    assert!(refused("50%").contains("write %%"));
-    assert!(refused("%NOPE%").contains("%NOPE% is not supported"));
-    assert!(refused("%REQ%").contains("must name a header"));
-    assert!(refused("%REQ(a:3%").contains("must name a header"));
-    assert!(refused("%REQ(a)x%").contains("must name a header"));
-    assert!(refused("%PROTOCOL(x)%").contains("takes no brackets"));
+fn a_value_without_operators_is_known_as_such() {
+    let literal = |text: &str| Template::parse(text).unwrap().literal().map(str::to_owned);
+    assert_eq!(literal("50%% off").as_deref(), Some("50% off"));
+    assert_eq!(literal(""), Some(String::new()));
+    assert_eq!(literal("%PROTOCOL%"), None);
 }
