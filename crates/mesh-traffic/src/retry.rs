@@ -158,8 +158,7 @@ impl RetryPolicy {
                 .with(RetryOn::RESET_BEFORE_REQUEST),
             FailureKind::ResetBeforeRequest => no_answer.with(RetryOn::RESET_BEFORE_REQUEST),
             FailureKind::RefusedStream => no_answer.with(RetryOn::REFUSED_STREAM),
-            FailureKind::Reset => no_answer,
-            FailureKind::PerTryTimeout => RetryOn::GATEWAY_ERROR.with(RetryOn::SERVER_ERROR),
+            FailureKind::Reset | FailureKind::PerTryTimeout => no_answer,
             FailureKind::Answer {
                 status,
                 grpc_status,

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn fields(pairs: &[(&str, &str)]) -> Fields {
@@ -35,4 +37,68 @@ fn what_could_split_a_message_is_refused() {
     list.append("a", "kept").unwrap();
     assert!(list.set("a", "x\n").is_err());
     assert_eq!(list.get_str("a"), Some("kept"));
+}
+
+/// What a caller may do to fields.
+#[derive(Debug, Clone)]
+enum Change {
+    Append(String, Vec<u8>),
+    Set(String, Vec<u8>),
+    Remove(String),
+    Clear,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let name = || "[abAB]{1,2}";
+    let value =
+        || proptest::collection::vec(prop_oneof![Just(b'x'), Just(b' '), any::<u8>()], 0..4);
+    prop_oneof![
+        4 => (name(), value()).prop_map(|(n, v)| Change::Append(n, v)),
+        3 => (name(), value()).prop_map(|(n, v)| Change::Set(n, v)),
+        2 => name().prop_map(Change::Remove),
+        1 => Just(Change::Clear),
+    ]
+}
+
+/// The same change to a plain list of pairs.
+fn change_slowly(list: &mut Vec<(String, Vec<u8>)>, change: &Change) {
+    let fit = |value: &[u8]| !value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    match change {
+        Change::Append(name, value) | Change::Set(name, value) => {
+            // White space goes before the check, so that it cannot hide anything.
+            let value = trim(value);
+            if !fit(value) {
+                return;
+            }
+            if matches!(change, Change::Set(..)) {
+                list.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+            }
+            list.push((name.to_ascii_lowercase(), value.to_vec()));
+        }
+        Change::Remove(name) => list.retain(|(other, _)| !other.eq_ignore_ascii_case(name)),
+        Change::Clear => list.clear(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn flat_storage_behaves_like_a_list(changes in proptest::collection::vec(change(), 0..30)) {
+        let (mut flat, mut list) = (Fields::new(), Vec::new());
+        for change in &changes {
+            change_slowly(&mut list, change);
+            match change {
+                Change::Append(name, value) => drop(flat.append(name, value)),
+                Change::Set(name, value) => drop(flat.set(name, value)),
+                Change::Remove(name) => drop(flat.remove(name)),
+                Change::Clear => flat.clear(),
+            }
+            let own: Vec<_> = flat.iter().map(|(n, v)| (n.to_owned(), v.to_vec())).collect();
+            prop_assert_eq!(&own, &list);
+            prop_assert_eq!(flat.size(), list.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>());
+            for name in ["a", "B", "aB"] {
+                let first = list.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+                prop_assert_eq!(flat.get(name), first.map(|(_, v)| v.as_slice()));
+            }
+        }
+    }
 }

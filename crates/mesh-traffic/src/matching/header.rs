@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use mesh_http::RequestHead;
 use mesh_model::Str;
-use smallvec::SmallVec;
 
 use super::text::TextMatch;
 
@@ -60,12 +59,13 @@ impl HeaderName {
 }
 
 fn joined<'h>(head: &'h RequestHead, name: &str) -> Option<Cow<'h, [u8]>> {
-    let values: SmallVec<[&[u8]; 4]> = head.fields.get_all(name).collect();
-    match values.as_slice() {
-        [] => None,
-        [one] => Some(Cow::Borrowed(one)),
-        several => Some(Cow::Owned(several.join(&b','))),
-    }
+    let mut values = head.fields.get_all(name);
+    let first = values.next()?;
+    let Some(second) = values.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+    Some(Cow::Owned(all.join(&b',')))
 }
 
 impl HeaderMatch {

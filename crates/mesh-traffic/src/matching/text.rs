@@ -7,7 +7,7 @@ use mesh_model::Str;
 /// Longest pattern in bytes.
 const MAX_PATTERN: usize = 4096;
 /// Most memory that a compiled pattern may take.
-const MAX_PROGRAM: usize = 256 * 1024;
+const MAX_PROGRAM: usize = 1024 * 1024;
 /// Most memory for the states that matching remembers.
 const MAX_CACHE: usize = 256 * 1024;
 

@@ -39,7 +39,8 @@ fn each_condition_covers_its_failures_and_no_other() {
     check(&["reset"], FailureKind::Reset, true);
     check(&["gateway-error"], FailureKind::Reset, true);
     check(&["5xx"], FailureKind::PerTryTimeout, true);
-    check(&["reset"], FailureKind::PerTryTimeout, false);
+    check(&["reset"], FailureKind::PerTryTimeout, true);
+    check(&["connect-failure"], FailureKind::PerTryTimeout, false);
 }
 
 #[test]
