@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// How long it must be quiet before gathered changes go out.
 ///
 /// departs from istio: 100 ms there. Nothing here takes that long to compute, and a change shall be
-/// in force in every proxy within 100 ms even when another one came just before.
+/// in force in every proxy within 100 ms even when another one came just before (ADR 0007).
 pub const QUIET: Duration = Duration::from_millis(25);
 /// How long changes are gathered at most while they keep coming.
 pub const LONGEST: Duration = Duration::from_secs(1);

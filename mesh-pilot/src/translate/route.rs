@@ -22,7 +22,7 @@ const RETRIES: u32 = 2;
 const HOST_SELECTION_ATTEMPTS: i64 = 5;
 /// Only what cannot have reached an application.
 ///
-/// departs from istio: gRPC codes are left out, `reset-before-request` is added (ADR 0006).
+/// departs from istio: gRPC codes are left out, `reset-before-request` is added (ADR 0007).
 const SAFE_RETRY_ON: &str = "connect-failure,refused-stream,reset-before-request";
 /// Largest body of a direct response in bytes.
 const DIRECT_RESPONSE_BYTES: u32 = 1 << 20;
