@@ -1,5 +1,4 @@
 //! What the tests of this crate build configurations from, and a proxy without a control plane.
-#![expect(clippy::unwrap_used, reason = "helpers of tests report by panicking")]
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -22,6 +21,8 @@ use mesh_runtime::{SystemClock, Tasks};
 use mesh_traffic::cluster::{Discovery, LbPolicy, Limits, Transport, UpstreamProtocol};
 use mesh_traffic::tls::{Identity, Roots, Sans, UpstreamTls};
 use mesh_traffic::{Cluster, Config, Endpoint, Endpoints, Listener, RouteTable};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::config::live::LiveConfig;
 use crate::conn::listen::Listeners;
@@ -348,6 +349,7 @@ pub(crate) struct Proxy {
     pub(crate) listeners: Listeners,
     pub(crate) tasks: Tasks,
     pub(crate) connections: Tasks,
+    pub(crate) draining: CancellationToken,
     workers: Option<Workers>,
 }
 
@@ -386,12 +388,17 @@ impl Proxy {
             connections: connections.clone(),
         });
         let workers = Workers::start(2, &shared).unwrap();
-        let listeners = Listeners::new(workers.queues(), tasks.clone(), DRAIN_TIME);
+        let draining = CancellationToken::new();
+        let listeners = {
+            let draining = draining.clone();
+            Listeners::new(workers.queues(), tasks.clone(), DRAIN_TIME, draining)
+        };
         let mut proxy = Self {
             live,
             listeners,
             tasks,
             connections,
+            draining,
             workers: Some(workers),
         };
         proxy.apply(config);

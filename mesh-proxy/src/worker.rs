@@ -112,7 +112,11 @@ impl Worker {
                         let serving = crate::conn::serve(self.clone(), accepted);
                         self.connections.spawn_local("connection", serving);
                     }
-                    None => return,
+                    // No socket is left; what is open goes on until the end.
+                    None => {
+                        stop.cancelled().await;
+                        return;
+                    }
                 },
                 _ = sweep.tick() => {
                     self.pools.sweep();

@@ -33,7 +33,9 @@ pub fn normalize(target: &str, merge_slashes: bool) -> Result<Option<String>, Ba
 
 /// Whether there is plainly nothing to do, which is so for almost every request.
 fn is_normal(path: &str, merge_slashes: bool) -> bool {
-    !path.contains(['%', '\\']) && !path.contains("/.") && !(merge_slashes && path.contains("//"))
+    let has_more = path.contains(['%', '\\']) || path.contains("/.");
+    let has_double = merge_slashes && path.contains("//");
+    !has_more && !has_double
 }
 
 fn decode_unreserved(path: &str) -> Result<String, BadPath> {

@@ -1,1 +1,251 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
+use hyper::Method;
+use mesh_model::time::TestClock;
+use mesh_runtime::SystemClock;
+use mesh_runtime::admin::Query;
+use mesh_traffic::Config;
+use serde_json::Value;
+
+use super::*;
+use crate::config::node::tests::mk_workload;
+use crate::testing::{Mk, mk_cluster, mk_config, table};
+
+struct Pages {
+    admin: Admin,
+    live: Arc<LiveConfig>,
+    catalog: Catalog,
+    bound: watch::Sender<bool>,
+    draining: CancellationToken,
+    quits: Arc<AtomicUsize>,
+}
+
+fn mk_pages() -> Pages {
+    let now = SystemClock.now();
+    let clock = TestClock::starting_at(now, SystemTime::UNIX_EPOCH);
+    let live = Arc::new(LiveConfig::new(Config::default()));
+    let (catalog, draining) = (Catalog::new(), CancellationToken::new());
+    let (bound, is_bound) = watch::channel(false);
+    let sources = Sources {
+        workload: Arc::new(mk_workload()),
+        live: live.clone(),
+        catalog: catalog.clone(),
+        xds: Arc::default(),
+        telemetry: Arc::default(),
+        metrics: Metrics::new(),
+        log: None,
+        registry: Registry::new(),
+        identity: Arc::default(),
+        clock: Arc::new(clock),
+        started: now,
+        bound: is_bound,
+        draining: draining.clone(),
+    };
+    let quits = Arc::new(AtomicUsize::new(0));
+    let quit = quits.clone();
+    let actions = Actions {
+        quit: Box::new(move || {
+            quit.fetch_add(1, Ordering::Relaxed);
+        }),
+        drain: Box::new(|| {}),
+    };
+    Pages {
+        admin: pages(sources, actions),
+        live,
+        catalog,
+        bound,
+        draining,
+        quits,
+    }
+}
+
+impl Pages {
+    fn get(&self, path: &str, query: &[(&str, &str)]) -> (u16, String) {
+        let query: Query = query
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        let page = self.admin.answer(&Method::GET, path, &query);
+        (page.status, String::from_utf8(page.body.to_vec()).unwrap())
+    }
+
+    fn json(&self, path: &str, query: &[(&str, &str)]) -> Value {
+        serde_json::from_str(&self.get(path, query).1).unwrap()
+    }
+
+    fn configured(self) -> Self {
+        let listener = Mk {
+            rds: "9080",
+            ..Mk::default()
+        };
+        let listener = listener.listener("127.7.3.1:9080".parse().unwrap());
+        let cluster = mk_cluster(
+            "outbound|9080||reviews",
+            &["127.7.4.1:9080".parse().unwrap()],
+        );
+        self.live.replace(Config {
+            version: 1,
+            ..mk_config(
+                vec![listener],
+                vec![table("9080", Vec::new())],
+                vec![cluster],
+            )
+        });
+        self
+    }
+}
+
+#[test]
+fn ready_says_what_is_missing() {
+    let pages = mk_pages();
+    assert_eq!(pages.get("/ready", &[]), (503, "PRE_INITIALIZING\n".into()));
+    let pages = pages.configured();
+    assert_eq!(pages.get("/ready", &[]), (503, "INITIALIZING\n".into()));
+    pages.catalog.set_ready();
+    assert_eq!(pages.get("/ready", &[]).0, 503);
+    pages.bound.send_replace(true);
+    assert_eq!(pages.get("/ready", &[]), (200, "LIVE\n".into()));
+    pages.draining.cancel();
+    assert_eq!(pages.get("/ready", &[]), (503, "DRAINING\n".into()));
+}
+
+#[test]
+fn the_config_dump_has_envoys_shape() {
+    let pages = mk_pages().configured();
+    let dump = pages.json("/config_dump", &[]);
+    let types: Vec<_> = dump["configs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|config| {
+            config["@type"]
+                .as_str()
+                .unwrap()
+                .rsplit('.')
+                .next()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "BootstrapConfigDump",
+            "ClustersConfigDump",
+            "EndpointsConfigDump",
+            "ListenersConfigDump",
+            "RoutesConfigDump"
+        ]
+    );
+    let cluster = &dump["configs"][1]["dynamic_active_clusters"][0]["cluster"];
+    assert_eq!(cluster["name"], "outbound|9080||reviews");
+    let listener = &dump["configs"][3]["dynamic_listeners"][0];
+    assert_eq!(listener["name"], "listener");
+    let chains = &listener["active_state"]["listener"]["filter_chains"];
+    assert_eq!(chains[0]["filters"][0]["route_config_name"], "9080");
+    let route = &dump["configs"][4]["dynamic_route_configs"][0]["route_config"];
+    assert_eq!(route["name"], "9080");
+}
+
+#[test]
+fn one_list_of_the_config_dump_can_be_asked_for() {
+    let pages = mk_pages().configured();
+    let listeners = pages.json("/config_dump", &[("resource", "dynamic_listeners")]);
+    assert_eq!(listeners["configs"][0]["name"], "listener");
+    assert_eq!(pages.get("/config_dump", &[("resource", "nothing")]).0, 404);
+}
+
+#[test]
+fn a_refused_resource_shows_why() {
+    let pages = mk_pages().configured();
+    let rejection = mesh_xds::client::Rejection {
+        resource: "outbound|9080||reviews".into(),
+        field: "lb_policy".into(),
+        why: "MAGLEV is not supported".into(),
+    };
+    let other = mesh_xds::client::Rejection {
+        resource: "never-good".into(),
+        ..rejection.clone()
+    };
+    let (kind, now) = (mesh_xds::Kind::Cluster, SystemTime::UNIX_EPOCH);
+    pages
+        .catalog
+        .accept(kind, "outbound|9080||reviews", "1", now);
+    pages.catalog.refuse(kind, &rejection, "2", now);
+    pages.catalog.refuse(kind, &other, "1", now);
+    let dump = pages.json("/config_dump", &[("resource", "dynamic_active_clusters")]);
+    let first = &dump["configs"][0];
+    assert_eq!(
+        (&first["version_info"], &first["cluster"]["type"]),
+        (&"1".into(), &"STATIC".into())
+    );
+    assert_eq!(
+        first["error_state"]["details"],
+        "lb_policy: MAGLEV is not supported"
+    );
+    assert_eq!(dump["configs"][1]["cluster"]["name"], "never-good");
+}
+
+#[test]
+fn clusters_have_envoys_lines_and_json() {
+    let pages = mk_pages().configured();
+    let text = pages.get("/clusters", &[]).1;
+    assert!(text.contains("outbound|9080||reviews::default_priority::max_retries::3\n"));
+    assert!(text.contains("outbound|9080||reviews::127.7.4.1:9080::health_flags::healthy\n"));
+    let json = pages.json("/clusters", &[("format", "json")]);
+    let host = &json["cluster_statuses"][0]["host_statuses"][0];
+    assert_eq!(host["address"]["socket_address"]["port_value"], 9080);
+    assert_eq!(host["health_status"]["eds_health_status"], "HEALTHY");
+}
+
+#[test]
+fn listeners_server_info_and_certs_answer_without_a_configuration() {
+    let pages = mk_pages();
+    assert_eq!(pages.get("/listeners", &[]), (200, String::new()));
+    assert_eq!(pages.json("/server_info", &[])["state"], "PRE_INITIALIZING");
+    assert_eq!(
+        pages.json("/server_info", &[])["node"]["id"],
+        "sidecar~127.7.3.1~reviews-v1-0.default~default.svc.cluster.local"
+    );
+    assert_eq!(
+        pages.json("/certs", &[])["certificates"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn only_post_ends_the_process() {
+    let pages = mk_pages();
+    assert_eq!(pages.get("/quitquitquit", &[]).0, 405);
+    assert_eq!(pages.quits.load(Ordering::Relaxed), 0);
+    let page = pages
+        .admin
+        .answer(&Method::POST, "/quitquitquit", &Query::new());
+    assert_eq!((page.status, pages.quits.load(Ordering::Relaxed)), (200, 1));
+}
+
+/// docs/telemetry.md names everything that `/stats/prometheus` prints.
+#[test]
+fn every_metric_is_documented() {
+    let docs = include_str!("../../../docs/telemetry.md");
+    let text = mk_pages().get("/stats/prometheus", &[]).1;
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<_> = names.map(|rest| rest.split(' ').next().unwrap()).collect();
+    assert!(names.len() > 15);
+    for name in names {
+        assert!(
+            docs.contains(&format!("`{name}`")),
+            "docs/telemetry.md lacks {name}"
+        );
+    }
+}
+
+#[test]
+fn stats_have_envoys_names() {
+    let text = mk_pages().configured().get("/stats", &[]).1;
+    assert!(
+        text.contains("cluster_manager.active_clusters: 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("server.live: 0\n"));
+}

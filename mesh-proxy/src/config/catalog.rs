@@ -82,13 +82,13 @@ impl Catalog {
             .count()
     }
 
-    pub(super) fn set_ready(&self) {
+    pub(crate) fn set_ready(&self) {
         self.0
             .ready
             .send_if_modified(|ready| !std::mem::replace(ready, true));
     }
 
-    pub(super) fn accept(&self, kind: Kind, name: &str, version: &str, now: SystemTime) {
+    pub(crate) fn accept(&self, kind: Kind, name: &str, version: &str, now: SystemTime) {
         let entry = Entry {
             version: version.to_owned(),
             accepted: Some(now),
@@ -97,7 +97,7 @@ impl Catalog {
         self.0.entries.lock().insert((kind, name.to_owned()), entry);
     }
 
-    pub(super) fn refuse(&self, kind: Kind, rejection: &Rejection, version: &str, now: SystemTime) {
+    pub(crate) fn refuse(&self, kind: Kind, rejection: &Rejection, version: &str, now: SystemTime) {
         let why = match rejection.field.as_str() {
             "" => rejection.why.clone(),
             field => format!("{field}: {}", rejection.why),

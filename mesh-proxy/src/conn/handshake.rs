@@ -78,7 +78,7 @@ impl ServerConfigs {
         let live = self
             .identity
             .as_ref()
-            .ok_or(unsupported("this proxy has no identity"))?;
+            .ok_or_else(|| unsupported("this proxy has no identity"))?;
         if wanted.identity != Identity::Workload || wanted.roots != Roots::Mesh {
             return Err(unsupported(
                 "only certificates of the mesh are served to clients",

@@ -78,7 +78,7 @@ pub struct Listeners {
     queues: Vec<mpsc::Sender<Accepted>>,
     tasks: Tasks,
     drain_time: Duration,
-    draining: CancellationToken,
+    drain: Drain,
 }
 
 struct Open {
@@ -94,15 +94,27 @@ struct Serving {
 
 impl Listeners {
     /// No sockets yet; connections go to `queues` in turn.
+    ///
+    /// Once `draining` is cancelled all connections are asked to finish; new ones are still taken,
+    /// and finish after one answer.
     #[must_use]
-    pub fn new(queues: Vec<mpsc::Sender<Accepted>>, tasks: Tasks, drain_time: Duration) -> Self {
-        let draining = CancellationToken::new();
+    pub fn new(
+        queues: Vec<mpsc::Sender<Accepted>>,
+        tasks: Tasks,
+        drain_time: Duration,
+        draining: CancellationToken,
+    ) -> Self {
+        let drain = Drain {
+            begun: draining,
+            due: CancellationToken::new(),
+        };
+        finish(&tasks, &drain, drain_time);
         Self {
             open: BTreeMap::new(),
             queues,
             tasks,
             drain_time,
-            draining,
+            drain,
         }
     }
 
@@ -133,14 +145,6 @@ impl Listeners {
             Ok(())
         } else {
             Err(failed)
-        }
-    }
-
-    /// Asks all connections to finish; new ones are still taken, and finish after one answer.
-    pub fn drain(&self) {
-        self.draining.cancel();
-        for open in self.open.values() {
-            finish(&self.tasks, &open.serving.load().drain, self.drain_time);
         }
     }
 
@@ -175,23 +179,25 @@ impl Listeners {
         if let Some(open) = self.open.get(&listener.address) {
             let drain = self.fresh_drain();
             let before = open.serving.swap(Arc::new(Serving { listener, drain }));
-            finish(&self.tasks, &before.drain, self.drain_time);
+            before.drain.begun.cancel();
         }
     }
 
     fn close(&mut self, address: SocketAddr) {
         if let Some(open) = self.open.remove(&address) {
             open.stop.cancel();
-            finish(&self.tasks, &open.serving.load().drain, self.drain_time);
+            open.serving.load().drain.begun.cancel();
             tracing::debug!(%address, "listener closed");
         }
     }
 
     fn fresh_drain(&self) -> Drain {
-        Drain {
-            begun: self.draining.child_token(),
-            due: CancellationToken::new(),
-        }
+        let drain = Drain {
+            begun: self.drain.begun.child_token(),
+            due: self.drain.due.child_token(),
+        };
+        finish(&self.tasks, &drain, self.drain_time);
+        drain
     }
 }
 
@@ -201,17 +207,20 @@ impl Open {
     }
 }
 
-/// Asks connections to finish: those of HTTP/2 at once, which their peers follow without loss;
-/// those of HTTP/1 with their next answer, and when nothing was asked for until then, at the end.
+/// Closes what is idle when the drain time is over.
+///
+/// Until then connections of HTTP/2 finish at once, which their peers follow without loss; those
+/// of HTTP/1 with their next answer.
 fn finish(tasks: &Tasks, drain: &Drain, drain_time: Duration) {
-    drain.begun.cancel();
-    let due = drain.due.clone();
+    let Drain { begun, due } = drain.clone();
     let stopping = tasks.stopping().clone();
     tasks.spawn("drain", async move {
-        tokio::select! {
-            () = tokio::time::sleep(drain_time) => {}
-            () = stopping.cancelled() => {}
-        }
+        let ended = async {
+            begun.cancelled().await;
+            tokio::time::sleep(drain_time).await;
+        };
+        // Whether the time is over or the process is: there is nothing to wait for any more.
+        let _over = stopping.run_until_cancelled(ended).await;
         due.cancel();
     });
 }

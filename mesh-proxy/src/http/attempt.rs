@@ -165,6 +165,3 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::Draining => return None,
     })
 }
-
-#[cfg(test)]
-mod tests;

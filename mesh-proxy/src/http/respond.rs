@@ -220,6 +220,3 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
         put(&mut head.fields, PEER_METADATA, &*with.own.value);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -224,7 +224,7 @@ impl Exchange {
         self.connected(worker, connected)
     }
 
-    fn connected(&mut self, worker: &mut Worker<'_>, connected: Connected) -> Outcome {
+    fn connected(&mut self, worker: &Worker<'_>, connected: Connected) -> Outcome {
         let (Some(shaped), Some(picked)) = (&self.shaped, &self.picked) else {
             return Outcome::Failed(FailureKind::RouteUnusable.into());
         };

@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a stream may take to come about.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the last batch may take when the process ends.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_millis(400);
 
 /// How reporting fares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

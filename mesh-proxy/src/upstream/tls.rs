@@ -36,8 +36,10 @@ pub enum Carries {
 /// The configurations of one worker.
 pub struct TlsConfigs {
     identity: Option<LiveIdentity>,
-    made: RefCell<Vec<(Arc<UpstreamTls>, HashMap<Carries, Arc<ClientConfig>>)>>,
+    made: RefCell<Vec<(Arc<UpstreamTls>, Made)>>,
 }
+
+type Made = HashMap<Carries, Arc<ClientConfig>>;
 
 /// How many configurations are kept before all are made anew.
 const KEPT: usize = 1024;

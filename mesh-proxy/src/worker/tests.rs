@@ -1,5 +1,11 @@
 //! Requests over sockets, through workers, to real origins.
 
+mod drain;
+mod failures;
+mod raw;
+mod secure;
+mod stream;
+
 use mesh_test::client::{Client, Http, get};
 use mesh_test::origin::Origin;
 

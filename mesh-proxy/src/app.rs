@@ -1,0 +1,245 @@
+//! The one wiring function; reads as the list of what runs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mesh_model::time::Clock;
+use mesh_runtime::{SystemClock, Tasks};
+use mesh_traffic::Config;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::admin::{self, Actions, Sources};
+use crate::config::{Catalog, Feed, LiveConfig};
+use crate::conn::listen::Listeners;
+use crate::http::observe::Observer;
+use crate::identity::{self, Identity};
+use crate::record::access_log::AccessLog;
+use crate::record::metrics::Metrics;
+use crate::record::observer::{self, Recorder};
+use crate::record::peer::own_metadata;
+use crate::telemetry::Reporter;
+use crate::worker::{Shared, Workers};
+
+/// How long connections may take to close after the drain time.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long what is left may take to end after the connections have: the last report to mixer.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How soon an address that could not be bound is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a run is given from outside.
+pub struct Deps {
+    /// Where the admin pages are served.
+    pub admin: TcpListener,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is started runs here.
+    pub tasks: Tasks,
+    /// Where metrics are registered.
+    pub registry: Registry,
+    /// Cancelled when the proxy is to drain and end.
+    pub shutdown: CancellationToken,
+}
+
+impl Deps {
+    /// What a process of its own has.
+    ///
+    /// # Errors
+    /// When the admin address cannot be bound.
+    pub async fn of_process(settings: &Settings) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let admin = TcpListener::bind(settings.admin)
+            .await
+            .with_context(|| format!("--admin: cannot listen on {}", settings.admin))?;
+        Ok(Self {
+            admin,
+            clock: Arc::new(SystemClock),
+            tasks: Tasks::new(&registry),
+            registry,
+            shutdown: CancellationToken::new(),
+        })
+    }
+}
+
+/// Runs until it is asked to shut down, and has drained.
+///
+/// # Errors
+/// What keeps it from serving.
+pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
+    let Deps {
+        admin,
+        clock,
+        tasks,
+        registry,
+        shutdown,
+    } = deps;
+    let draining = CancellationToken::new();
+    let (bound, is_bound) = watch::channel(false);
+    let log = settings
+        .access_log
+        .as_deref()
+        .map(|path| open_log(path, &tasks))
+        .transpose()?;
+    let sources = Sources {
+        workload: Arc::new(settings.workload.clone()),
+        live: Arc::new(LiveConfig::new(Config::default())),
+        catalog: Catalog::new(),
+        xds: Arc::default(),
+        telemetry: Arc::default(),
+        metrics: Metrics::new(),
+        log,
+        registry,
+        identity: Arc::default(),
+        clock: clock.clone(),
+        started: clock.now(),
+        bound: is_bound,
+        draining: draining.clone(),
+    };
+    let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
+    tasks.spawn("admin", pages.serve(admin, tasks.clone()));
+
+    // Large, and gone once there is a certificate: no part of what runs for ever.
+    let obtained = Box::pin(Identity::start(
+        settings.identity.clone(),
+        clock.clone(),
+        &tasks,
+    ));
+    let Some(obtained) = shutdown.run_until_cancelled(obtained).await else {
+        return Ok(());
+    };
+    let obtained = obtained?;
+    let identity = sources.identity.get_or_init(|| obtained).clone();
+    follow_pilot(&settings, &sources, &identity, &tasks)?;
+    report_to_mixer(&settings, &sources, &identity, &tasks)?;
+
+    let connections = tasks.group();
+    let shared = Arc::new(shared(&sources, &identity, &tasks, &connections));
+    let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
+    let queues = workers.queues();
+    let drain_time = settings.drain_time;
+    let mut listeners = Listeners::new(queues, tasks.clone(), drain_time, draining.clone());
+    let listening = listen(&mut listeners, &sources.live, &sources.catalog, &bound);
+    // Comes to an end only by the shutdown: the configuration outlives it.
+    let _ended = shutdown.run_until_cancelled(listening).await;
+
+    tracing::info!(drain_ms = drain_time.as_millis(), "draining");
+    draining.cancel();
+    if !connections.stop(drain_time + GRACE).await {
+        tracing::warn!("connections were cut off at the end of the drain time");
+    }
+    listeners.close_all();
+    workers.stop();
+    if !tasks.stop(LAST_WORDS).await {
+        tracing::warn!("tasks were still running at the end");
+    }
+    Ok(())
+}
+
+fn actions(shutdown: &CancellationToken, draining: &CancellationToken) -> Actions {
+    let (shutdown, draining) = (shutdown.clone(), draining.clone());
+    Actions {
+        quit: Box::new(move || shutdown.cancel()),
+        drain: Box::new(move || draining.cancel()),
+    }
+}
+
+fn follow_pilot(
+    settings: &Settings,
+    sources: &Sources,
+    identity: &Identity,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
+    let pilot = identity.channel_to(&settings.xds_address, identity::PILOT_ACCOUNT)?;
+    let Sources {
+        live,
+        catalog,
+        clock,
+        ..
+    } = sources;
+    let feed = Feed::new(live.clone(), catalog.clone(), clock.clone());
+    let begin = || feed.start(pilot, sources.workload.node(), tasks);
+    sources.xds.get_or_init(begin);
+    Ok(())
+}
+
+fn report_to_mixer(
+    settings: &Settings,
+    sources: &Sources,
+    identity: &Identity,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
+    if let Some(address) = &settings.telemetry_address {
+        let mixer = identity.channel_to(address, identity::MIXER_ACCOUNT)?;
+        let begin = || Reporter::start(sources.metrics.clone(), mixer, tasks);
+        sources.telemetry.get_or_init(begin);
+    }
+    Ok(())
+}
+
+fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks, connections: &Tasks) -> Shared {
+    let books = observer::Books {
+        own: sources.workload.clone(),
+        metrics: sources.metrics.clone(),
+        log: sources.log.clone(),
+        clock: sources.clock.clone(),
+    };
+    Shared {
+        live: sources.live.clone(),
+        identity: Some(identity.live.clone()),
+        clock: sources.clock.clone(),
+        own: own_metadata(&sources.workload),
+        observers: Box::new(move || Rc::new(Recorder::new(&books)) as Rc<dyn Observer>),
+        tasks: tasks.clone(),
+        connections: connections.clone(),
+    }
+}
+
+/// Keeps the listening sockets as the configuration says.
+async fn listen(
+    listeners: &mut Listeners,
+    live: &LiveConfig,
+    catalog: &Catalog,
+    bound: &watch::Sender<bool>,
+) {
+    let mut changes = live.changes();
+    let mut complete = catalog.ready();
+    loop {
+        // What the catalog says counts only for sockets that are opened after it said so.
+        let is_complete = *complete.borrow_and_update();
+        let again = match listeners.apply(&live.current()) {
+            Ok(()) => {
+                bound.send_if_modified(|done| is_complete && !std::mem::replace(done, true));
+                None
+            }
+            Err(failed) => {
+                for (address, error) in failed {
+                    tracing::error!(%address, %error, "listener cannot be opened");
+                }
+                Some(BIND_AGAIN)
+            }
+        };
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            changed = complete.changed() => if changed.is_err() { return },
+            () = pause(again) => {}
+        }
+    }
+}
+
+async fn pause(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn open_log(path: &std::path::Path, tasks: &Tasks) -> anyhow::Result<AccessLog> {
+    let name = path.to_string_lossy();
+    AccessLog::open(&name, tasks).with_context(|| format!("--access-log {name}"))
+}

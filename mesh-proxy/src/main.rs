@@ -1,0 +1,25 @@
+//! The process: flags in, a signal waited for.
+
+use clap::Parser;
+use mesh_proxy::settings::Flags;
+use mesh_proxy::{Deps, Settings, run};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    mesh_runtime::log::start(&flags.log_level, flags.log_format.into());
+    let settings = Settings::try_from(flags)?;
+    let deps = Deps::of_process(&settings).await?;
+    let shutdown = deps.shutdown.clone();
+    deps.tasks.spawn("signals", async move {
+        match mesh_runtime::shutdown::requested().await {
+            Ok(signal) => tracing::info!(signal, "asked to stop"),
+            Err(error) => tracing::error!(%error, "signals cannot be received"),
+        }
+        shutdown.cancel();
+    });
+    Box::pin(run(settings, deps)).await
+}

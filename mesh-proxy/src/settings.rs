@@ -1,0 +1,199 @@
+//! Flags, and the settings that they become once they were checked.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use mesh_identity::IdentitySettings;
+use mesh_model::Str;
+use mesh_model::ident::{IdentError, ServiceAccount, TrustDomain};
+use mesh_runtime::log::Format;
+use mesh_runtime::settings::parse_duration;
+
+use crate::config::{Role, Workload};
+
+/// The data plane of mesh: a sidecar beside a workload, or a gateway.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "mesh-proxy", version)]
+pub struct Flags {
+    /// What the proxy does: sidecar stands beside a workload, router is a gateway.
+    #[arg(long, value_enum, default_value_t)]
+    pub role: RoleFlag,
+    /// Name of the pod.
+    #[arg(long, value_name = "POD")]
+    pub name: String,
+    /// Address of the pod.
+    #[arg(long, value_name = "IP")]
+    pub address: IpAddr,
+    /// Name of the Deployment or other owner of the pod.
+    #[arg(long, value_name = "DEPLOYMENT")]
+    pub workload: String,
+    /// A label of the pod; repeat for more.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    pub labels: Vec<(String, String)>,
+    /// DNS suffix of services.
+    #[arg(long, default_value = "cluster.local")]
+    pub domain: String,
+    /// Trust domain of the mesh's identities.
+    #[arg(long, default_value = "cluster.local")]
+    pub trust_domain: String,
+    /// Namespace of the pod.
+    #[arg(long, value_name = "NS")]
+    pub namespace: String,
+    /// Service account of the pod.
+    #[arg(long, value_name = "SA", default_value = "default")]
+    pub service_account: String,
+    /// Where citadel signs certificates.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub ca_address: String,
+    /// PEM file of the mesh's roots.
+    #[arg(long, value_name = "FILE")]
+    pub ca_root: PathBuf,
+    /// File of the token that proves the identity to citadel.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Where pilot serves configuration.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub xds_address: String,
+    /// Where mixer takes telemetry; without it none is sent.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub telemetry_address: Option<String>,
+    /// Where the admin pages are served; keep it on loopback.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: SocketAddr,
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Where requests are logged: a file, or - for the standard output. Without it they are not.
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+    /// How long connections may finish after SIGTERM, or after their listener has gone.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub drain_time: Duration,
+    /// What is logged: error, warn, info, debug, trace, or a list of target=level.
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// What the proxy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum RoleFlag {
+    /// Stands beside one workload.
+    #[default]
+    Sidecar,
+    /// Stands alone.
+    Router,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// Why flags are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSettings {
+    /// A name that identities are made of.
+    #[error("{flag}: {error}")]
+    Ident {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with its value.
+        #[source]
+        error: IdentError,
+    },
+}
+
+/// What a proxy runs with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The workload that it stands for.
+    pub workload: Workload,
+    /// How it gets its certificate.
+    pub identity: IdentitySettings,
+    /// Where pilot serves configuration.
+    pub xds_address: String,
+    /// Where mixer takes telemetry.
+    pub telemetry_address: Option<String>,
+    /// Where the admin pages are served.
+    pub admin: SocketAddr,
+    /// Worker threads.
+    pub concurrency: usize,
+    /// Where requests are logged.
+    pub access_log: Option<PathBuf>,
+    /// How long connections may finish.
+    pub drain_time: Duration,
+}
+
+impl TryFrom<Flags> for Settings {
+    type Error = BadSettings;
+
+    fn try_from(flags: Flags) -> Result<Self, BadSettings> {
+        let named = |flag| move |error| BadSettings::Ident { flag, error };
+        let trust_domain =
+            TrustDomain::parse(&flags.trust_domain).map_err(named("--trust-domain"))?;
+        let account = ServiceAccount::new(&flags.namespace, &flags.service_account)
+            .map_err(named("--namespace, --service-account"))?;
+        let workload = Workload {
+            role: match flags.role {
+                RoleFlag::Sidecar => Role::Sidecar,
+                RoleFlag::Router => Role::Router,
+            },
+            name: Str::from(&flags.name),
+            owner: Str::from(&flags.workload),
+            account: account.clone(),
+            trust_domain: trust_domain.clone(),
+            address: flags.address,
+            labels: flags
+                .labels
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+            domain: Str::from(&flags.domain),
+        };
+        let identity = IdentitySettings {
+            trust_domain,
+            account,
+            ca_address: flags.ca_address,
+            ca_root: flags.ca_root,
+            token_file: flags.token_file,
+        };
+        Ok(Self {
+            workload,
+            identity,
+            xds_address: flags.xds_address,
+            telemetry_address: flags.telemetry_address,
+            admin: flags.admin,
+            concurrency: usize::from(flags.concurrency),
+            access_log: flags.access_log,
+            drain_time: flags.drain_time,
+        })
+    }
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or_else(|| format!("{text:?} is no KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What clients see when upstreams fail.
+
+use std::net::SocketAddr;
+
+use mesh_proto::envoy::google::protobuf as wkt;
+use mesh_test::client::{Client, Http, get};
+use mesh_test::origin::Origin;
+
+use super::raw::{Act, exchange, origin};
+use crate::testing::{
+    Mk, Proxy, action_of, free_address, mk_cluster, mk_config, table, to_cluster,
+};
+
+async fn through(
+    acts: &'static [Act],
+    timeout: Option<i32>,
+) -> (Proxy, String, mesh_runtime::Tasks) {
+    let (upstream, tasks) = origin(acts).await;
+    let mut route = to_cluster("app");
+    action_of(&mut route).retry_policy = None;
+    action_of(&mut route).timeout = timeout.map(|millis| wkt::Duration {
+        seconds: 0,
+        nanos: millis * 1_000_000,
+    });
+    if timeout.is_none() {
+        action_of(&mut route).timeout = Some(wkt::Duration::default());
+    }
+    let address = free_address();
+    let listener = Mk {
+        routes: Some(table("t", vec![route])),
+        ..Mk::default()
+    }
+    .listener(address);
+    let config = mk_config(
+        vec![listener],
+        Vec::new(),
+        vec![mk_cluster("app", &[upstream])],
+    );
+    (
+        Proxy::start(config, None),
+        format!("http://{address}/"),
+        tasks,
+    )
+}
+
+fn address_of(uri: &str) -> SocketAddr {
+    let authority = uri.strip_prefix("http://").unwrap().trim_end_matches('/');
+    authority.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_closes_costs_no_request() {
+    let (_proxy, uri, _origin) = through(&[Act::CloseOnSecond], None).await;
+    let mut client = Client::plain(address_of(&uri), Http::One).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(client.get(&uri, &[]).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_hangs_up_is_a_503() {
+    let (_proxy, uri, _origin) = through(&[Act::CloseUnanswered], None).await;
+    let answer = get(&uri, &[]).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let body = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(
+        body.contains("reset reason: connection termination"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn a_route_that_takes_too_long_is_a_504() {
+    let (_proxy, uri, _origin) = through(&[Act::Silent], Some(50)).await;
+    let answer = get(&uri, &[]).await.unwrap();
+    assert_eq!(answer.status(), 504);
+    assert_eq!(answer.body().as_ref(), b"upstream request timeout");
+}
+
+#[tokio::test]
+async fn half_an_answer_is_never_passed_on_as_a_whole_one() {
+    let (_proxy, uri, _origin) = through(&[Act::Half], None).await;
+    assert!(get(&uri, &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_passed_by() {
+    let app = Origin::fixed("ok").await;
+    let address = free_address();
+    let listener = Mk {
+        routes: Some(table("t", vec![to_cluster("app")])),
+        ..Mk::default()
+    }
+    .listener(address);
+    let cluster = mk_cluster("app", &[free_address(), app.address()]);
+    let _proxy = Proxy::start(mk_config(vec![listener], Vec::new(), vec![cluster]), None);
+    for _ in 0..10 {
+        assert_eq!(
+            get(&format!("http://{address}/"), &[])
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_a_503_that_says_so() {
+    let address = free_address();
+    let listener = Mk {
+        routes: Some(table("t", vec![to_cluster("app")])),
+        ..Mk::default()
+    }
+    .listener(address);
+    let cluster = mk_cluster("app", &[free_address()]);
+    let _proxy = Proxy::start(mk_config(vec![listener], Vec::new(), vec![cluster]), None);
+    let answer = get(&format!("http://{address}/"), &[]).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let body = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(
+        body.contains("connection failure") && body.contains("refused"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn http_1_0_is_told_to_upgrade() {
+    let (_proxy, uri, _origin) = through(&[Act::Answer], None).await;
+    let address = address_of(&uri);
+    let answer = exchange(address, b"GET / HTTP/1.0\r\nhost: a\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.0 426") || answer.starts_with("HTTP/1.1 426"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn two_hosts_are_refused() {
+    let (_proxy, uri, _origin) = through(&[Act::Answer], None).await;
+    let address = address_of(&uri);
+    let bytes = b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n";
+    let answer = exchange(address, bytes).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_absolute_target_names_the_host() {
+    let app = Origin::start(|request| {
+        let host = request.headers()["host"].as_bytes().to_vec();
+        http::Response::new(host.into())
+    })
+    .await;
+    let address = free_address();
+    let listener = Mk {
+        routes: Some(table("t", vec![to_cluster("app")])),
+        ..Mk::default()
+    }
+    .listener(address);
+    let cluster = mk_cluster("app", &[app.address()]);
+    let _proxy = Proxy::start(mk_config(vec![listener], Vec::new(), vec![cluster]), None);
+    let bytes = b"GET http://reviews:9080/x HTTP/1.1\r\nhost: other\r\nconnection: close\r\n\r\n";
+    let answer = exchange(address, bytes).await;
+    assert!(answer.ends_with("reviews:9080"), "{answer}");
+}

@@ -1,0 +1,180 @@
+//! Streams: bodies of any size, trailers, upgrades, and bytes that are passed on.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use mesh_runtime::Tasks;
+use mesh_test::client::{Client, Http};
+use mesh_test::origin::Origin;
+use mesh_traffic::cluster::UpstreamProtocol;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::testing::{Mk, Proxy, free_address, mk_cluster, mk_config, table, to_cluster};
+
+fn entry(address: SocketAddr) -> mesh_traffic::Listener {
+    Mk {
+        routes: Some(table("t", vec![to_cluster("app")])),
+        ..Mk::default()
+    }
+    .listener(address)
+}
+
+fn start(app: SocketAddr, speaks: UpstreamProtocol) -> (Proxy, SocketAddr) {
+    let address = free_address();
+    let mut cluster = mk_cluster("app", &[app]);
+    cluster.protocol = speaks;
+    (
+        Proxy::start(
+            mk_config(vec![entry(address)], Vec::new(), vec![cluster]),
+            None,
+        ),
+        address,
+    )
+}
+
+/// A server that speaks HTTP/2 with prior knowledge and answers as gRPC does: status in trailers.
+pub(super) async fn grpc_origin() -> (SocketAddr, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    let own = tasks.clone();
+    tasks.spawn("grpc origin", async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            own.spawn("grpc connection", async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    assert_eq!(request.headers()["te"], "trailers");
+                    let head = http::Response::builder()
+                        .header("content-type", "application/grpc")
+                        .body(())
+                        .unwrap();
+                    let mut stream = respond.send_response(head, false).unwrap();
+                    stream
+                        .send_data(Bytes::from_static(b"\0\0\0\0\0"), false)
+                        .unwrap();
+                    let mut trailers = http::HeaderMap::new();
+                    trailers.insert("grpc-status", "7".parse().unwrap());
+                    stream.send_trailers(trailers).unwrap();
+                }
+            });
+        }
+    });
+    (address, tasks)
+}
+
+/// Calls over HTTP/2 with prior knowledge; the status of HTTP and that of the trailers.
+pub(super) async fn grpc_call(address: SocketAddr) -> (u16, Option<String>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    tasks.spawn("grpc client", async move {
+        let _ended = connection.await;
+    });
+    let request = http::Request::post("http://reviews:9080/pkg.Service/Call")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap();
+    let (response, _) = client.send_request(request, true).unwrap();
+    let (head, mut body) = response.await.unwrap().into_parts();
+    while let Some(part) = body.data().await {
+        let length = part.unwrap().len();
+        body.flow_control().release_capacity(length).unwrap();
+    }
+    let trailers = body.trailers().await.unwrap();
+    let status = trailers.and_then(|t| Some(t.get("grpc-status")?.to_str().unwrap().to_owned()));
+    (head.status.as_u16(), status)
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge_reaches_an_http2_application() {
+    let (app, _tasks) = grpc_origin().await;
+    let (_proxy, address) = start(app, UpstreamProtocol::Http2);
+    assert_eq!(grpc_call(address).await, (200, Some("7".to_owned())));
+}
+
+#[tokio::test]
+async fn bodies_of_any_size_pass_both_ways() {
+    let app = Origin::start(|request| http::Response::new(request.into_body())).await;
+    for (speaks, client) in [
+        (UpstreamProtocol::Http1, Http::One),
+        (UpstreamProtocol::Http2, Http::Two),
+    ] {
+        let (_proxy, address) = start(app.address(), speaks);
+        let mut client = Client::plain(address, client).await.unwrap();
+        for size in [0, 1, 64 * 1024, 3_000_000] {
+            let body = vec![b'x'; size];
+            let answer = client
+                .post(&format!("http://{address}/"), &[], body.clone())
+                .await
+                .unwrap();
+            assert_eq!((answer.status().as_u16(), answer.body().len()), (200, size));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_passes_as_bytes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    tasks.spawn("websocket origin", async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.contains("upgrade: websocket") && head.contains("connection: upgrade"), "{head}");
+        let switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+        stream.write_all(switch).await.unwrap();
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).await.unwrap();
+        word.reverse();
+        stream.write_all(&word).await.unwrap();
+    });
+    let (_proxy, address) = start(app, UpstreamProtocol::Http1);
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let ask = b"GET /chat HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+    client.write_all(ask).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    assert!(
+        head.starts_with(b"HTTP/1.1 101"),
+        "{}",
+        String::from_utf8_lossy(&head)
+    );
+    client.write_all(b"ping").await.unwrap();
+    let mut word = [0; 4];
+    client.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"gnip");
+}
+
+#[tokio::test]
+async fn a_half_closed_connection_stays_open_the_other_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    tasks.spawn("tcp origin", async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        all.reverse();
+        stream.write_all(&all).await.unwrap();
+    });
+    let address = free_address();
+    let listener = Mk::default().tcp_listener(address, "app");
+    let _proxy = Proxy::start(
+        mk_config(vec![listener], Vec::new(), vec![mk_cluster("app", &[app])]),
+        None,
+    );
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"abc").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut back = Vec::new();
+    client.read_to_end(&mut back).await.unwrap();
+    assert_eq!(back, b"cba");
+}
