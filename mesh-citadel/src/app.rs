@@ -1,6 +1,7 @@
 //! What runs in citadel, in the order in which it starts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -37,28 +38,34 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The CA's files.
-    #[error("CA: {0}")]
+    #[error("the CA's files")]
     Signer(#[from] FileError),
     /// The directory of tokens.
-    #[error("accepted tokens: {0}")]
+    #[error("the accepted tokens")]
     Tokens(#[from] WatchError),
     /// A directory cannot be made.
-    #[error("{0}")]
-    Directory(String),
+    #[error("{}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// Its own certificate.
     #[error(transparent)]
     Own(#[from] OwnError),
     /// The TLS library.
-    #[error("TLS: {0}")]
+    #[error("the TLS configuration")]
     Tls(#[from] rustls::Error),
     /// A metric.
-    #[error("metrics: {0}")]
+    #[error("the metrics")]
     Metrics(#[from] prometheus::Error),
     /// The gRPC server ended.
-    #[error("gRPC server: {0}")]
+    #[error("the gRPC server")]
     Serve(#[from] tonic::transport::Error),
     /// An address cannot be bound.
-    #[error("{address}: it cannot be listened on: {error}")]
+    #[error("{address} cannot be listened on")]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -96,6 +103,20 @@ impl Deps {
             tasks: Tasks::new(&registry),
             registry,
         })
+    }
+
+    /// Has SIGTERM and SIGINT end [`run`].
+    pub fn stop_on_signals(&self) {
+        let stopping = self.tasks.stopping().clone();
+        self.tasks.spawn("signals", async move {
+            let requested = mesh_runtime::shutdown::requested();
+            match stopping.run_until_cancelled(requested).await {
+                Some(Ok(signal)) => tracing::info!(signal, "asked to stop"),
+                Some(Err(error)) => tracing::error!(%error, "signals cannot be received"),
+                None => {}
+            }
+            stopping.cancel();
+        });
     }
 }
 
@@ -144,8 +165,10 @@ pub async fn run(settings: Settings, deps: Deps) -> Result<(), RunError> {
 fn tokens(settings: &Settings, tasks: &Tasks) -> Result<FileTokens, RunError> {
     let directory = settings.accepted_tokens.clone();
     // The supervisor makes it; a citadel that is started first must not fail for want of it.
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| RunError::Directory(format!("{}: {error}", directory.display())))?;
+    std::fs::create_dir_all(&directory).map_err(|error| RunError::Directory {
+        path: directory.clone(),
+        error,
+    })?;
     let tokens = FileTokens::read(directory, settings.trust_domain.clone());
     tokens.watch(tasks)?;
     Ok(tokens)

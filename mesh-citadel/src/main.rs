@@ -1,25 +1,28 @@
 //! The process: flags in, tasks started, a signal waited for.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use mesh_citadel::settings::Flags;
-use mesh_citadel::{Deps, Settings, run};
+use mesh_citadel::{Deps, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let flags = Flags::parse();
     mesh_runtime::log::start(&flags.log_level, flags.log_format.into());
-    let settings = Settings::try_from(flags)?;
+    let Err(error) = serve(flags).await else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!(error = format!("{error:#}"), "citadel cannot run");
+    ExitCode::FAILURE
+}
+
+async fn serve(flags: Flags) -> anyhow::Result<()> {
+    let settings = flags.try_into()?;
     let deps = Deps::of_process(&settings).await?;
-    let stopping = deps.tasks.stopping().clone();
-    deps.tasks.spawn("signals", async move {
-        match mesh_runtime::shutdown::requested().await {
-            Ok(signal) => tracing::info!(signal, "asked to stop"),
-            Err(error) => tracing::error!(%error, "signals cannot be received"),
-        }
-        stopping.cancel();
-    });
+    deps.stop_on_signals();
     Ok(run(settings, deps).await?)
 }

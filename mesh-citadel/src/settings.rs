@@ -68,10 +68,10 @@ impl From<LogFormat> for Format {
 #[derive(Debug, thiserror::Error)]
 pub enum BadSettings {
     /// The trust domain.
-    #[error("--trust-domain: {0}")]
+    #[error("--trust-domain")]
     TrustDomain(#[from] IdentError),
     /// The lifetimes.
-    #[error("--workload-cert-ttl, --max-workload-cert-ttl: {0}")]
+    #[error("--workload-cert-ttl, --max-workload-cert-ttl")]
     Lifetimes(#[from] BadLifetimes),
 }
 

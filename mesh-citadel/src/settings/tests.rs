@@ -9,7 +9,7 @@ fn settings(more: &[&str]) -> Result<Settings, String> {
         "--accepted-tokens=tokens/accepted",
     ];
     let flags = Flags::try_parse_from(base.iter().chain(more)).map_err(|e| e.to_string())?;
-    Settings::try_from(flags).map_err(|error| error.to_string())
+    Settings::try_from(flags).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 #[test]

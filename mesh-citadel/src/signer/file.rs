@@ -37,7 +37,7 @@ pub enum FileError {
         why: String,
     },
     /// A file cannot be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

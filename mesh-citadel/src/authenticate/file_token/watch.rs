@@ -11,7 +11,7 @@ use super::FileTokens;
 
 /// The directory cannot be watched.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: it cannot be watched: {error}", directory.display())]
+#[error("{} cannot be watched", directory.display())]
 pub struct WatchError {
     directory: PathBuf,
     #[source]
