@@ -110,6 +110,8 @@ impl Decoder<'_> {
         let api_version = self.required(value, "apiVersion", origin)?;
         let written = self.required(value, "kind", origin)?;
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        // Istio 1.1's samples write Deployments so; Kubernetes moved them to `apps` in 1.16.
+        let group = if group == "extensions" { "apps" } else { group };
         let known = kinds::find(group, &written);
         if known.is_none() {
             let text = format!("unknown kind {written:?} of apiVersion {api_version:?}");

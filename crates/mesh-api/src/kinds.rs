@@ -178,6 +178,18 @@ const fn kubernetes(
     }
 }
 
+const fn workload(
+    kind: &'static str,
+    plural: &'static str,
+    short_names: &'static [&'static str],
+    content: Content,
+) -> Kind {
+    Kind {
+        versions: &["v1", "v1beta2", "v1beta1"],
+        ..kubernetes("apps", kind, plural, short_names, content)
+    }
+}
+
 const fn of_cluster(kind: Kind) -> Kind {
     Kind {
         namespaced: false,
@@ -312,34 +324,20 @@ const KINDS: &[Kind] = &[
         &[],
         Content::EndpointSlice,
     ),
-    kubernetes(
-        "apps",
+    workload(
         "Deployment",
         "deployments",
         &["deploy"],
         Content::Deployment,
     ),
-    kubernetes(
-        "apps",
+    workload(
         "StatefulSet",
         "statefulsets",
         &["sts"],
         Content::OtherWorkload,
     ),
-    kubernetes(
-        "apps",
-        "ReplicaSet",
-        "replicasets",
-        &["rs"],
-        Content::OtherWorkload,
-    ),
-    kubernetes(
-        "apps",
-        "DaemonSet",
-        "daemonsets",
-        &["ds"],
-        Content::OtherWorkload,
-    ),
+    workload("ReplicaSet", "replicasets", &["rs"], Content::OtherWorkload),
+    workload("DaemonSet", "daemonsets", &["ds"], Content::OtherWorkload),
 ];
 
 #[cfg(test)]

@@ -20,3 +20,4 @@ mod wire;
 
 pub use meta::{Object, ObjectMeta};
 pub use resources::{Resource, ResourceSet};
+pub use schema::spelling::nearest;

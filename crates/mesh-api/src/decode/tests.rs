@@ -110,6 +110,15 @@ fn wrong_versions_and_later_kinds_are_refused_by_name() {
 }
 
 #[test]
+fn deployments_of_istio_1_1_are_deployments() {
+    let text = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: reviews-v1}";
+    let (objects, found) = objects("old.yaml", text);
+    assert_eq!(found, []);
+    assert_eq!(objects[0].kind.qualified(), "deployment.apps");
+    assert_eq!(&*objects[0].key.group, "apps");
+}
+
+#[test]
 fn what_makes_an_object_must_be_there() {
     let origin = "some.yaml document 1 line 1";
     let expect = |code: &str, text: &str| format!("{code} [{origin}] {origin}: {text}");

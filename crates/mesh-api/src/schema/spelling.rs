@@ -3,7 +3,7 @@
 /// The candidate that is fewest slips away, if it is near enough to be meant.
 ///
 /// A slip is a letter too many, too few, wrong, or swapped with its neighbour; case does not count.
-pub(crate) fn nearest<'a>(
+pub fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
