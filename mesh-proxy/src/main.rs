@@ -1,11 +1,11 @@
 //! The process: flags in, a signal waited for.
+//!
+//! It allocates with the system's allocator: mimalloc is some percent faster and keeps eleven
+//! megabytes more of an idle sidecar.
 
 use clap::Parser;
 use mesh_proxy::settings::Flags;
 use mesh_proxy::{Deps, Settings, run};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
