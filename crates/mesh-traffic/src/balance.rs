@@ -17,7 +17,7 @@ pub struct Choice<'a> {
     pub load: &'a dyn Fn(usize) -> u32,
     /// Endpoints that were tried before and are to be avoided.
     pub tried: &'a [usize],
-    /// How often the choice is repeated to avoid them; then it stands as it is.
+    /// How often the choice is repeated to avoid them; then the first other endpoint is taken.
     pub attempts: u32,
 }
 
@@ -47,7 +47,11 @@ impl Balancer {
             }
             picked = self.once(pool, choice, random)?;
         }
-        Some(picked)
+        if !choice.tried.contains(&picked) {
+            return Some(picked);
+        }
+        // departs from envoy: chance alone would send some retries back to where they failed.
+        pool.untried(random(), choice.tried).or(Some(picked))
     }
 
     fn once(
@@ -119,6 +123,14 @@ impl Pool {
             }
         }
         Some(best)
+    }
+
+    /// The first endpoint, from a random one on, that was not tried before.
+    fn untried(&self, random: u64, tried: &[usize]) -> Option<usize> {
+        let start = scale(random, u64::try_from(self.members.len()).ok()?)?;
+        let (before, after) = self.members.split_at_checked(start)?;
+        let mut members = after.iter().chain(before).map(|member| *member as usize);
+        members.find(|member| !tried.contains(member))
     }
 
     fn member(&self, index: usize) -> Option<usize> {

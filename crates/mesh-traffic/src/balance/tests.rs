@@ -126,25 +126,19 @@ fn a_worse_priority_waits_for_the_better_to_be_gone() {
 }
 
 #[test]
-fn endpoints_tried_before_are_avoided_while_attempts_last() {
-    let endpoints = weighted(&[1, 1]);
-    let choice = Choice {
-        tried: &[0],
-        attempts: 2,
+fn an_endpoint_tried_before_is_taken_only_when_there_is_no_other() {
+    let tried = |tried: &'static [usize]| Choice {
+        tried,
+        attempts: 1,
         ..IDLE
     };
+    let endpoints = weighted(&[1, 1, 1]);
     let mut turns = balancer(LbPolicy::RoundRobin);
-    let picks = [(); 4].map(|()| turns.pick(&endpoints, &choice, &mut xorshift(1)));
-    assert_eq!(picks, [Some(1); 4]);
-    let all_tried = Choice {
-        tried: &[0, 1],
-        ..choice
-    };
-    assert!(
-        turns
-            .pick(&endpoints, &all_tried, &mut xorshift(1))
-            .is_some()
-    );
+    let mut pick = |choice| turns.pick(&endpoints, &choice, &mut xorshift(1));
+    for _ in 0..6 {
+        assert_eq!(pick(tried(&[0, 2])), Some(1));
+    }
+    assert!(pick(tried(&[0, 1, 2])).is_some());
 }
 
 proptest! {
