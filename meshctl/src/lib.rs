@@ -12,7 +12,6 @@ mod cli;
 mod commands;
 mod embedded;
 mod error;
-mod nearest;
 mod target;
 mod ui;
 

@@ -1,14 +1,13 @@
 //! `meshctl get`.
 
 use mesh_api::kinds::{self, Kind};
-use mesh_api::{Object, decode};
+use mesh_api::{Object, decode, nearest};
 use serde_json::{Value, json};
 
 use crate::cli::{Global, Output};
 use crate::embedded::config::{Store, yaml};
 use crate::embedded::findings;
 use crate::error::CommandError;
-use crate::nearest::nearest;
 use crate::target::{ConfigStatus, Mesh};
 use crate::ui::Ui;
 

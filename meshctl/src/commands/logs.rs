@@ -5,10 +5,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mesh_api::nearest;
+
 use crate::cli::Global;
 use crate::embedded::state_dir::{StateDir, files};
 use crate::error::{CommandError, at_path};
-use crate::nearest::nearest;
 use crate::ui::Ui;
 
 /// Between two looks at a file that is followed.

@@ -12,16 +12,24 @@ use crate::ui::Ui;
 pub(crate) struct StartArgs {
     /// A pod, a deployment or a component
     name: String,
+    /// Return when it is started, ready or not
+    #[arg(long)]
+    no_wait: bool,
 }
 
-/// Asks the supervisor, which answers when everything is ready.
+/// Asks the supervisor, which answers when everything is ready, unless that is not waited for.
 pub(crate) async fn run(global: &Global, args: StartArgs, ui: &Ui) -> Result<(), CommandError> {
     let target = Target {
         name: args.name,
         namespace: global.namespace.clone(),
     };
     let dir = StateDir::locate(global.state.as_deref())?;
-    if let Answer::Done(names) = ask(&dir, Verb::Start(target)).await? {
+    let verb = if args.no_wait {
+        Verb::Begin(target)
+    } else {
+        Verb::Start(target)
+    };
+    if let Answer::Done(names) = ask(&dir, verb).await? {
         names
             .iter()
             .for_each(|name| ui.data(&format!("{name} started")));

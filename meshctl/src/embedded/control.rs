@@ -28,8 +28,10 @@ pub(crate) enum Verb {
     Status,
     /// Hold down what has this name.
     Stop(Target),
-    /// Bring back what has this name.
+    /// Bring back what has this name, and answer when it is ready.
     Start(Target),
+    /// Bring back what has this name, and answer at once.
+    Begin(Target),
     /// End the mesh.
     Down,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::nearest::nearest;
+use mesh_api::nearest;
 
 /// What the names in `${...}` stand for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! `--set COMPONENT.FLAG=VALUE`: flags of components that the user decides.
 
+use mesh_api::nearest;
+
 use crate::error::CommandError;
-use crate::nearest::nearest;
 
 /// What can be set, in the order of the help text.
 const COMPONENTS: [&str; 4] = ["citadel", "pilot", "mixer", "proxy"];

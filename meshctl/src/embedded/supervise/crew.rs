@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_api::nearest;
 use mesh_runtime::Tasks;
 use tokio::sync::watch;
 
@@ -15,7 +16,6 @@ use crate::embedded::control::Target;
 use crate::embedded::plan::{INGRESS, Plan, Process};
 use crate::embedded::status::State;
 use crate::error::CommandError;
-use crate::nearest::nearest;
 
 /// How long a process that is stopped by name may take to finish what it has.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -116,12 +116,19 @@ impl Crew {
         Ok(units.iter().map(|unit| unit.name.clone()).collect())
     }
 
-    /// Brings back what has this name and waits until it is ready.
-    pub(super) async fn start(&self, target: &Target) -> Result<Vec<String>, CommandError> {
+    /// Brings back what has this name; answers with what that is.
+    pub(super) fn begin(&self, target: &Target) -> Result<Vec<String>, CommandError> {
         let units = self.find(target)?;
         for slot in units.iter().flat_map(|unit| unit.slots()) {
             self.want(slot, Wanted::Up);
         }
+        Ok(units.iter().map(|unit| unit.name.clone()).collect())
+    }
+
+    /// Brings back what has this name and waits until it is ready.
+    pub(super) async fn start(&self, target: &Target) -> Result<Vec<String>, CommandError> {
+        let names = self.begin(target)?;
+        let units = self.find(target)?;
         let ready = self
             .board
             .until(|board| units.iter().all(|unit| board.state(unit) == State::Ready));
@@ -133,7 +140,7 @@ impl Crew {
                     .hint(format!("see what it says with `meshctl logs {name}`")),
             );
         }
-        Ok(units.iter().map(|unit| unit.name.clone()).collect())
+        Ok(names)
     }
 
     /// Ends everything: first the way in, then the workloads, then the control plane.

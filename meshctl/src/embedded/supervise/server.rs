@@ -64,6 +64,10 @@ impl Server {
                 .start(&target)
                 .await
                 .map_or_else(Into::into, Answer::Done),
+            Ok(Verb::Begin(target)) => self
+                .crew
+                .begin(&target)
+                .map_or_else(Into::into, Answer::Done),
             Err(error) => error.into(),
         };
         control::reply(&mut stream, answer).await;
