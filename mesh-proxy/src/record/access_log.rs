@@ -3,19 +3,18 @@
 //! Workers append to one bounded buffer; a thread of its own writes it out. When that thread does
 //! not keep up, lines are dropped and counted: no request waits for a disk.
 
-use std::fmt::{self, Write as _};
+mod line;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use mesh_model::time::rfc3339;
 use mesh_runtime::Tasks;
 use parking_lot::{Condvar, Mutex};
 
-use crate::record::Record;
+pub use line::Line;
 
 /// Bytes of lines that wait to be written.
 const MAX_WAITING: usize = 1 << 20;
@@ -146,111 +145,6 @@ impl AccessLog {
         }
         std::mem::swap(&mut waiting.bytes, taken);
         !taken.is_empty()
-    }
-}
-
-/// Prints a record in Istio's default format, which is Envoy's format string
-/// `[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ...`.
-pub fn format(out: &mut String, record: &Record<'_>) {
-    // Writing to a string does not fail.
-    let _always = try_format(out, record);
-}
-
-fn try_format(out: &mut String, record: &Record<'_>) -> fmt::Result {
-    let (request, response) = (record.request, &record.response);
-    let upstream = record.upstream.as_ref();
-    let header = |name| Clean(request.fields.get(name).unwrap_or_default());
-    write_start(out, record.start_time)?;
-    let (method, path) = (
-        Clean(request.method.as_bytes()),
-        Clean(request.path.as_bytes()),
-    );
-    write!(out, " \"{method} {path} {}\"", request.version.as_str())?;
-    write!(out, " {} {} ", response.status, response.flags)?;
-    write!(out, "{} -", Clean(response.details.as_bytes()))?; // no termination details
-    write!(out, " \"{}\"", Clean(response.transport_failure.as_bytes()))?;
-    let bytes = &record.bytes;
-    write!(out, " {} {}", bytes.request_body, bytes.response_body)?;
-    write!(
-        out,
-        " {} {}",
-        record.duration.as_millis(),
-        Millis(upstream.and_then(|u| u.service_time))
-    )?;
-    write!(
-        out,
-        " \"{}\" \"{}\"",
-        header("x-forwarded-for"),
-        header("user-agent")
-    )?;
-    write!(out, " \"{}\"", header("x-request-id"))?;
-    write!(out, " \"{}\"", Clean(request.authority.as_bytes()))?;
-    write!(out, " \"{}\"", Address(upstream.map(|u| u.address)))?;
-    let cluster = record.cluster.map_or("", |cluster| &*cluster.name);
-    write!(out, " {}", Clean(cluster.as_bytes()))?;
-    write!(out, " {}", Address(upstream.and_then(|u| u.local)))?;
-    let connection = record.connection;
-    write!(out, " {} {}", connection.local, connection.client)?;
-    write!(
-        out,
-        " {}",
-        Clean(connection.sni.as_deref().unwrap_or_default().as_bytes())
-    )?;
-    writeln!(out, " {}", Clean(record.route.as_bytes()))
-}
-
-/// `[2026-01-02T03:04:05.678Z]`
-fn write_start(out: &mut String, moment: SystemTime) -> fmt::Result {
-    let millis = moment
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .subsec_millis();
-    let seconds = rfc3339(moment);
-    write!(out, "[{}.{millis:03}Z]", seconds.trim_end_matches('Z'))
-}
-
-/// Text of a client, in which nothing can pass for the end of a line or of a quoted field.
-struct Clean<'a>(&'a [u8]);
-
-impl fmt::Display for Clean<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("-");
-        }
-        let dirty = |byte: &u8| !matches!(byte, b' '..=b'~') || *byte == b'"';
-        let mut rest = self.0;
-        while let Some(at) = rest.iter().position(dirty) {
-            let (clean, tail) = rest.split_at(at);
-            f.write_str(std::str::from_utf8(clean).unwrap_or_default())?;
-            let Some((byte, tail)) = tail.split_first() else {
-                return Ok(());
-            };
-            write!(f, "\\x{byte:02X}")?;
-            rest = tail;
-        }
-        f.write_str(std::str::from_utf8(rest).unwrap_or_default())
-    }
-}
-
-struct Millis(Option<Duration>);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(duration) => write!(f, "{}", duration.as_millis()),
-            None => f.write_str("-"),
-        }
-    }
-}
-
-struct Address(Option<SocketAddr>);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => write!(f, "{address}"),
-            None => f.write_str("-"),
-        }
     }
 }
 

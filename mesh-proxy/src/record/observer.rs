@@ -9,7 +9,7 @@ use crate::config::Workload;
 use crate::http::observe::{End, Observer};
 use crate::http::serve::Exchange;
 use crate::record::Record;
-use crate::record::access_log::{self, AccessLog};
+use crate::record::access_log::{AccessLog, Line};
 use crate::record::metrics::{Metrics, Shard};
 use crate::record::peer::Peers;
 
@@ -36,7 +36,7 @@ struct Own {
     shard: Shard,
     peers: Peers,
     log: Option<AccessLog>,
-    line: String,
+    line: Line,
 }
 
 impl Recorder {
@@ -47,7 +47,7 @@ impl Recorder {
             shard: books.metrics.shard(&books.own),
             peers: Peers::new(),
             log: books.log.clone(),
-            line: String::new(),
+            line: Line::new(),
         };
         Self {
             worker: RefCell::new(own),
@@ -67,9 +67,7 @@ impl Recorder {
         let peer = peers.of(record);
         shard.request(record, &peer);
         if let Some(log) = log {
-            line.clear();
-            access_log::format(line, record);
-            log.write(line);
+            log.write(line.of(record));
         }
     }
 }

@@ -8,9 +8,7 @@ use crate::record::response_flags::{Flags, answer};
 use crate::record::tests::Fixture;
 
 fn line(fixture: &Fixture) -> String {
-    let mut out = String::new();
-    format(&mut out, &fixture.record());
-    out
+    Line::new().of(&fixture.record()).to_owned()
 }
 
 #[test]
@@ -21,6 +19,27 @@ fn a_line_has_istios_default_format() {
          0 295 12 11 \"-\" \"curl/8\" \"id-1\" \"reviews:9080\" \"127.7.3.1:9080\" \
          outbound|9080|v1|reviews.default.svc.cluster.local 127.7.1.1:51000 127.7.3.1:9080 \
          127.7.1.1:40000 - default\n"
+    );
+}
+
+#[test]
+fn one_printer_serves_one_request_after_another() {
+    let (mut printer, fixture) = (Line::new(), Fixture::client());
+    let mut record = fixture.record();
+    let first = printer.of(&record).to_owned();
+    assert_eq!(printer.of(&record), first);
+    record.start_time += Duration::from_millis(400);
+    assert!(
+        printer
+            .of(&record)
+            .starts_with("[2026-01-02T03:04:06.078Z]")
+    );
+    record.response.status = 0;
+    record.bytes.response_body = u64::MAX;
+    assert!(
+        printer
+            .of(&record)
+            .contains(" 0 - via_upstream - \"-\" 0 18446744073709551615 12 ")
     );
 }
 

@@ -21,7 +21,7 @@ const MAX_COMBINATIONS: usize = 4096;
 
 /// The combinations of one worker.
 pub(super) struct Memo {
-    known: HashMap<u64, Vec<Known>>,
+    known: HashMap<u64, Vec<Known>, ahash::RandomState>,
     hasher: ahash::RandomState,
     entered: Entered,
 }
@@ -58,7 +58,7 @@ struct Known {
 impl Memo {
     pub(super) fn new() -> Self {
         Self {
-            known: HashMap::new(),
+            known: HashMap::default(),
             hasher: ahash::RandomState::new(),
             entered: Entered::default(),
         }
