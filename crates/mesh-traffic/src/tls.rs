@@ -10,7 +10,7 @@ use mesh_model::ident::{SpiffeId, TrustDomain};
 pub struct Sans {
     /// Accepted identities.
     pub exact: Vec<SpiffeId>,
-    /// Accepted beginnings, for example `spiffe://cluster.local/`.
+    /// Accepted beginnings; each is a whole trust domain, for example `spiffe://cluster.local/`.
     pub prefixes: Vec<Str>,
 }
 
@@ -33,7 +33,7 @@ impl Sans {
             .any(|prefix| text.starts_with(&**prefix))
     }
 
-    /// The trust domains that prefixes of the form `spiffe://<trust domain>/` name.
+    /// The trust domains that the prefixes name.
     pub fn trust_domains(&self) -> impl Iterator<Item = TrustDomain> {
         self.prefixes.iter().filter_map(|prefix| {
             let domain = prefix.strip_prefix("spiffe://")?.strip_suffix('/')?;

@@ -6,6 +6,8 @@ use mesh_proto::envoy::envoy::config::route::v3 as route_pb;
 use mesh_proto::envoy::envoy::extensions::filters::http::rbac::v3::Rbac;
 use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls_pb;
+use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3::common_tls_context::ValidationContextType as Validation;
+use mesh_proto::envoy::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use mesh_proto::envoy::google::protobuf as wkt;
 use proptest::prelude::*;
 use prost::Message;
@@ -265,6 +267,50 @@ fn unsupported_clusters_are_refused_by_name() {
     refused(
         with(&|c| c.outlier_detection = Some(Default::default())),
         "cluster outbound|9080||reviews: outlier_detection: is not supported",
+    );
+}
+
+#[test]
+fn a_name_that_verifiers_cannot_hold_a_peer_to_is_refused() {
+    let with = |change: &dyn Fn(&mut tls_pb::SubjectAltNameMatcher)| {
+        let mut common = tls_context(&["spiffe://td/ns/default/sa/reviews"]);
+        let Some(Validation::CombinedValidationContext(both)) = &mut common.validation_context_type
+        else {
+            panic!("{common:?}");
+        };
+        let context = both.default_validation_context.as_mut().unwrap();
+        change(&mut context.match_typed_subject_alt_names[0]);
+        let context = tls_pb::UpstreamTlsContext {
+            common_tls_context: Some(common),
+            ..Default::default()
+        };
+        Cluster::compile(&cluster_pb::Cluster {
+            name: "c".into(),
+            transport_socket: Some(socket(pack(&context))),
+            ..Default::default()
+        })
+    };
+    let prefix = |text: &str| Some(string(MatchPattern::Prefix(text.into())));
+    let place = "cluster c: transport_socket.common_tls_context.validation_context\
+                 .match_typed_subject_alt_names[0]";
+    let domain = with(&|san| san.matcher = prefix("spiffe://TD/")).unwrap();
+    let Reach::Tls(tls) = domain.transport else {
+        panic!("{domain:?}");
+    };
+    assert_eq!(tls.servers.prefixes, ["spiffe://td/"]);
+    for wrong in ["spiffe://td/ns/default/", "spiffe://td", "td/"] {
+        refused(
+            with(&|san| san.matcher = prefix(wrong)),
+            &format!("{place}.prefix: {wrong:?} is not of the form spiffe://<trust domain>/"),
+        );
+    }
+    refused(
+        with(&|san| san.matcher = Some(string(MatchPattern::Suffix("x".into())))),
+        &format!("{place}.matcher: only exact and prefix are supported"),
+    );
+    refused(
+        with(&|san| san.san_type = 1),
+        &format!("{place}.san_type: is not supported"),
     );
 }
 

@@ -1,7 +1,7 @@
 //! Transport sockets to what TLS asks for.
 
 use mesh_model::Str;
-use mesh_model::ident::SpiffeId;
+use mesh_model::ident::{SpiffeId, TrustDomain};
 use mesh_proto::any;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::data_source::Specifier;
@@ -199,12 +199,9 @@ impl Peer {
                 self.sans.exact.push(id);
                 Ok(())
             }
-            Some(MatchPattern::Prefix(prefix)) if prefix.starts_with("spiffe://") => {
-                self.sans.prefixes.push(prefix.into());
+            Some(MatchPattern::Prefix(prefix)) => {
+                self.sans.prefixes.push(trust_domain_prefix(prefix)?);
                 Ok(())
-            }
-            Some(MatchPattern::Prefix(_)) => {
-                Err(Fault::new("prefix", "does not start with spiffe://"))
             }
             Some(_) => Err(Fault::new("matcher", "only exact and prefix are supported")),
             None => Err(Fault::missing("matcher")),
@@ -224,6 +221,20 @@ impl Peer {
             None => Err(Fault::missing("matcher")),
         }
     }
+}
+
+/// A prefix that is a whole trust domain: verifiers know those, and would let too many in if they
+/// took a longer one for the trust domain that it begins with.
+fn trust_domain_prefix(prefix: &str) -> Compiled<Str> {
+    let domain = prefix
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.strip_suffix('/'))
+        .and_then(|domain| TrustDomain::parse(domain).ok());
+    let domain = domain.ok_or_else(|| {
+        let why = format!("{prefix:?} is not of the form spiffe://<trust domain>/");
+        Fault::new("prefix", why)
+    })?;
+    Ok(format!("spiffe://{domain}/").into())
 }
 
 /// Checks that would be skipped if they were ignored.
