@@ -53,10 +53,13 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
-    /// The serial number in hexadecimal, as other tools print it.
+    /// The serial number in hexadecimal, without the zero byte that DER may put before it.
     #[must_use]
     pub fn serial_hex(&self) -> String {
-        hex(&self.serial)
+        match self.serial.as_slice() {
+            [0, number @ ..] if !number.is_empty() => hex(number),
+            number => hex(number),
+        }
     }
 
     /// Whether `now` lies within the validity.

@@ -103,3 +103,6 @@ impl IstioCertificateService for CsrService {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

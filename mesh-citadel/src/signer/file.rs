@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use mesh_model::ident::TrustDomain;
 use mesh_model::time::rfc3339;
@@ -20,6 +20,9 @@ use mesh_pki::key::{Key, KeyError};
 use mesh_pki::template::{Serial, TemplateError};
 
 use crate::signer::Signer;
+
+/// A signing certificate with less than this left is warned of at each start.
+const EXPIRES_SOON: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const KEY: &str = "ca-key.pem";
 const CERTIFICATE: &str = "ca-cert.pem";
@@ -163,6 +166,7 @@ fn open(
         );
         return Err(refused(&ca_path)(why));
     }
+    warn_of_expiry(&ca, now);
     let bundle = TrustBundle::from_pem(trust_domain.clone(), &read(&roots_path)?)
         .map_err(refused(&roots_path))?;
     if !bundle.roots().contains(ca.facts()) {
@@ -170,6 +174,16 @@ fn open(
         return Err(refused(&roots_path)(why));
     }
     Ok(Signer::new(ca, Key::generate()?, Arc::new(bundle))?)
+}
+
+fn warn_of_expiry(ca: &Ca, now: SystemTime) {
+    let left = ca.facts().not_after.duration_since(now).unwrap_or_default();
+    if left < EXPIRES_SOON {
+        tracing::warn!(
+            not_after = rfc3339(ca.facts().not_after),
+            "the signing certificate expires soon; no certificate will outlive it"
+        );
+    }
 }
 
 fn check_mode(key: &Path) -> Result<(), FileError> {

@@ -1,3 +1,4 @@
+use mesh_model::time::Clock;
 use mesh_test::clock;
 use mesh_test::pki::{Authority, Defect};
 
@@ -6,8 +7,6 @@ use super::*;
 fn authority() -> Authority {
     Authority::root("cluster.local", clock::fixed().wall())
 }
-
-use mesh_model::time::Clock;
 
 #[test]
 fn pem_is_read_with_comments_line_ends_and_other_blocks() {
@@ -72,4 +71,17 @@ fn a_name_that_is_no_text_is_a_damaged_certificate() {
     let id = "spiffe://cluster.local/ns/default/sa/a";
     let leaf = authority().defective(id, Defect::DamagedName);
     assert!(facts(&leaf.chain[0]).is_err());
+}
+
+#[test]
+fn a_serial_is_printed_as_the_number_that_it_is() {
+    let mut root = facts(authority().der()).unwrap();
+    for (serial, want) in [
+        (&[0x00, 0x95, 0x67][..], "9567"),
+        (&[0x05, 0x67], "0567"),
+        (&[0x00], "00"),
+    ] {
+        root.serial = serial.to_vec();
+        assert_eq!(root.serial_hex(), want);
+    }
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mesh_model::time::Clock;
 use mesh_test::clock;
