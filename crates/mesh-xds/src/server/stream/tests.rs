@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use mesh_proto::Any;
+use mesh_proto::envoy::google::rpc;
+use mesh_proto::{Any, any};
 
 use super::*;
 
@@ -365,7 +366,7 @@ fn large_changes_go_out_in_parts() {
     for name in ["b", "c", "d"] {
         let any = Any {
             type_url: Kind::Cluster.type_url().to_owned(),
-            value: vec![0; MAX_RESPONSE / 2 + 1],
+            value: vec![0; subscription::MAX_RESPONSE / 2 + 1],
         };
         clusters.insert(name.to_owned(), Resource::new(any));
     }
