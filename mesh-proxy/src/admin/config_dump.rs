@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use mesh_model::time::rfc3339;
 use mesh_proto::any;
 use mesh_runtime::admin::{Page, Query};
-use mesh_traffic::cluster::{Discovery, Transport};
+use mesh_traffic::cluster::{Discovery, LbPolicy, Transport};
 use mesh_traffic::listener::{Direction, Network, RouteSource};
 use mesh_traffic::{Cluster, Endpoint, Endpoints, Listener, RouteTable};
 use mesh_xds::Kind;
@@ -192,7 +192,7 @@ fn cluster(cluster: &Cluster) -> Value {
         "name": &*cluster.name,
         "type": kind,
         "connect_timeout": format!("{}s", cluster.connect_timeout.as_secs_f64()),
-        "lb_policy": format!("{:?}", cluster.policy),
+        "lb_policy": policy(cluster.policy),
         "transport_socket": transport(&cluster.transport),
     });
     if let Value::Object(out) = &mut out {
@@ -213,6 +213,15 @@ fn cluster(cluster: &Cluster) -> Value {
         );
     }
     out
+}
+
+/// A policy in the words of Envoy's API.
+fn policy(policy: LbPolicy) -> &'static str {
+    match policy {
+        LbPolicy::RoundRobin => "ROUND_ROBIN",
+        LbPolicy::LeastRequest { .. } => "LEAST_REQUEST",
+        LbPolicy::Random => "RANDOM",
+    }
 }
 
 fn transport(transport: &Transport) -> Value {

@@ -139,6 +139,7 @@ fn the_config_dump_has_envoys_shape() {
     );
     let cluster = &dump["configs"][1]["dynamic_active_clusters"][0]["cluster"];
     assert_eq!(cluster["name"], "outbound|9080||reviews");
+    assert_eq!(cluster["lb_policy"], "ROUND_ROBIN");
     let listener = &dump["configs"][3]["dynamic_listeners"][0];
     assert_eq!(listener["name"], "listener");
     let chains = &listener["active_state"]["listener"]["filter_chains"];
