@@ -1,7 +1,7 @@
 //! A citadel on loopback with a folder of its own, and ways to ask it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +46,29 @@ impl House {
     }
 
     pub(crate) async fn with_lifetime(default: Duration) -> Self {
-        let mut house = Self {
+        let mut house = Self::built(default);
+        house.start().await;
+        house
+    }
+
+    /// A house whose CA was put there by `provide` before it started.
+    pub(crate) async fn with_ca(provide: impl FnOnce(&Path)) -> Self {
+        let mut house = Self::built(HOUR);
+        let ca = house.path("ca");
+        std::fs::create_dir(&ca).unwrap();
+        provide(&ca);
+        house.start().await;
+        house
+    }
+
+    fn built(default: Duration) -> Self {
+        Self {
             folder: tempfile::tempdir().unwrap(),
             address: ([127, 0, 0, 1], 0).into(),
             admin: ([127, 0, 0, 1], 0).into(),
             lifetimes: Lifetimes::new(default, 2 * HOUR).unwrap(),
             tasks: Tasks::new(&prometheus::Registry::new()),
-        };
-        house.start().await;
-        house
+        }
     }
 
     /// Starts the process code on this house's folder and, if it ran before, on its addresses.
@@ -83,12 +97,11 @@ impl House {
         self.tasks.spawn("citadel", async move {
             run(settings, deps).await.unwrap();
         });
-        let root = self.path("ca/root-cert.pem");
-        mesh_test::eventually_async("the root is there", || async {
-            if root.exists() {
-                Ok(())
-            } else {
-                Err("no root")
+        let page = format!("http://{}/readyz", self.admin);
+        mesh_test::eventually_async("citadel is ready", || async {
+            match mesh_test::client::get(&page, &[]).await {
+                Ok(page) if page.status() == 200 => Ok(()),
+                other => Err(format!("{other:?}")),
             }
         })
         .await;

@@ -1,6 +1,7 @@
 //! openssl as a judge that knows nothing of our code, and the files of the CA.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::house::{House, openssl, request};
 
@@ -62,6 +63,58 @@ async fn the_root_is_a_spiffe_root_and_its_key_is_private() {
     }
     let key = std::fs::metadata(house.path("ca/ca-key.pem")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
+}
+
+/// Puts a root of openssl's make into `ca`, over a key that `make_key` writes.
+fn provide_root(ca: &Path, make_key: &[&str]) {
+    let path = |name: &str| ca.join(name).display().to_string();
+    let key = path("ca-key.pem");
+    openssl(&[make_key, &["-out", &key]].concat());
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let root = path("ca-cert.pem");
+    let extensions = [
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
+    ];
+    let request = [
+        "req",
+        "-x509",
+        "-new",
+        "-subj",
+        "/C=XX/O=Example/CN=Root",
+        "-days",
+        "30",
+    ];
+    let config = path("none.cnf");
+    std::fs::write(&config, "[req]\ndistinguished_name=dn\n[dn]\n").unwrap();
+    let files = ["-config", &config, "-key", &key, "-out", &root];
+    openssl(&[&request[..], &extensions, &files].concat());
+    std::fs::copy(&root, path("root-cert.pem")).unwrap();
+}
+
+#[tokio::test]
+async fn a_root_of_openssls_make_signs_with_its_own_kind_of_key() {
+    for make_key in [
+        &["ecparam", "-name", "prime256v1", "-genkey", "-noout"][..],
+        &["ecparam", "-name", "secp384r1", "-genkey", "-noout"],
+        &[
+            "genpkey",
+            "-algorithm",
+            "RSA",
+            "-pkeyopt",
+            "rsa_keygen_bits:2048",
+        ],
+    ] {
+        let house = House::with_ca(|ca| provide_root(ca, make_key)).await;
+        let token = format!("Bearer {}", house.admit("reviews"));
+        let answer = house.ask(Some(&token), request()).await.unwrap();
+        let leaf = house.path("leaf.pem").display().to_string();
+        std::fs::write(&leaf, &answer[0]).unwrap();
+        let roots = house.path("ca/root-cert.pem").display().to_string();
+        openssl(&["verify", "-x509_strict", "-CAfile", &roots, &leaf]);
+    }
 }
 
 #[tokio::test]

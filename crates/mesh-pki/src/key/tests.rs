@@ -1,7 +1,7 @@
 use super::*;
 
-/// A key of `openssl ecparam -name prime256v1 -genkey`, in SEC1 form.
-const SEC1: &str = "-----BEGIN EC PRIVATE KEY-----
+/// A SEC1 key whose public half is cut off.
+const DAMAGED: &str = "-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIDXkn8NYRi7rKKOvHhbq1sV4kOY6Qs7eyuVPqkHoC5F+oAoGCCqGSM49
 AwEHoUQDQgAE
 -----END EC PRIVATE KEY-----
@@ -35,7 +35,7 @@ fn what_is_no_usable_private_key_is_refused() {
         ("", "no private key"),
         ("hello", "no private key"),
         (encrypted, "encrypted keys are not supported"),
-        (SEC1, "cannot be used"),
+        (DAMAGED, "cannot be used"),
     ] {
         let error = Key::from_pem(text).unwrap_err().to_string();
         assert!(error.contains(want), "{text}: {error}");
