@@ -45,13 +45,7 @@ impl Mesh {
 
     /// Pilot's admin address, while pilot runs.
     pub(crate) fn pilot(&self) -> Option<SocketAddr> {
-        let pilot = self
-            .status
-            .components
-            .iter()
-            .find(|one| one.name == "pilot")?;
-        pilot.pid?;
-        pilot.admin.strip_prefix("http://")?.parse().ok()
+        self.status.pilot()
     }
 
     /// Keeps other commands from changing the configuration until the value is dropped.

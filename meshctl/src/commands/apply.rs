@@ -96,21 +96,18 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs, ui: &Ui) -> Result<(),
         print(&plan, " (dry run)", global, ui);
         return Ok(());
     }
-    let mut changes = Vec::new();
     for (object, outcome) in &plan {
         if *outcome != Outcome::Unchanged {
-            store.put(&config::stamped(
-                object,
-                store.find(&object.key),
-                &SystemClock,
-            ))?;
-            changes.push(Change::put(object));
+            let stamped = config::stamped(object, store.find(&object.key), &SystemClock);
+            store.put(&stamped)?;
         }
     }
     print(&plan, "", global, ui);
-    if changes.is_empty() || args.waiting.no_wait {
+    if args.waiting.no_wait {
         return Ok(());
     }
+    // For what is unchanged, too: an earlier apply may have given up waiting.
+    let changes: Vec<Change> = plan.iter().map(|(object, _)| Change::put(object)).collect();
     in_force::wait(mesh.pilot(), &changes, args.waiting.timeout, ui).await
 }
 

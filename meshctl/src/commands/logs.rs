@@ -8,6 +8,7 @@ use std::time::Duration;
 use mesh_api::nearest;
 
 use crate::cli::Global;
+use crate::embedded::plan::aliases;
 use crate::embedded::state_dir::{StateDir, files};
 use crate::error::{CommandError, at_path};
 use crate::ui::Ui;
@@ -104,6 +105,9 @@ fn select(logs: &[PathBuf], args: &LogsArgs) -> Option<Vec<PathBuf>> {
     };
     let name = &args.name;
     let is_pod = |stem: &str| {
+        if aliases(stem).contains(name) {
+            return true;
+        }
         let ordinal = stem
             .strip_prefix(name.as_str())
             .and_then(|rest| rest.strip_prefix('-'));

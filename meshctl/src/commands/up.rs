@@ -4,21 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mesh_model::name::ResourceKey;
+use mesh_api::Object;
+use mesh_api::decode::DEFAULT_NAMESPACE;
 use mesh_runtime::SystemClock;
 
 use crate::cli::{Global, Output};
 use crate::commands::runtime;
-use crate::embedded::images::Rule;
+use crate::embedded::config::Opening;
+use crate::embedded::input::{self, Input};
 use crate::embedded::lease::{Lease, Ports};
 use crate::embedded::plan::sets::Sets;
 use crate::embedded::plan::{self, Plan, Settings};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::Status;
-use crate::embedded::supervise::{self, Holdings, Progress};
-use crate::embedded::{cluster, config, input, review};
+use crate::embedded::supervise::{self, Holdings, Progress, Roster};
+use crate::embedded::{cluster, review};
 use crate::error::CommandError;
 use crate::ui::{Tone, Ui};
+use summary::Summary;
 
 mod detach;
 mod summary;
@@ -68,22 +71,27 @@ pub(crate) fn run(
         return runtime()?.block_on(detach::run(typed, ui));
     }
     if !args.background {
-        return runtime()?.block_on(foreground(global, &args, ui));
+        return runtime()?.block_on(foreground(global, &args, typed, ui));
     }
     // A session of its own: signals of the terminal that started it are not meant for it.
     rustix::process::setsid().map_err(CommandError::problem)?;
     let ui = Ui::for_parent();
-    let outcome = runtime()?.block_on(foreground(global, &args, &ui));
+    let outcome = runtime()?.block_on(foreground(global, &args, typed, &ui));
     if let Err(error) = &outcome {
         ui.error(error);
     }
     outcome
 }
 
-async fn foreground(global: &Global, args: &UpArgs, ui: &Ui) -> Result<(), CommandError> {
+async fn foreground(
+    global: &Global,
+    args: &UpArgs,
+    typed: &[OsString],
+    ui: &Ui,
+) -> Result<(), CommandError> {
     let dir = StateDir::locate(global.state.as_deref())?;
     let sets = Sets::parse(&args.set)?;
-    let namespace = global.namespace.as_deref().unwrap_or("default");
+    let namespace = global.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let input = input::read(&args.filename, namespace)?;
     input
         .manifests
@@ -93,33 +101,36 @@ async fn foreground(global: &Global, args: &UpArgs, ui: &Ui) -> Result<(), Comma
     let held = dir.clone().hold()?;
     let lease = Lease::take()?;
     let mut ports = Ports::default();
-    let ingress_port = ingress_port(args, &mut ports, ui)?;
     let settings = Settings {
         network: lease.network,
         low_ports: lease.low_ports(),
-        ingress_port,
+        ingress_port: ingress_port(args, &mut ports, ui)?,
         state: dir.root().to_path_buf(),
         sets,
     };
     let plan = plan::make(&input.manifests, &input.rules, &settings, &mut ports)?;
-    unused_rules(&plan, &input.rules, ui);
-    let stayed = configure(&dir, &input, &plan, args.fresh, ui)?;
-    greet(&dir, &plan, &stayed, ui);
+    let roster = Roster::of(plan)?;
+    configure(&dir, &input, roster.plan(), args.fresh, ui)?;
     let announce = |status: &Status, took: Duration| match global.output {
         Output::Json => ui.json(&status.contract()),
-        Output::Table | Output::Yaml => summary::print(status, took, &dir, &input, ui),
+        Output::Table | Output::Yaml => {
+            Summary {
+                status,
+                took,
+                dir: &dir,
+                input: &input,
+                typed,
+            }
+            .print(ui);
+        }
     };
     let progress = Progress::new(ui, announce);
-    supervise::run(
-        plan,
-        Holdings {
-            held,
-            _lease: lease,
-            _ports: ports,
-        },
-        &progress,
-    )
-    .await
+    let holdings = Holdings {
+        held,
+        _lease: lease,
+        _ports: ports,
+    };
+    supervise::run(roster, holdings, &progress).await
 }
 
 fn ingress_port(args: &UpArgs, ports: &mut Ports, ui: &Ui) -> Result<u16, CommandError> {
@@ -138,45 +149,38 @@ fn ingress_port(args: &UpArgs, ports: &mut Ports, ui: &Ui) -> Result<u16, Comman
 /// Checks the configuration against what will run, and puts it in force.
 fn configure(
     dir: &StateDir,
-    input: &input::Input,
+    input: &Input,
     plan: &Plan,
     fresh: bool,
     ui: &Ui,
-) -> Result<Vec<ResourceKey>, CommandError> {
-    let new = &input.manifests.config;
-    let cluster = cluster::decoded(plan);
-    let review = review::review(new, &[], &cluster);
+) -> Result<(), CommandError> {
+    let opening = Opening::of(dir, &input.manifests.config, fresh)?;
+    let stay: Vec<&Object> = opening.stay().iter().collect();
+    let review = review::review(&input.manifests.config, &stay, &cluster::decoded(plan));
     review
         .warnings
         .iter()
         .for_each(|warning| ui.warning(warning));
     review.refuse(false)?;
-    config::begin(dir, new, fresh, &SystemClock)
+    greet(dir, plan, &stay, ui);
+    opening.carry_out(&SystemClock)
 }
 
-fn unused_rules(plan: &Plan, rules: &[Rule], ui: &Ui) {
-    if plan.workloads.is_empty() && !rules.is_empty() {
-        ui.warning("there is an image map, but nothing to run: no Deployment was loaded");
-    }
-}
-
-fn greet(dir: &StateDir, plan: &Plan, stayed: &[ResourceKey], ui: &Ui) {
+fn greet(dir: &StateDir, plan: &Plan, stay: &[&Object], ui: &Ui) {
     let (workloads, root) = (plan.workloads.len(), dir.root().display());
     let many = if workloads == 1 {
         "workload"
     } else {
         "workloads"
     };
-    let title = ui.err_paint(
-        Tone::Strong,
-        &format!("starting a mesh with {workloads} {many}"),
-    );
+    let title = format!("starting a mesh with {workloads} {many}");
+    let title = ui.err_paint(Tone::Strong, &title);
     ui.note(&format!("{title}  network {}  state {root}", plan.network));
-    if !stayed.is_empty() {
-        let names: Vec<String> = stayed.iter().map(ToString::to_string).collect();
+    if !stay.is_empty() {
+        let names: Vec<String> = stay.iter().map(|object| object.key.to_string()).collect();
+        let names = names.join(", ");
         ui.note(&format!(
-            "still in force from before: {} (--fresh starts without)",
-            names.join(", ")
+            "still in force from before: {names} (--fresh starts without)"
         ));
     }
 }

@@ -3,8 +3,7 @@
 //! `apply` keeps one file per object; files put in by hand count too, whatever their names are
 //! and however many objects they hold.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mesh_api::timestamp::Timestamp;
 use mesh_api::{Object, decode, emit};
@@ -15,6 +14,10 @@ use serde_json::Value;
 
 use super::state_dir::{self, StateDir, object_file};
 use crate::error::CommandError;
+
+mod opening;
+
+pub(crate) use opening::Opening;
 
 /// The files of a folder of objects.
 #[derive(Debug, Default)]
@@ -126,6 +129,11 @@ impl Store {
                 file.objects.clear();
                 continue;
             }
+            if !file.findings.is_empty() {
+                let path = file.path.display();
+                let error = format!("{path}: holds {key} beside what cannot be read");
+                return Err(CommandError::problem(error).hint("mend or split the file by hand"));
+            }
             file.objects.retain(|object| object.key != *key);
             let values = file.objects.iter().map(|object| &object.value);
             let text = emit::to_yaml_stream(values).map_err(CommandError::problem)?;
@@ -178,56 +186,6 @@ pub(crate) fn stamped(object: &Object, old: Option<&Object>, clock: &dyn Clock) 
 /// When it is nested too deeply.
 pub(crate) fn yaml(value: &Value) -> Result<String, CommandError> {
     emit::to_yaml(value).map_err(CommandError::problem)
-}
-
-/// Which objects `up` put in, so that the next one can tell them from those of `apply`.
-const LOADED: &str = "run/loaded.json";
-
-/// Makes the configuration what a new run starts with.
-///
-/// Objects that an earlier `up` had put in and that are not among `objects` any more are taken
-/// out; those of `apply` stay unless `fresh`. Returns the keys that stayed.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub(crate) fn begin(
-    dir: &StateDir,
-    objects: &[Object],
-    fresh: bool,
-    clock: &dyn Clock,
-) -> Result<Vec<ResourceKey>, CommandError> {
-    if fresh {
-        for file in state_dir::files(&dir.path("config"))? {
-            state_dir::remove(&file)?;
-        }
-    }
-    let mut store = Store::config(dir)?;
-    let new: BTreeSet<&ResourceKey> = objects.iter().map(|object| &object.key).collect();
-    let kept: Vec<ResourceKey> = store.objects().map(|object| object.key.clone()).collect();
-    let loaded = loaded(&dir.path(LOADED));
-    let mut stayed = Vec::new();
-    for key in kept.into_iter().filter(|key| !new.contains(key)) {
-        if loaded.contains(&key.to_string()) {
-            store.take_out(&key)?;
-        } else {
-            stayed.push(key);
-        }
-    }
-    for object in objects {
-        let old = store.find(&object.key);
-        if !old.is_some_and(|old| old.same_content(object)) {
-            store.put(&stamped(object, old, clock))?;
-        }
-    }
-    let names: Vec<String> = new.iter().map(ToString::to_string).collect();
-    let text = serde_json::to_string_pretty(&names).unwrap_or_default();
-    dir.write(LOADED, text.as_bytes())?;
-    Ok(stayed)
-}
-
-fn loaded(path: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
 }
 
 #[cfg(test)]

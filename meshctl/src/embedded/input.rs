@@ -140,7 +140,12 @@ impl Reader<'_> {
             folder: absolute.clone(),
         }));
         self.input.open.extend(read.open);
-        self.input.try_next.extend(read.try_next);
+        let here = folder.display().to_string();
+        let next = read
+            .try_next
+            .iter()
+            .map(|command| command.replace("${folder}", &here));
+        self.input.try_next.extend(next);
         for (index, resource) in read.resources.iter().enumerate() {
             self.resource(
                 &folder.join(resource),

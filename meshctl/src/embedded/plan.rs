@@ -34,6 +34,15 @@ pub(crate) const ROOT_NAMESPACE: &str = "istio-system";
 /// The ingress gateway's Deployment, Service and component name.
 pub(crate) const INGRESS: &str = "istio-ingressgateway";
 
+/// Other names by which people know a component.
+pub(crate) fn aliases(component: &str) -> Vec<String> {
+    let mut names = vec![format!("istio-{component}"), format!("mesh-{component}")];
+    if component == INGRESS {
+        names.extend(["ingress", "ingressgateway"].map(ToOwned::to_owned));
+    }
+    names
+}
+
 /// What the machine and the command line decide.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {

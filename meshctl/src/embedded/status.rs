@@ -1,5 +1,7 @@
 //! What runs: the contract of `meshctl status -o json` and `mesh.json`.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,6 +107,13 @@ impl State {
 }
 
 impl Status {
+    /// Pilot's admin address, while pilot runs.
+    pub(crate) fn pilot(&self) -> Option<SocketAddr> {
+        let pilot = self.components.iter().find(|one| one.name == "pilot")?;
+        pilot.pid?;
+        pilot.admin.strip_prefix("http://")?.parse().ok()
+    }
+
     /// Exactly the members of the contract.
     pub(crate) fn contract(&self) -> Value {
         let mut plain = self.clone();

@@ -29,7 +29,8 @@ mod scribe;
 mod server;
 mod spawn;
 
-use crew::{Crew, Roster};
+use crew::Crew;
+pub(crate) use crew::Roster;
 pub(crate) use progress::Progress;
 use scribe::Scribe;
 use server::Server;
@@ -53,7 +54,7 @@ pub(crate) struct Holdings {
 /// # Errors
 /// When it cannot be started; everything that was started has ended then.
 pub(crate) async fn run(
-    plan: Plan,
+    roster: Roster,
     holdings: Holdings,
     progress: &Progress<'_>,
 ) -> Result<(), CommandError> {
@@ -62,7 +63,7 @@ pub(crate) async fn run(
         dir: dir.clone(),
         run: format!("{:032x}", fastrand::u128(..)),
     };
-    let roster = Roster::of(&plan)?;
+    let plan = roster.plan().clone();
     let mut signals = Signals::install()?;
     clear(&dir)?;
     let tokens = plan.components.iter().filter_map(|c| c.token.as_ref());
@@ -76,7 +77,6 @@ pub(crate) async fn run(
     let mut guard = spawner.guard().map_err(CommandError::problem)?;
     // Waiting for a child closes its input, and the guard takes that for the end.
     let leash = guard.stdin.take();
-    let plan = Arc::new(plan);
     let crew = Arc::new(roster.start(&spawner, &tasks));
     let ending = CancellationToken::new();
     let waiting: Arc<Mutex<Vec<UnixStream>>> = Arc::default();

@@ -1,6 +1,6 @@
 //! `meshctl up --detach`: the mesh runs in a process of its own, this one tells of its start.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Stdio;
 
 use serde::Deserialize;
@@ -27,6 +27,12 @@ struct Line {
 pub(super) async fn run(typed: &[OsString], ui: &Ui) -> Result<(), CommandError> {
     let args = typed.iter().skip(1).filter(|arg| *arg != "--detach");
     let mut command = Command::new("/proc/self/exe");
+    // What `ps` shows, and what the mesh says to type next, is what was typed here.
+    command.arg0(
+        typed
+            .first()
+            .map_or(OsStr::new("meshctl"), OsString::as_os_str),
+    );
     command.args(args).arg("--background");
     let child = command
         .stdin(Stdio::inherit())

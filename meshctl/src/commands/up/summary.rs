@@ -1,5 +1,7 @@
 //! What `up` prints when the mesh is up: where it is and what to try next.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use mesh_api::Object;
@@ -10,66 +12,92 @@ use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::Status;
 use crate::ui::{Tone, Ui};
 
-/// How many paths are shown at most.
-const MOST_PATHS: usize = 4;
+/// The name by which an application's file speaks of this program.
+const NAME: &str = "meshctl";
 
-/// Prints it.
-pub(super) fn print(status: &Status, took: Duration, dir: &StateDir, input: &Input, ui: &Ui) {
-    let up = ui.paint(Tone::Good, "the mesh is up");
-    let mut lines = vec![format!("\n{up}  ({:.1} s)\n", took.as_secs_f64())];
-    for url in urls(status, input) {
-        lines.push(format!("  open      {}", ui.paint(Tone::Strong, &url)));
-    }
-    let state = state_flag(dir);
-    lines.push(format!("  look      meshctl status{state}"));
-    let mut next = input.try_next.clone();
-    next.push(format!("meshctl get all -A{state}"));
-    if let Some(first) = status.workloads.first() {
-        next.push(format!("meshctl logs {} -f{state}", first.name));
-    }
-    lines.extend(next.iter().map(|command| format!("  try       {command}")));
-    lines.push(format!("  stop      Ctrl-C, or meshctl down{state}"));
-    ui.data(&lines.join("\n"));
+/// A mesh that is up.
+pub(super) struct Summary<'a> {
+    /// What runs.
+    pub(super) status: &'a Status,
+    /// How long the start took.
+    pub(super) took: Duration,
+    /// Its state folder.
+    pub(super) dir: &'a StateDir,
+    /// What it was made from.
+    pub(super) input: &'a Input,
+    /// The command line that started it.
+    pub(super) typed: &'a [OsString],
 }
 
-/// The flag that commands in another terminal need.
-fn state_flag(dir: &StateDir) -> String {
-    let default = StateDir::locate(None).is_ok_and(|default| default == *dir);
-    if default {
-        String::new()
-    } else {
-        format!(" --state {}", dir.root().display())
+impl Summary<'_> {
+    /// Prints it.
+    pub(super) fn print(&self, ui: &Ui) {
+        let up = ui.paint(Tone::Good, "the mesh is up");
+        let mut lines = vec![format!("\n{up}  ({:.1} s)\n", self.took.as_secs_f64())];
+        for url in self.urls() {
+            lines.push(format!("  open   {}", ui.paint(Tone::Strong, &url)));
+        }
+        lines.push(format!("  look   {}", self.command("meshctl status")));
+        let mut next: Vec<&str> = self.input.try_next.iter().map(String::as_str).collect();
+        if next.is_empty() {
+            next.push("meshctl get all -A");
+        }
+        lines.extend(
+            next.into_iter()
+                .map(|command| format!("  try    {}", self.command(command))),
+        );
+        lines.push(format!(
+            "  stop   Ctrl-C, or {}",
+            self.command("meshctl down")
+        ));
+        ui.data(&lines.join("\n"));
+    }
+
+    /// A command as it is typed in another terminal: with this program's path and state folder.
+    fn command(&self, command: &str) -> String {
+        let Some(rest) = command.strip_prefix(NAME) else {
+            return command.to_owned();
+        };
+        let program = self.typed.first().map_or_else(|| NAME.to_owned(), program);
+        let default = StateDir::locate(None).is_ok_and(|default| default == *self.dir);
+        let state = match default {
+            true => String::new(),
+            false => format!(" --state {}", self.dir.root().display()),
+        };
+        format!("{program}{rest}{state}")
+    }
+
+    fn urls(&self) -> Vec<String> {
+        let base = &self.status.ingress.http;
+        let mut paths = self.input.open.clone();
+        if paths.is_empty() {
+            paths.extend(self.input.manifests.config.iter().find_map(served_path));
+        }
+        if paths.is_empty() {
+            return vec![base.clone()];
+        }
+        paths.iter().map(|path| format!("{base}{path}")).collect()
     }
 }
 
-fn urls(status: &Status, input: &Input) -> Vec<String> {
-    let base = &status.ingress.http;
-    let mut paths = input.open.clone();
-    if paths.is_empty() {
-        paths = input
-            .manifests
-            .config
-            .iter()
-            .flat_map(served_paths)
-            .take(MOST_PATHS)
-            .collect();
-    }
-    if paths.is_empty() {
-        return vec![base.clone()];
-    }
-    paths.iter().map(|path| format!("{base}{path}")).collect()
+/// The program as it was called, relative to where the user is if it is below.
+fn program(typed: &OsString) -> String {
+    let path = Path::new(typed);
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
-/// Paths that a VirtualService serves at a gateway and that a browser may open.
-fn served_paths(object: &Object) -> Vec<String> {
-    let spec = object.value.get("spec");
-    let at_gateway = spec.and_then(|spec| spec.get("gateways")).is_some();
+/// A path that a VirtualService serves at a gateway and that a browser may open.
+fn served_path(object: &Object) -> Option<String> {
+    let spec = object.value.get("spec")?;
+    if object.kind.kind != "VirtualService" || spec.get("gateways").is_none() {
+        return None;
+    }
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    if object.kind.kind != "VirtualService" || !at_gateway {
-        return Vec::new();
-    }
-    let rules = list(spec.and_then(|spec| spec.get("http")));
-    let matches = rules.iter().flat_map(|rule| list(rule.get("match")));
-    let exact = matches.filter_map(|one| Some(one.pointer("/uri/exact")?.as_str()?.to_owned()));
-    exact.take(1).collect()
+    let rules = list(spec.get("http"));
+    let mut matches = rules.iter().flat_map(|rule| list(rule.get("match")));
+    matches.find_map(|one| Some(one.pointer("/uri/exact")?.as_str()?.to_owned()))
 }

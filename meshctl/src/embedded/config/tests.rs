@@ -4,7 +4,7 @@ use mesh_api::Object;
 use mesh_api::decode::objects;
 use mesh_model::time::TestClock;
 
-use super::{Store, begin, stamped};
+use super::{Opening, Store, stamped};
 use crate::embedded::state_dir::{Held, StateDir};
 
 fn mk_dir() -> (tempfile::TempDir, Held) {
@@ -74,6 +74,27 @@ fn an_object_in_a_file_made_by_hand_is_changed_there_and_its_neighbours_stay() {
 }
 
 #[test]
+fn a_file_with_something_unreadable_is_not_rewritten() {
+    let (_parent, held) = mk_dir();
+    let text = format!(
+        "{}---\nbad: [\n",
+        mesh_api::emit::to_yaml(&mk_gateway("web", "a.com").value).unwrap()
+    );
+    let path = held.dir.path("config/mine.yaml");
+    std::fs::write(&path, &text).unwrap();
+    let refused = Store::config(&held.dir)
+        .unwrap()
+        .take_out(&mk_gateway("web", "a.com").key);
+    assert!(
+        refused
+            .unwrap_err()
+            .error
+            .contains("beside what cannot be read")
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
 fn what_apply_left_stays_for_the_next_run_and_what_up_loaded_goes() {
     let (_parent, held) = mk_dir();
     let clock = mk_clock();
@@ -81,12 +102,19 @@ fn what_apply_left_stays_for_the_next_run_and_what_up_loaded_goes() {
         mk_gateway("loaded", "a.com"),
         mk_gateway("applied", "b.com"),
     );
-    begin(&held.dir, &[loaded], false, &clock).unwrap();
+    let begin = |new: &[Object], fresh: bool| {
+        let opening = Opening::of(&held.dir, new, fresh).unwrap();
+        let stay = opening.stay().to_vec();
+        opening.carry_out(&clock).unwrap();
+        stay
+    };
+    begin(&[loaded], false);
     Store::config(&held.dir).unwrap().put(&applied).unwrap();
-    let stayed = begin(&held.dir, &[mk_gateway("other", "c.com")], false, &clock).unwrap();
-    assert_eq!(stayed, [applied.key]);
+    let stayed = begin(&[mk_gateway("other", "c.com")], false);
+    assert_eq!(stayed.len(), 1);
+    assert!(stayed[0].same_content(&applied));
     assert_eq!(names(&held), ["applied", "other"]);
-    begin(&held.dir, &[], true, &clock).unwrap();
+    begin(&[], true);
     assert_eq!(names(&held), Vec::<String>::new());
 }
 

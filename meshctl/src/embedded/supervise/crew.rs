@@ -13,7 +13,7 @@ use super::board::{Board, Slot, Unit};
 use super::runner::{Runner, Wanted};
 use super::spawn::{Spawner, locate};
 use crate::embedded::control::Target;
-use crate::embedded::plan::{INGRESS, Plan, Process};
+use crate::embedded::plan::{INGRESS, Plan, Process, aliases};
 use crate::embedded::status::State;
 use crate::error::CommandError;
 
@@ -33,56 +33,62 @@ pub(super) struct Crew {
 }
 
 /// A crew before it runs.
-pub(super) struct Roster {
+pub(crate) struct Roster {
+    plan: Arc<Plan>,
     pub(super) board: Arc<Board>,
     processes: Vec<(Slot, Process, PathBuf)>,
-    components: usize,
 }
 
 impl Roster {
-    /// Finds every program before anything starts.
-    pub(super) fn of(plan: &Plan) -> Result<Self, CommandError> {
-        let (board, processes) = Board::of(plan);
+    /// Finds every program of a plan before anything starts.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub(crate) fn of(plan: Plan) -> Result<Self, CommandError> {
+        let (board, processes) = Board::of(&plan);
         let mut found = Vec::with_capacity(processes.len());
         for (slot, process) in processes {
             let program = locate(&process.program)?;
             found.push((slot, process, program));
         }
         Ok(Self {
+            plan: Arc::new(plan),
             board: Arc::new(board),
             processes: found,
-            components: plan.components.len(),
         })
+    }
+
+    /// What will run.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
     }
 
     /// Starts everything, each process when its turn has come.
     pub(super) fn start(self, spawner: &Spawner, tasks: &Tasks) -> Crew {
         let Self {
+            plan,
             board,
             processes,
-            components,
         } = self;
         let mut wanted = BTreeMap::new();
         for (slot, process, program) in processes {
             let (sender, receiver) = watch::channel(Wanted::Up);
             wanted.insert(slot, sender);
-            let after = prerequisites(&board, slot);
-            let (spawner, board) = (spawner.clone(), board.clone());
             let runner = Runner {
                 slot,
                 process,
                 program,
-                spawner,
-                board,
+                spawner: spawner.clone(),
+                board: board.clone(),
                 wanted: receiver,
-                after,
+                after: prerequisites(&board, slot),
             };
             tasks.spawn("process", runner.run());
         }
         Crew {
             board,
             wanted,
-            components,
+            components: plan.components.len(),
         }
     }
 }
@@ -227,13 +233,4 @@ impl Crew {
             None => "`meshctl status` shows all names".to_owned(),
         })
     }
-}
-
-/// Other names by which people know a component.
-fn aliases(component: &str) -> Vec<String> {
-    let mut names = vec![format!("istio-{component}"), format!("mesh-{component}")];
-    if component == INGRESS {
-        names.extend(["ingress", "ingressgateway"].map(ToOwned::to_owned));
-    }
-    names
 }

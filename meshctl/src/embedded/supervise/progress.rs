@@ -6,6 +6,8 @@ use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
 
 use super::board::{Board, Unit};
+use super::scribe;
+use crate::commands::in_force;
 use crate::embedded::plan::Plan;
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::{State, Status};
@@ -16,6 +18,8 @@ use crate::ui::{Tone, Ui};
 const HOPELESS: u32 = 3;
 /// How long the start may take until the rest is reported and left to itself.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long pilot may take to tell every proxy of the endpoints.
+const TELLING: Duration = Duration::from_secs(10);
 /// Lines of a log that are shown when its process does not start.
 const TAIL: usize = 10;
 
@@ -39,7 +43,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Follows the start to its end, and stays silent after it.
+    /// Follows the start to its end, and tells of what dies after it.
     ///
     /// # Errors
     /// When a component of the mesh cannot be started. Otherwise it never ends.
@@ -54,9 +58,50 @@ impl<'a> Progress<'a> {
             Ok(outcome) => outcome?,
             Err(_) => self.overdue(board),
         }
+        self.known_everywhere(board, plan).await;
         let took = SystemClock.now().duration_since(self.began);
         (self.announce)(&board.status(plan), took);
-        std::future::pending().await
+        self.deaths(board).await;
+        Ok(())
+    }
+
+    /// Waits until every proxy has been told of the endpoints that are ready: only then does the
+    /// first request find somebody who answers it.
+    async fn known_everywhere(&self, board: &Board, plan: &Plan) {
+        let status = board.status(plan);
+        let told = in_force::wait(
+            status.pilot(),
+            &scribe::changes(plan, board),
+            TELLING,
+            self.ui,
+        );
+        if let Err(late) = told.await {
+            self.ui.error(&late);
+        }
+    }
+
+    /// Tells of every process that dies, until the board is gone.
+    async fn deaths(&self, board: &Board) {
+        let restarts = |unit: &Unit| {
+            unit.slots()
+                .map(|slot| board.doing(slot).restarts)
+                .sum::<u32>()
+        };
+        let mut known: Vec<u32> = board.units.iter().map(restarts).collect();
+        let mut changes = board.watch();
+        while changes.changed().await.is_ok() {
+            for (unit, known) in board.units.iter().zip(&mut known) {
+                let now = restarts(unit);
+                if now > *known {
+                    let name = &unit.name;
+                    let text = format!(
+                        "{name} died and is started again ({now} in all); see `meshctl logs {name}`"
+                    );
+                    self.ui.warning(&text);
+                }
+                *known = now;
+            }
+        }
     }
 
     async fn lines(&self, board: &Board, plan: &Plan, dir: &StateDir) -> Result<(), CommandError> {

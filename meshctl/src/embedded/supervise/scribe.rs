@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use mesh_api::decode;
 use serde_json::{Value, json};
 
 use super::board::Board;
+use crate::commands::in_force::Change;
 use crate::embedded::cluster::{self, ClusterFile, PodState};
 use crate::embedded::config::yaml;
 use crate::embedded::plan::{INGRESS, Plan};
@@ -92,6 +94,16 @@ impl Scribe {
 pub(super) fn nothing_runs(dir: &StateDir) -> Result<(), CommandError> {
     let summary = json!({"version": VERSION, "pid": null, "components": [], "workloads": []});
     dir.write("mesh.json", format!("{summary:#}\n").as_bytes())
+}
+
+/// What pilot is to know of the processes as they are now.
+pub(super) fn changes(plan: &Plan, board: &Board) -> Vec<Change> {
+    let files = moving(plan, board);
+    // JSON is YAML.
+    let objects = files
+        .iter()
+        .flat_map(|file| decode::objects(&file.name, &file.object.to_string()).0);
+    objects.map(|object| Change::put(&object)).collect()
 }
 
 fn moving(plan: &Plan, board: &Board) -> Vec<ClusterFile> {
