@@ -31,7 +31,7 @@ pub(super) async fn run(typed: &[OsString], ui: &Ui) -> Result<(), CommandError>
     command.arg0(
         typed
             .first()
-            .map_or(OsStr::new("meshctl"), OsString::as_os_str),
+            .map_or_else(|| OsStr::new("meshctl"), OsString::as_os_str),
     );
     command.args(args).arg("--background");
     let child = command

@@ -68,14 +68,8 @@ impl<'a> Progress<'a> {
     /// Waits until every proxy has been told of the endpoints that are ready: only then does the
     /// first request find somebody who answers it.
     async fn known_everywhere(&self, board: &Board, plan: &Plan) {
-        let status = board.status(plan);
-        let told = in_force::wait(
-            status.pilot(),
-            &scribe::changes(plan, board),
-            TELLING,
-            self.ui,
-        );
-        if let Err(late) = told.await {
+        let (pilot, changes) = (board.status(plan).pilot(), scribe::changes(plan, board));
+        if let Err(late) = in_force::wait(pilot, &changes, TELLING, self.ui).await {
             self.ui.error(&late);
         }
     }
