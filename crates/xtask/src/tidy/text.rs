@@ -26,7 +26,14 @@ const RULES: [Rule; 10] = [
                 && !file.contains("_hyper/")
                 && !is_test(file)
         },
-        words: &["hyper::", "use hyper", "hyper_util::", "http_body"],
+        words: &[
+            " hyper::",
+            "(hyper::",
+            "<hyper::",
+            "&hyper::",
+            "hyper_util::",
+            "http_body_util::",
+        ],
     },
     Rule {
         why: "decisions are pure: no runtime, files, environment, clock or chance",

@@ -1,6 +1,6 @@
 //! Rules about who may depend on whom, read from Cargo's own metadata.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -85,8 +85,13 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         .and_then(Value::as_array)
         .context("cargo metadata has no packages")?;
     let members: Vec<&str> = strings(&metadata, "workspace_members");
+    // What is only in the lock file, behind a feature that nobody asks for, is not part of mesh.
+    let built = built(&metadata);
     let mut findings = Vec::new();
-    for package in packages {
+    for package in packages
+        .iter()
+        .filter(|package| built.contains(text(package, "id")))
+    {
         let name = text(package, "name");
         findings.extend(check_bans(name));
         if members.contains(&text(package, "id")) {
@@ -145,6 +150,27 @@ fn check_licence(name: &str, package: &Value) -> Option<String> {
     Some(format!(
         "Cargo.lock: {name} has the licence {licence:?}, which is not on the list"
     ))
+}
+
+/// The packages that the members reach with the features they ask for.
+fn built(metadata: &Value) -> BTreeSet<&str> {
+    let nodes = metadata
+        .get("resolve")
+        .and_then(|resolve| resolve.get("nodes"))
+        .and_then(Value::as_array);
+    let edges: BTreeMap<&str, Vec<&str>> = nodes
+        .into_iter()
+        .flatten()
+        .map(|node| (text(node, "id"), strings(node, "dependencies")))
+        .collect();
+    let mut reached = BTreeSet::new();
+    let mut open = strings(metadata, "workspace_members");
+    while let Some(id) = open.pop() {
+        if reached.insert(id) {
+            open.extend(edges.get(id).into_iter().flatten());
+        }
+    }
+    reached
 }
 
 fn dependencies(package: &Value) -> BTreeMap<&str, &str> {
