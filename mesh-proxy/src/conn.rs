@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod chain;
+pub mod drain;
 pub mod forward_tcp;
 pub mod handshake;
 pub mod io;
@@ -15,11 +16,12 @@ use mesh_http::Version;
 use mesh_traffic::listener::{Codec, Network};
 
 use crate::conn::accept::{Accepted, adopt};
+use crate::conn::drain::Drain;
 use crate::conn::handshake::HandshakeError;
 use crate::conn::io::{Io, Rewound};
 use crate::conn::sniff::{SNIFF_TIMEOUT, SniffError, Sniffed};
 use crate::http::connection::{Connection, Peer};
-use crate::http::downstream_hyper::{self, Drain};
+use crate::http::downstream_hyper as codec;
 use crate::worker::Worker;
 
 /// How long a client that cannot be asking for TLS may wait before it says anything.
@@ -214,10 +216,7 @@ impl Prepared {
                 };
                 let connection = Rc::new(connection);
                 // hyper keeps whole connections in its futures.
-                Box::pin(downstream_hyper::serve(
-                    worker, connection, io, version, drain,
-                ))
-                .await;
+                Box::pin(codec::serve(worker, connection, io, version, drain)).await;
             }
             Some(Network::Tcp(proxy)) => forward_tcp::forward(worker, proxy, io).await,
             None => {}

@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod attempt;
 pub mod body;
+pub mod connect;
 pub mod connection;
 pub mod downstream_hyper;
 pub mod drive;
@@ -18,3 +19,4 @@ pub mod serve;
 pub mod shape;
 pub mod stage;
 pub mod upgrade;
+pub mod with_end;

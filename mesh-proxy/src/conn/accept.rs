@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh_traffic::Listener;
 use tokio::net::TcpStream;
 
-use crate::http::downstream_hyper::Drain;
+use crate::conn::drain::Drain;
 
 /// An accepted connection.
 pub struct Accepted {

@@ -8,9 +8,10 @@ use mesh_traffic::config::Config;
 use mesh_traffic::listener::TcpProxy;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 
+use crate::conn::io::Io;
 use crate::http::failure::{Failure, FailureKind};
-use crate::upstream::balance::Avoid;
-use crate::upstream::dial::{self, Dialed};
+use crate::upstream::balance::{Avoid, LoadGuard};
+use crate::upstream::dial;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::Worker;
@@ -28,27 +29,34 @@ pub async fn forward(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
 ) {
     let config = worker.live.current();
-    let mut upstream = match connect(&worker, &config, proxy).await {
-        Ok(dialed) => dialed.io,
+    // The load is counted for as long as bytes are passed on.
+    let (mut upstream, _load) = match connect(&worker, &config, proxy).await {
+        Ok(connected) => connected,
         Err(failure) => {
             tracing::debug!(?failure, "connection not passed on");
             return;
         }
     };
+    // An old configuration is not kept for a connection that lives for days.
+    drop(config);
     let copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
     if let Err(error) = copied.await {
         tracing::debug!(%error, "passed-on connection ended");
     }
 }
 
-async fn connect(worker: &Worker, config: &Config, proxy: &TcpProxy) -> Result<Dialed, Failure> {
+async fn connect(
+    worker: &Worker,
+    config: &Config,
+    proxy: &TcpProxy,
+) -> Result<(Io, LoadGuard), Failure> {
     let mut tried = Vec::new();
     let mut last = Failure::new(FailureKind::NoHealthyUpstream);
     for _ in 0..TRIES {
-        let target = pick(worker, config, proxy, &mut tried)?;
+        let (target, load) = pick(worker, config, proxy, &mut tried)?;
         let plan = dial::plan(worker.pools.tls(), &target, Carries::Tcp)?;
         match dial::dial(plan).await {
-            Ok(dialed) => return Ok(dialed),
+            Ok(dialed) => return Ok((dialed.io, load)),
             Err(failure) => last = failure,
         }
     }
@@ -60,7 +68,7 @@ fn pick(
     config: &Config,
     proxy: &TcpProxy,
     tried: &mut Vec<usize>,
-) -> Result<Target, Failure> {
+) -> Result<(Target, LoadGuard), Failure> {
     let mut random = worker.random.borrow_mut();
     let name = proxy
         .cluster(|| random.u64(..))
@@ -73,7 +81,7 @@ fn pick(
     let picked = worker
         .balancers
         .pick(cluster, endpoints, avoid, &mut random);
-    let (index, _load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
+    let (index, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
     let endpoint = endpoints
         .all
         .get(index)
@@ -83,11 +91,12 @@ fn pick(
         Transport::Plain => None,
         Transport::Tls(tls) => Some(tls.clone()),
     };
-    Ok(Target {
+    let target = Target {
         address: endpoint.address,
         tls,
         speak: Speak::Http1,
         connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
         idle_timeout: None,
-    })
+    };
+    Ok((target, load))
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::accept::Accepted;
-use crate::http::downstream_hyper::Drain;
+use crate::conn::drain::Drain;
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;

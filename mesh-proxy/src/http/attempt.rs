@@ -8,7 +8,7 @@ use std::time::Duration;
 use mesh_traffic::{FailureKind as PolicyKind, RetryPolicy};
 use smallvec::SmallVec;
 
-use crate::http::exchange::Connected;
+use crate::http::connect::Connected;
 use crate::http::failure::{Failure, FailureKind, Retry};
 
 /// How often a request is moved off connections that turn out to be closed.

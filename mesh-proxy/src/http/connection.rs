@@ -57,7 +57,12 @@ impl Connection {
     pub fn served(&self, config: &Config) -> Served {
         let current = config.listeners.get(&self.listener.name);
         let listener = match current {
-            Some(current) if current.same_but_routes(&self.listener) => current,
+            Some(current)
+                if Arc::ptr_eq(current, &self.listener)
+                    || current.same_but_routes(&self.listener) =>
+            {
+                current
+            }
             Some(_) | None => &self.listener,
         };
         Served {

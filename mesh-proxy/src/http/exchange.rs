@@ -1,35 +1,16 @@
-//! Stages connect and exchange: a connection to the picked endpoint, then the request over it.
-
-use std::time::Duration;
+//! Stage exchange: the request over a connection, and what the upstream makes of it.
 
 use mesh_http::{RequestHead, ResponseHead, Version};
 use mesh_model::Str;
 use mesh_traffic::FailureKind as PolicyKind;
 use mesh_traffic::listener::Direction;
 
+use crate::http::connect::Connected;
 use crate::http::connection::Connection;
 use crate::http::failure::Failure;
 use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put};
 use crate::http::pick::Picked;
 use crate::http::shape::Shaped;
-use crate::http::stage::{Stage, Wait};
-
-/// A connection that an attempt got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connected {
-    /// Whether it had carried a request before.
-    pub reused: bool,
-    /// How long it had been without one.
-    pub idle: Duration,
-    /// Version of HTTP that it speaks.
-    pub version: Version,
-    /// Whether it is mutual TLS.
-    pub mutual_tls: bool,
-    /// Who the server is, by its certificate.
-    pub peer: Option<Str>,
-    /// Our own address on it.
-    pub local: Option<std::net::SocketAddr>,
-}
 
 /// Our workload's metadata, as the two headers carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,26 +21,47 @@ pub struct OwnMetadata {
     pub value: Str,
 }
 
-/// Asks for a connection to the picked endpoint.
-#[must_use]
-pub fn connect(picked: &Picked) -> Stage<Connected> {
-    Stage::Wait(Wait::Connect(picked.target.clone()))
+/// What an attempt's head is made of.
+#[derive(Clone, Copy)]
+pub struct Sending<'a> {
+    /// The connection that the request came on.
+    pub connection: &'a Connection,
+    /// The request.
+    pub shaped: &'a Shaped,
+    /// Where it goes.
+    pub picked: &'a Picked,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// Our own metadata.
+    pub own: &'a OwnMetadata,
 }
 
+/// Name of the header that counts attempts.
+pub const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
+
 /// Writes the head of an attempt, and asks for the answer to it.
-pub fn exchange(
-    connection: &Connection,
-    shaped: &Shaped,
-    picked: &Picked,
-    connected: &Connected,
-    own: &OwnMetadata,
-) -> RequestHead {
+#[must_use]
+pub fn exchange(sending: &Sending<'_>, connected: &Connected) -> RequestHead {
+    let Sending {
+        connection,
+        shaped,
+        picked,
+        attempt,
+        own,
+    } = *sending;
     let mut head = shaped.head.clone();
     rewrite_host(&mut head, shaped, picked);
     let outbound = connection.direction() != Direction::Inbound;
     if outbound && connected.mutual_tls && !own.id.is_empty() {
         put(&mut head.fields, PEER_METADATA_ID, &*own.id);
         put(&mut head.fields, PEER_METADATA, &*own.value);
+    }
+    let host = shaped
+        .found
+        .decision()
+        .and_then(|decision| decision.virtual_host);
+    if host.is_some_and(|host| host.attempt_count_in_request) {
+        put(&mut head.fields, ATTEMPT_COUNT, attempt.to_string());
     }
     if connected.version == Version::Http2 {
         head.fields.remove("connection");

@@ -6,6 +6,7 @@ use mesh_http::Version;
 use mesh_traffic::cluster::{Discovery, Transport, UpstreamProtocol};
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::{Endpoint, Endpoints};
+use mesh_traffic::tls::Identity;
 
 use crate::http::attempt::Attempts;
 use crate::http::connection::Connection;
@@ -143,7 +144,7 @@ fn target(
         _ if forwarding.upgrade.is_some() => Speak::Http1,
         (UpstreamProtocol::Http2, _) => Speak::Http2,
         // Between sidecars ALPN decides: many requests then share a connection and its records.
-        (_, Some(tls)) if tls.identity.is_some() => Speak::Either,
+        (_, Some(tls)) if tls.identity == Some(Identity::Workload) => Speak::Either,
         (UpstreamProtocol::Auto, Some(_)) => Speak::Either,
         (UpstreamProtocol::Downstream, _) => as_client,
         (UpstreamProtocol::Http1 | UpstreamProtocol::Auto, _) => Speak::Http1,

@@ -7,7 +7,7 @@ use mesh_http::{Fields, RequestHead, ResponseHead, Version};
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
 use crate::http::connection::Connection;
-use crate::http::exchange::OwnMetadata;
+use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
 use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put, strip_hop_by_hop};
 use crate::http::shape::{OwnAnswer, Shaped, facts};
@@ -40,6 +40,8 @@ pub struct Answering<'a> {
     pub manager: Option<&'a HttpManager>,
     /// Whether the peer's proxy exchanges metadata with us.
     pub metadata_asked: bool,
+    /// How many attempts were made.
+    pub attempts: u32,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
 }
@@ -69,6 +71,12 @@ pub fn answer(
         took.as_millis().to_string(),
     );
     if let Some(decision) = shaped.found.decision() {
+        if decision
+            .virtual_host
+            .is_some_and(|host| host.attempt_count_in_response)
+        {
+            put(&mut head.fields, ATTEMPT_COUNT, with.attempts.to_string());
+        }
         let facts = facts(with.connection, Some(cluster));
         decision.shape_response(&mut head, &shaped.original, &facts);
     }

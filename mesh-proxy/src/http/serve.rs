@@ -10,13 +10,14 @@ use mesh_http::{RequestHead, ResponseHead};
 use mesh_traffic::config::Config;
 
 use crate::http::attempt::{Attempts, Tried, Verdict};
+use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
-use crate::http::exchange::{self, Connected, OwnMetadata};
+use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, PeerMetadata};
 use crate::http::pick::{self, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
-use crate::http::shape::{Forwarding, Plan, Shaped};
+use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
 use crate::http::stage::{Stage, Wait};
 use crate::http::{admit, route, shape};
 use crate::upstream::balance::Balancers;
@@ -185,7 +186,12 @@ impl Exchange {
             worker.random
         ));
         let admitted = ready!(admit::admit(routed));
-        let shaped = ready!(shape::shape(&self.config, &self.connection, admitted));
+        let with = ShapeWith {
+            config: &self.config,
+            connection: &self.connection,
+            served: &self.served,
+        };
+        let shaped = ready!(shape::shape(&with, admitted));
         if let Plan::Answer(own) = &shaped.plan {
             let reply = respond::own_answer(&self.answering(worker), &shaped, own.clone());
             self.shaped = Some(shaped);
@@ -218,7 +224,7 @@ impl Exchange {
             &mut self.attempts,
             worker.random
         ));
-        let wait = exchange::connect(&picked);
+        let wait = connect::connect(&picked);
         self.picked = Some(picked);
         let connected = ready!(wait);
         self.connected(worker, connected)
@@ -228,8 +234,14 @@ impl Exchange {
         let (Some(shaped), Some(picked)) = (&self.shaped, &self.picked) else {
             return Outcome::Failed(FailureKind::RouteUnusable.into());
         };
-        self.outgoing =
-            exchange::exchange(&self.connection, shaped, picked, &connected, worker.own);
+        let sending = Sending {
+            connection: &self.connection,
+            shaped,
+            picked,
+            attempt: self.attempts.made(),
+            own: worker.own,
+        };
+        self.outgoing = exchange::exchange(&sending, &connected);
         self.connected = Some(connected);
         self.sent = Some(worker.now);
         Outcome::Next(Next::Wait(Wait::Answer))
@@ -293,6 +305,7 @@ impl Exchange {
             connection: &self.connection,
             manager: self.served.manager(),
             metadata_asked: self.peer_metadata.asked,
+            attempts: self.attempts.made(),
             own: worker.own,
         }
     }

@@ -12,7 +12,7 @@ use mesh_traffic::route::HostRewrite;
 use mesh_traffic::{Action, Facts, RetryPolicy};
 
 use crate::http::admit::Admitted;
-use crate::http::connection::Connection;
+use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::route::{Found, Planned};
 use crate::http::stage::Stage;
@@ -65,18 +65,26 @@ pub struct OwnAnswer {
     pub body: Bytes,
 }
 
+/// What shaping a request depends on.
+pub struct ShapeWith<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The connection that the request came on.
+    pub connection: &'a Connection,
+    /// The listener's chain that serves it.
+    pub served: &'a Served,
+}
+
 /// Shapes a request.
-pub fn shape(config: &Config, connection: &Connection, admitted: Admitted) -> Stage<Shaped> {
+pub fn shape(with: &ShapeWith<'_>, admitted: Admitted) -> Stage<Shaped> {
     let (headed, found, action) = admitted.into_parts();
     let original = headed.head.clone();
     let mut head = headed.head;
     let plan = match action {
-        Planned::Forward(name) => {
-            match forward(config, connection, &found, &mut head, &name, headed.upgrade) {
-                Ok(forwarding) => Plan::Forward(forwarding),
-                Err(failure) => return failure.into(),
-            }
-        }
+        Planned::Forward(name) => match with.forward(&found, &mut head, &name, headed.upgrade) {
+            Ok(forwarding) => Plan::Forward(forwarding),
+            Err(failure) => return failure.into(),
+        },
         Planned::Redirect(status, location) => Plan::Answer(OwnAnswer {
             status,
             location: Some(location),
@@ -96,30 +104,41 @@ pub fn shape(config: &Config, connection: &Connection, admitted: Admitted) -> St
     })
 }
 
-fn forward(
-    config: &Config,
-    connection: &Connection,
-    found: &Found,
-    head: &mut RequestHead,
-    name: &Str,
-    upgrade: Option<String>,
-) -> Result<Forwarding, Failure> {
-    let decision = found.decision().ok_or(FailureKind::RouteUnusable)?;
-    let Action::Forward(forward) = decision.action else {
-        return Err(FailureKind::RouteUnusable.into());
-    };
-    let cluster = config.cluster(name).ok_or_else(|| {
-        Failure::new(FailureKind::NoCluster).caused_by(format!("there is no cluster {name}"))
-    })?;
-    decision.shape_request(head, &facts(connection, Some(name)));
-    let policy = forward.policy;
-    Ok(Forwarding {
-        cluster: cluster.clone(),
-        retry: policy.retry.clone(),
-        timeout: request_timeout(head, policy.timeout, policy.max_grpc_timeout),
-        upgrade,
-        endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
-    })
+impl ShapeWith<'_> {
+    fn forward(
+        &self,
+        found: &Found,
+        head: &mut RequestHead,
+        name: &Str,
+        upgrade: Option<String>,
+    ) -> Result<Forwarding, Failure> {
+        let decision = found.decision().ok_or(FailureKind::RouteUnusable)?;
+        let Action::Forward(forward) = decision.action else {
+            return Err(FailureKind::RouteUnusable.into());
+        };
+        let cluster = self.config.cluster(name).ok_or_else(|| {
+            Failure::new(FailureKind::NoCluster).caused_by(format!("there is no cluster {name}"))
+        })?;
+        let policy = forward.policy;
+        if upgrade.is_some() && !policy.websocket.unwrap_or_else(|| self.listener_upgrades()) {
+            let why = "neither route nor listener allows websockets";
+            return Err(Failure::new(FailureKind::UpgradeUnsupported).caused_by(why));
+        }
+        decision.shape_request(head, &facts(self.connection, Some(name)));
+        Ok(Forwarding {
+            cluster: cluster.clone(),
+            retry: policy.retry.clone(),
+            timeout: request_timeout(head, policy.timeout, policy.max_grpc_timeout),
+            upgrade,
+            endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
+        })
+    }
+
+    fn listener_upgrades(&self) -> bool {
+        self.served
+            .manager()
+            .is_some_and(|manager| manager.websocket)
+    }
 }
 
 /// The route's timeout, or the client's own `grpc-timeout` where the route lets it count.

@@ -4,11 +4,10 @@
 //! failures after which nothing can have happened to the request.
 
 pub(crate) mod convert;
+mod counted;
 
 use std::cell::Cell;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +17,11 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_http::{RequestHead, ResponseHead, Version};
 use mesh_runtime::Tasks;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::convert::{Broken, InBody, LocalExecutor, OutBody, fields_from, fields_into, h2_error};
-use crate::http::body::{Body, BodySource, Part};
+use self::counted::Counted;
+use crate::http::body::Body;
 use crate::http::failure::{Failure, FailureKind, Side};
 use crate::http::upgrade::Raw;
 
@@ -278,115 +278,8 @@ fn answer_of(response: http::Response<hyper::body::Incoming>) -> Answer {
     }
 }
 
-/// Runs something once a body has been read to its end or dropped.
-pub struct WithEnd<F: FnOnce(bool)> {
-    body: Body,
-    end: Option<F>,
-}
-
-impl<F: FnOnce(bool) + 'static> WithEnd<F> {
-    /// Calls `end` with whether the body was read whole: at its end at the latest when dropped.
-    pub fn wrap(body: Body, end: F) -> Body {
-        if body.is_end() {
-            end(true);
-            return body;
-        }
-        Body::from_source(Box::new(Self {
-            body,
-            end: Some(end),
-        }))
-    }
-
-    fn finish(&mut self, whole: bool) {
-        if let Some(end) = self.end.take() {
-            end(whole);
-        }
-    }
-}
-
-impl<F: FnOnce(bool) + 'static> BodySource for WithEnd<F> {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, Failure>>> {
-        let part = std::task::ready!(self.body.poll_part(cx));
-        match &part {
-            Some(Err(_)) => self.finish(false),
-            Some(Ok(_)) if !self.body.is_end() => {}
-            Some(Ok(_)) | None => self.finish(true),
-        }
-        Poll::Ready(part)
-    }
-
-    fn remaining(&self) -> Option<u64> {
-        self.body.remaining()
-    }
-
-    fn is_end(&self) -> bool {
-        self.body.is_end()
-    }
-}
-
-impl<F: FnOnce(bool)> Drop for WithEnd<F> {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            end(false);
-        }
-    }
-}
-
-/// Counts what the peer has sent, to know whether it had begun to answer.
-struct Counted<I> {
-    io: I,
-    received: Arc<AtomicU64>,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, into);
-        let read = into.filled().len().saturating_sub(before);
-        self.received.fetch_add(read as u64, Ordering::Relaxed);
-        polled
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
 /// Waits until an HTTP/1 connection takes another request; `None` when it was closed instead.
 pub async fn ready_again(mut connection: Http1) -> Option<Http1> {
     let ready = std::future::poll_fn(|cx| connection.poll_ready(cx)).await;
     ready.then_some(connection)
 }
-
-/// A future that never is larger than a pointer, for what is kept per connection.
-pub type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

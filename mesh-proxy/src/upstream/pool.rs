@@ -17,10 +17,11 @@ use mesh_runtime::Tasks;
 use tokio::sync::Notify;
 
 use crate::http::body::Body;
-use crate::http::exchange::Connected;
+use crate::http::connect::Connected;
 use crate::http::failure::{Failure, FailureKind};
+use crate::http::with_end::WithEnd;
 use crate::upstream::dial::{self, Dialed};
-use crate::upstream::hyper_adapter::{After, Answer, Http1, Http2, WithEnd, ready_again};
+use crate::upstream::hyper_adapter::{After, Answer, Http1, Http2, ready_again};
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::{Carries, TlsConfigs};
 
@@ -110,7 +111,7 @@ impl Pools {
     /// Empty pools.
     #[must_use]
     pub fn new(identity: Option<LiveIdentity>, tasks: Tasks, clock: Arc<dyn Clock>) -> Self {
-        let tls = Rc::new(TlsConfigs::new(identity));
+        let tls = Rc::new(TlsConfigs::new(identity, clock.clone()));
         Self {
             pools: RefCell::default(),
             tls,

@@ -2,11 +2,14 @@
 //!
 //! Certificate and roots are looked up at each handshake, so a renewal needs no new configuration.
 
+mod outside;
+
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mesh_model::Str;
+use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{self, Expect};
 use mesh_traffic::tls::{Identity, Roots, Sans, UpstreamTls};
@@ -36,20 +39,29 @@ pub enum Carries {
 /// The configurations of one worker.
 pub struct TlsConfigs {
     identity: Option<LiveIdentity>,
-    made: RefCell<Vec<(Arc<UpstreamTls>, Made)>>,
+    clock: Arc<dyn Clock>,
+    made: RefCell<Vec<Made>>,
 }
 
-type Made = HashMap<Carries, Arc<ClientConfig>>;
+struct Made {
+    wanted: Arc<UpstreamTls>,
+    carries: Carries,
+    config: Arc<ClientConfig>,
+    at: Instant,
+}
 
 /// How many configurations are kept before all are made anew.
 const KEPT: usize = 1024;
+/// After how long files are read again: certificates in them are renewed by others.
+const FILES_FRESH: Duration = Duration::from_secs(60);
 
 impl TlsConfigs {
     /// With an identity; without one only plaintext is possible.
     #[must_use]
-    pub fn new(identity: Option<LiveIdentity>) -> Self {
+    pub fn new(identity: Option<LiveIdentity>, clock: Arc<dyn Clock>) -> Self {
         Self {
             identity,
+            clock,
             made: RefCell::default(),
         }
     }
@@ -63,43 +75,47 @@ impl TlsConfigs {
         wanted: &Arc<UpstreamTls>,
         carries: Carries,
     ) -> Result<Arc<ClientConfig>, Failure> {
+        let now = self.clock.now();
         let mut made = self.made.borrow_mut();
-        let known = made
-            .iter()
-            .find(|(tls, _)| Arc::ptr_eq(tls, wanted) || tls == wanted);
-        if let Some(config) = known.and_then(|(_, configs)| configs.get(&carries)) {
-            return Ok(config.clone());
+        let same = |made: &Made| {
+            made.carries == carries && (Arc::ptr_eq(&made.wanted, wanted) || made.wanted == *wanted)
+        };
+        let fresh = |made: &Made| {
+            is_of_mesh(wanted) || now.saturating_duration_since(made.at) < FILES_FRESH
+        };
+        if let Some(known) = made.iter().find(|made| same(made) && fresh(made)) {
+            return Ok(known.config.clone());
         }
         let config = Arc::new(self.make(wanted, carries)?);
+        made.retain(|made| !same(made));
         if made.len() >= KEPT {
             made.clear();
         }
-        match made.iter_mut().find(|(tls, _)| tls == wanted) {
-            Some((_, configs)) => {
-                configs.insert(carries, config.clone());
-            }
-            None => made.push((wanted.clone(), HashMap::from([(carries, config.clone())]))),
-        }
+        made.push(Made {
+            wanted: wanted.clone(),
+            carries,
+            config: config.clone(),
+            at: now,
+        });
         Ok(config)
     }
 
     fn make(&self, wanted: &UpstreamTls, carries: Carries) -> Result<ClientConfig, Failure> {
-        let fault = |text: &str| Failure::new(FailureKind::TlsFailed).caused_by(text);
-        let live = self
-            .identity
-            .as_ref()
-            .ok_or_else(|| fault("this proxy has no identity"))?;
-        match (&wanted.identity, &wanted.roots) {
-            (Some(Identity::Workload), Roots::Mesh) => {
-                let expect = expect(&wanted.servers, live);
-                tls::client_config(live, expect, mesh_alpn(carries))
-                    .map_err(|error| Failure::new(FailureKind::TlsFailed).caused_by(error))
-            }
-            _ => Err(fault(
-                "only mutual TLS with the mesh's own certificates is supported towards upstreams",
-            )),
+        let failed = || Failure::new(FailureKind::TlsFailed);
+        if !is_of_mesh(wanted) {
+            return outside::make(wanted, carries).map_err(|error| failed().caused_by(error));
         }
+        let live = self.identity.as_ref();
+        let live = live.ok_or_else(|| failed().caused_by("this proxy has no identity"))?;
+        let expect = expect(&wanted.servers, live);
+        tls::client_config(live, expect, mesh_alpn(carries))
+            .map_err(|error| failed().caused_by(error))
     }
+}
+
+/// Whether both sides are workloads of the mesh, each with its own identity.
+fn is_of_mesh(wanted: &UpstreamTls) -> bool {
+    wanted.identity == Some(Identity::Workload) && wanted.roots == Roots::Mesh
 }
 
 fn mesh_alpn(carries: Carries) -> &'static [&'static [u8]] {

@@ -2,6 +2,7 @@
 
 mod drain;
 mod failures;
+mod load;
 mod raw;
 mod secure;
 mod stream;

@@ -11,8 +11,9 @@ use mesh_runtime::SystemClock;
 use mesh_traffic::{Cluster, Config};
 
 use super::{Event, Exchange, Limit, Next, Worker};
+use crate::http::connect::Connected;
 use crate::http::connection::{Connection, Peer};
-use crate::http::exchange::{Connected, OwnMetadata};
+use crate::http::exchange::OwnMetadata;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
 use crate::http::respond::{Reply, ReplyBody};

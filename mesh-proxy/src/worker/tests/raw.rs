@@ -64,7 +64,7 @@ async fn serve(mut stream: TcpStream, act: Act) {
 }
 
 /// Reads one request without a body; false at the end of the connection.
-async fn read_head(stream: &mut TcpStream) -> bool {
+pub(super) async fn read_head(stream: &mut TcpStream) -> bool {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
