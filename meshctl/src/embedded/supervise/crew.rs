@@ -83,7 +83,11 @@ impl Roster {
                 wanted: receiver,
                 after: prerequisites(&board, slot),
             };
-            tasks.spawn("process", runner.run());
+            let stopping = tasks.stopping().clone();
+            tasks.spawn("process", async move {
+                // Asked only after all processes have ended; whatever lives is killed on the way.
+                stopping.run_until_cancelled(runner.run()).await;
+            });
         }
         Crew {
             board,

@@ -43,7 +43,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Follows the start to its end, and tells of what dies after it.
+    /// Follows the start to its end, and tells of whatever dies, then and after it.
     ///
     /// # Errors
     /// When a component of the mesh cannot be started. Otherwise it never ends.
@@ -53,16 +53,20 @@ impl<'a> Progress<'a> {
         plan: &Plan,
         dir: &StateDir,
     ) -> Result<(), CommandError> {
-        let started = tokio::time::timeout(PATIENCE, self.lines(board, plan, dir)).await;
-        match started {
-            Ok(outcome) => outcome?,
-            Err(_) => self.overdue(board),
+        let start = async {
+            match tokio::time::timeout(PATIENCE, self.lines(board, plan, dir)).await {
+                Ok(outcome) => outcome?,
+                Err(_) => self.overdue(board),
+            }
+            self.known_everywhere(board, plan).await;
+            let took = SystemClock.now().duration_since(self.began);
+            (self.announce)(&board.status(plan), took);
+            std::future::pending().await
+        };
+        tokio::select! {
+            failed = start => failed,
+            () = self.deaths(board) => Ok(()),
         }
-        self.known_everywhere(board, plan).await;
-        let took = SystemClock.now().duration_since(self.began);
-        (self.announce)(&board.status(plan), took);
-        self.deaths(board).await;
-        Ok(())
     }
 
     /// Waits until every proxy has been told of the endpoints that are ready: only then does the
