@@ -86,12 +86,16 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         .context("cargo metadata has no packages")?;
     let members: Vec<&str> = strings(&metadata, "workspace_members");
     // What is only in the lock file, behind a feature that nobody asks for, is not part of mesh.
-    let built = built(&metadata);
+    let built = built(root)?;
+    let is_built = |package: &&Value| {
+        built.contains(&format!(
+            "{} {}",
+            text(package, "name"),
+            text(package, "version")
+        ))
+    };
     let mut findings = Vec::new();
-    for package in packages
-        .iter()
-        .filter(|package| built.contains(text(package, "id")))
-    {
+    for package in packages.iter().filter(is_built) {
         let name = text(package, "name");
         findings.extend(check_bans(name));
         if members.contains(&text(package, "id")) {
@@ -152,25 +156,31 @@ fn check_licence(name: &str, package: &Value) -> Option<String> {
     ))
 }
 
-/// The packages that the members reach with the features they ask for.
-fn built(metadata: &Value) -> BTreeSet<&str> {
-    let nodes = metadata
-        .get("resolve")
-        .and_then(|resolve| resolve.get("nodes"))
-        .and_then(Value::as_array);
-    let edges: BTreeMap<&str, Vec<&str>> = nodes
-        .into_iter()
-        .flatten()
-        .map(|node| (text(node, "id"), strings(node, "dependencies")))
-        .collect();
-    let mut reached = BTreeSet::new();
-    let mut open = strings(metadata, "workspace_members");
-    while let Some(id) = open.pop() {
-        if reached.insert(id) {
-            open.extend(edges.get(id).into_iter().flatten());
-        }
-    }
-    reached
+/// `name version` of every package that is really built, for any target.
+fn built(root: &Path) -> Result<BTreeSet<String>> {
+    let args = [
+        "tree",
+        "--workspace",
+        "--locked",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--format",
+        "{p}",
+    ];
+    let lines = cargo(root, &args)?;
+    let package = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some(format!(
+            "{} {}",
+            words.next()?,
+            words.next()?.trim_start_matches('v')
+        ))
+    };
+    Ok(String::from_utf8_lossy(&lines)
+        .lines()
+        .filter_map(package)
+        .collect())
 }
 
 fn dependencies(package: &Value) -> BTreeMap<&str, &str> {
@@ -182,24 +192,26 @@ fn dependencies(package: &Value) -> BTreeMap<&str, &str> {
 }
 
 fn metadata(root: &Path) -> Result<Value> {
+    let args = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ];
+    Ok(serde_json::from_slice(&cargo(root, &args)?)?)
+}
+
+fn cargo(root: &Path, args: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
+        .args(args)
         .current_dir(root)
         .output()
-        .context("cargo metadata")?;
-    ensure!(
-        output.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(serde_json::from_slice(&output.stdout)?)
+        .context("cargo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo {}: {said}", args.join(" "));
+    Ok(output.stdout)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
