@@ -187,7 +187,10 @@ fn document(rows: &[Row]) -> serde_json::Value {
 /// `target/bench/results.json` beside the binaries that were measured.
 fn results() -> anyhow::Result<PathBuf> {
     let product = binary("meshctl");
-    let target = product.ancestors().nth(2).unwrap_or_else(|| Path::new("target"));
+    let target = product
+        .ancestors()
+        .nth(2)
+        .unwrap_or_else(|| Path::new("target"));
     let folder = target.join("bench");
     std::fs::create_dir_all(&folder)?;
     Ok(folder.join("results.json"))
