@@ -82,8 +82,20 @@ impl Mesh {
 pub(crate) struct ConfigStatus {
     /// Every object of the configuration.
     pub(crate) objects: Vec<ObjectStatus>,
+    /// Every file that cannot be read.
+    pub(crate) broken: Vec<BrokenStatus>,
     /// Every proxy that is connected.
     pub(crate) proxies: Vec<ProxyStatus>,
+}
+
+/// A file that cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct BrokenStatus {
+    /// Which file.
+    pub(crate) origin: String,
+    /// Why.
+    pub(crate) message: String,
 }
 
 /// One object.
@@ -139,6 +151,16 @@ impl ConfigStatus {
 }
 
 impl ObjectStatus {
+    /// Which object it is.
+    pub(crate) fn key(&self) -> ResourceKey {
+        ResourceKey {
+            group: self.group.as_str().into(),
+            kind: self.kind.as_str().into(),
+            namespace: self.namespace.as_str().into(),
+            name: self.name.as_str().into(),
+        }
+    }
+
     /// Whether it is in force as it was written last.
     pub(crate) fn is_in_force(&self) -> bool {
         self.state == "InForce"

@@ -139,6 +139,19 @@ async fn an_object_put_in_by_hand_is_set_aside_while_its_neighbours_work() {
         }
     })
     .await;
+    let status = mesh.meshctl_ok(&["status"]);
+    for word in [
+        "virtualservice default/ratings",
+        "spec.http[0].timeout",
+        "broken.yaml",
+    ] {
+        assert!(status.contains(word), "{word:?} is not in: {status}");
+    }
+    let log = mesh.meshctl_ok(&["logs", "pilot"]);
+    assert!(
+        log.contains("spec.http[0].timeout") && log.contains("broken.yaml"),
+        "{log}"
+    );
     reviews_show(&mesh, Stars::Black).await;
 
     // A good object that is spoilt by hand keeps its last good version.

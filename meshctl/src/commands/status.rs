@@ -5,6 +5,7 @@ use crate::embedded::control::{Answer, Verb, ask};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::{State, Status};
 use crate::error::CommandError;
+use crate::target::ConfigStatus;
 use crate::ui::table::Table;
 use crate::ui::{Tone, Ui};
 
@@ -22,9 +23,39 @@ pub(crate) async fn run(global: &Global, ui: &Ui) -> Result<(), CommandError> {
     };
     match global.output {
         Output::Json => ui.json(&status.contract()),
-        Output::Table | Output::Yaml => ui.data(&text(&status, global.namespace.as_deref(), ui)),
+        Output::Table | Output::Yaml => {
+            let mut text = text(&status, global.namespace.as_deref(), ui);
+            let configuration = match status.pilot() {
+                Some(pilot) => ConfigStatus::ask(pilot).await,
+                None => None,
+            };
+            if let Some(wrong) = configuration.and_then(|page| wrong(&page, ui)) {
+                text = format!("{text}\n\n{wrong}");
+            }
+            ui.data(&text);
+        }
     }
     Ok(())
+}
+
+/// What of the configuration is not in force as it was written, and why; nothing when all is.
+fn wrong(page: &ConfigStatus, ui: &Ui) -> Option<String> {
+    let mut table = Table::new(&["configuration", "state", "message"]);
+    for one in page.objects.iter().filter(|one| !one.is_in_force()) {
+        let state = ui.paint(Tone::Bad, &one.state);
+        table.row([one.key().to_string(), state, one.why(&one.key())]);
+    }
+    for one in &page.broken {
+        let state = ui.paint(Tone::Bad, "Unreadable");
+        table.row([one.origin.clone(), state, one.message.clone()]);
+    }
+    for one in &page.proxies {
+        if let Some(error) = &one.error {
+            let state = ui.paint(Tone::Bad, "Refused");
+            table.row([format!("proxy {}", one.proxy), state, error.clone()]);
+        }
+    }
+    (!table.is_empty()).then(|| table.render())
 }
 
 /// The status for people.

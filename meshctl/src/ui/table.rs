@@ -24,6 +24,11 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The text of the table without a last line's end.
     pub(crate) fn render(&self) -> String {
         let lines = std::iter::once(&self.headers).chain(&self.rows);
