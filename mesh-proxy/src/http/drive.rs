@@ -76,7 +76,7 @@ pub async fn drive(
             Next::Wait(Wait::Answer) => match lease.take() {
                 None => Event::Answered(Err(FailureKind::RouteUnusable.into())),
                 Some(lease) => {
-                    let head = exchange.outgoing().clone();
+                    let head = exchange.take_outgoing();
                     let limits = timer.limits(exchange, &replay);
                     match within(limits, lease.send(&head, replay.reader())).await {
                         Ok(Ok(mut answered)) => {

@@ -36,6 +36,8 @@ pub enum ReplyBody {
 pub struct Answering<'a> {
     /// The connection that the request came on.
     pub connection: &'a Connection,
+    /// The request as it came.
+    pub request: &'a RequestHead,
     /// How HTTP is served on it.
     pub manager: Option<&'a HttpManager>,
     /// Whether the peer's proxy exchanges metadata with us.
@@ -78,7 +80,7 @@ pub fn answer(
             put(&mut head.fields, ATTEMPT_COUNT, with.attempts.to_string());
         }
         let facts = facts(with.connection, Some(cluster));
-        decision.shape_response(&mut head, &shaped.original, &facts);
+        decision.shape_response(&mut head, with.request, &facts);
     }
     finish(with, &mut head);
     Reply {
@@ -90,13 +92,13 @@ pub fn answer(
 /// An answer that the route itself gives.
 #[must_use]
 pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Reply {
-    let mut head = local_head(shaped.original.version, own.status);
+    let mut head = local_head(with.request.version, own.status);
     if let Some(location) = &own.location {
         put(&mut head.fields, "location", location);
     }
     describe_body(&mut head.fields, &own.body);
     if let Some(decision) = shaped.found.decision() {
-        decision.shape_response(&mut head, &shaped.original, &facts(with.connection, None));
+        decision.shape_response(&mut head, with.request, &facts(with.connection, None));
     }
     finish(with, &mut head);
     Reply {
@@ -107,10 +109,11 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
 
 /// The answer to a request that failed.
 #[must_use]
-pub fn failed(with: &Answering<'_>, request: &RequestHead, failure: &Failure) -> Reply {
+pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
+    let request = with.request;
     let status = crate::record::response_flags::answer(failure.kind).status;
     let text = explain(failure);
-    if is_refusal(with, request, failure) {
+    if is_refusal(with, failure) {
         return Reply {
             head: local_head(request.version, status),
             body: ReplyBody::Refused,
@@ -134,10 +137,10 @@ pub fn failed(with: &Answering<'_>, request: &RequestHead, failure: &Failure) ->
 
 /// Whether the failure is told to the peer's proxy as REFUSED_STREAM: its request has not reached
 /// the application, so it may be sent to another endpoint whatever it asks for.
-fn is_refusal(with: &Answering<'_>, request: &RequestHead, failure: &Failure) -> bool {
+fn is_refusal(with: &Answering<'_>, failure: &Failure) -> bool {
     with.connection.direction() == Direction::Inbound
         && with.connection.peer.is_some()
-        && request.version == Version::Http2
+        && with.request.version == Version::Http2
         && failure.retry == Retry::Safe
         && failure.kind.never_reached_upstream()
 }

@@ -161,7 +161,7 @@ impl Exchange {
         match outcome {
             Outcome::Next(next) => next,
             Outcome::Failed(failure) => {
-                let reply = respond::failed(&self.answering(worker), &self.request, &failure);
+                let reply = respond::failed(&self.answering(worker), &failure);
                 self.failure = Some(failure);
                 Next::Respond(reply)
             }
@@ -303,6 +303,7 @@ impl Exchange {
     fn answering<'a>(&'a self, worker: &Worker<'a>) -> Answering<'a> {
         Answering {
             connection: &self.connection,
+            request: &self.request,
             manager: self.served.manager(),
             metadata_asked: self.peer_metadata.asked,
             attempts: self.attempts.made(),
@@ -332,10 +333,9 @@ impl Exchange {
             .map_or("", |forwarding| &*forwarding.cluster.name)
     }
 
-    /// The head of the present attempt.
-    #[must_use]
-    pub fn outgoing(&self) -> &RequestHead {
-        &self.outgoing
+    /// Takes the head of the present attempt, which is made anew for each.
+    pub fn take_outgoing(&mut self) -> RequestHead {
+        std::mem::take(&mut self.outgoing)
     }
 
     /// How long the request may take with all its attempts, from the end of its body.

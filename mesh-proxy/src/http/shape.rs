@@ -22,8 +22,6 @@ use crate::http::stage::Stage;
 pub struct Shaped {
     /// The request as it goes out.
     pub head: RequestHead,
-    /// The request as it came, for the answer's header operations and the log.
-    pub original: RequestHead,
     /// Where the route stands.
     pub found: Found,
     /// What is to be done.
@@ -78,7 +76,6 @@ pub struct ShapeWith<'a> {
 /// Shapes a request.
 pub fn shape(with: &ShapeWith<'_>, admitted: Admitted) -> Stage<Shaped> {
     let (headed, found, action) = admitted.into_parts();
-    let original = headed.head.clone();
     let mut head = headed.head;
     let plan = match action {
         Planned::Forward(name) => match with.forward(&found, &mut head, &name, headed.upgrade) {
@@ -96,12 +93,7 @@ pub fn shape(with: &ShapeWith<'_>, admitted: Admitted) -> Stage<Shaped> {
             body,
         }),
     };
-    Stage::Ready(Shaped {
-        head,
-        original,
-        found,
-        plan,
-    })
+    Stage::Ready(Shaped { head, found, plan })
 }
 
 impl ShapeWith<'_> {

@@ -91,7 +91,7 @@ impl Bench {
     #[track_caller]
     fn sends(&mut self, connected: Connected) -> RequestHead {
         match self.on(Event::Connected(Ok(connected))) {
-            Next::Wait(Wait::Answer) => self.exchange.outgoing().clone(),
+            Next::Wait(Wait::Answer) => self.exchange.take_outgoing(),
             other => panic!("nothing is sent: {other:?}"),
         }
     }
