@@ -100,6 +100,8 @@ pub(crate) struct Mk {
     pub(crate) plaintext: bool,
     pub(crate) routes: Option<route::RouteConfiguration>,
     pub(crate) rds: &'static str,
+    /// How long heads may take; zero says nothing.
+    pub(crate) head_millis: i32,
 }
 
 impl Default for Mk {
@@ -113,6 +115,7 @@ impl Default for Mk {
             plaintext: true,
             routes: None,
             rds: "",
+            head_millis: 0,
         }
     }
 }
@@ -142,6 +145,10 @@ impl Mk {
             http_filters: vec![router],
             server_name: "istio-envoy".into(),
             use_remote_address: Some(wkt::BoolValue { value: self.edge }),
+            request_headers_timeout: Some(wkt::Duration {
+                seconds: 0,
+                nanos: self.head_millis * 1_000_000,
+            }),
             normalize_path: Some(wkt::BoolValue { value: true }),
             upgrade_configs: vec![upgrade],
             forward_client_cert_details: if self.inbound { 2 } else { 0 },

@@ -163,3 +163,29 @@ async fn an_absolute_target_names_the_host() {
     let answer = exchange(address, bytes).await;
     assert!(answer.ends_with("reviews:9080"), "{answer}");
 }
+
+#[tokio::test]
+async fn half_a_head_is_not_waited_for_and_an_idle_connection_is() {
+    let (upstream, _origin) = origin(&[Act::Answer]).await;
+    let address = free_address();
+    let listener = Mk {
+        routes: Some(table("t", vec![to_cluster("app")])),
+        head_millis: 100,
+        ..Mk::default()
+    };
+    let config = mk_config(
+        vec![listener.listener(address)],
+        Vec::new(),
+        vec![mk_cluster("app", &[upstream])],
+    );
+    let _proxy = Proxy::start(config, None);
+    let uri = format!("http://{address}/");
+    let mut idle = Client::plain(address, Http::One).await.unwrap();
+    assert_eq!(idle.get(&uri, &[]).await.unwrap().status(), 200);
+    // Reads to the end of the connection, which comes without an answer.
+    assert_eq!(
+        exchange(address, b"GET / HTTP/1.1\r\nhost: a\r\n").await,
+        ""
+    );
+    assert_eq!(idle.get(&uri, &[]).await.unwrap().status(), 200);
+}
