@@ -26,6 +26,8 @@ use crate::snapshot::view::MeshConstants;
 
 /// How long streams may take to end after the process was asked to.
 const GRACE: Duration = Duration::from_secs(3);
+/// Streams on one connection of a proxy, which needs one.
+const STREAMS: u32 = 8;
 /// Largest message of a proxy in bytes: requests name resources and quote errors.
 const REQUEST_BYTES: usize = 4 << 20;
 
@@ -169,6 +171,7 @@ impl Discovery {
         let stopping = self.tasks.stopping().clone();
         let service = self.hub.service().max_decoding_message_size(REQUEST_BYTES);
         Server::builder()
+            .max_concurrent_streams(STREAMS)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_service(service)

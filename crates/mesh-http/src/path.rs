@@ -47,8 +47,15 @@ fn decode_unreserved(path: &str) -> Result<String, BadPath> {
         match byte {
             Some(0) => return Err(BadPath::Zero),
             Some(byte) if is_unreserved(byte) => out.push(char::from(byte)),
-            Some(_) | None => {
+            Some(_) => {
                 out.push('%');
+                rest = after;
+                continue;
+            }
+            // A lone percent sign becomes an escape of itself: left as it is, it could form a new
+            // escape with what is decoded after it, and the next hop would decode a second time.
+            None => {
+                out.push_str("%25");
                 rest = after;
                 continue;
             }

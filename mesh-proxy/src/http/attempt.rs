@@ -13,8 +13,8 @@ use crate::http::failure::{Failure, FailureKind, Retry};
 
 /// How often a request is moved off connections that turn out to be closed.
 const STALE_TRIES: u32 = 3;
-/// A connection that was silent this long may have met its peer's idle timer; one that was just
-/// in use broke for another reason, and then a request that is not idempotent must not be repeated.
+/// A connection that was silent this long may meet its peer's idle timer. A request that may not
+/// be sent twice (RFC 9110 9.2.2) does not take one, because nothing could be done if it did.
 const IDLE_RACE: Duration = Duration::from_secs(1);
 
 /// The attempts of one request.
@@ -24,6 +24,7 @@ pub struct Attempts {
     stale: u32,
     tried: SmallVec<[usize; 4]>,
     stay: bool,
+    may_have_run: bool,
 }
 
 /// What follows a failed attempt.
@@ -52,10 +53,22 @@ impl Attempts {
         self.made
     }
 
-    /// Whether the next attempt must not use a connection from the pool.
+    /// How long a pooled connection may have been idle for the next attempt to use it; `None`
+    /// asks for a connection of its own.
     #[must_use]
-    pub fn needs_fresh_connection(&self) -> bool {
-        self.stale > 0
+    pub fn reuse_within(&self, method: &str) -> Option<Duration> {
+        let longest = if is_idempotent(method) {
+            Duration::MAX
+        } else {
+            IDLE_RACE
+        };
+        (self.stale == 0).then_some(longest)
+    }
+
+    /// Whether an attempt may have reached the application, whatever the later ones did.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        self.may_have_run
     }
 
     /// Notes an endpoint that is being tried.
@@ -81,6 +94,7 @@ impl Attempts {
         tried: &Tried<'_>,
         random: &mut fastrand::Rng,
     ) -> Verdict {
+        self.may_have_run |= failure.retry != Retry::Safe;
         if !tried.can_repeat {
             return Verdict::Over(failure);
         }
@@ -103,12 +117,13 @@ impl Attempts {
 
     /// The pause before another attempt after an answer; `None` keeps the answer.
     pub fn judge_answer(
-        &self,
+        &mut self,
         policy: &RetryPolicy,
         answer: PolicyKind,
         can_repeat: bool,
         random: &mut fastrand::Rng,
     ) -> Option<Duration> {
+        self.may_have_run = true;
         if !can_repeat {
             return None;
         }
@@ -117,12 +132,12 @@ impl Attempts {
 }
 
 fn is_stale(failure: &Failure, tried: &Tried<'_>) -> bool {
-    let Some(connected) = tried.connected.filter(|connected| connected.reused) else {
+    if !tried.connected.is_some_and(|connected| connected.reused) {
         return false;
-    };
+    }
     match failure.retry {
         Retry::Safe => failure.kind == FailureKind::UpstreamClosed,
-        Retry::IfReused => is_idempotent(tried.method) || connected.idle >= IDLE_RACE,
+        Retry::IfReused => is_idempotent(tried.method),
         Retry::Never => false,
     }
 }

@@ -61,9 +61,9 @@ pub async fn drive(
             Next::Respond(reply) => break reply,
             Next::Wait(Wait::Connect(target)) => {
                 answer = None;
-                let fresh = exchange.attempts.needs_fresh_connection();
+                let reuse = exchange.attempts.reuse_within(&exchange.request.method);
                 let limits = timer.limits(exchange, &replay);
-                match within(limits, worker.pools.lease(&target, fresh)).await {
+                match within(limits, worker.pools.lease(&target, reuse)).await {
                     Ok(Ok(leased)) => {
                         let connected = leased.connected().clone();
                         lease = Some(leased);

@@ -109,7 +109,13 @@ impl BodySource for Reader {
         let polled = shared.source.poll_part(cx);
         match &polled {
             Poll::Ready(Some(Ok(part))) => shared.keep(part, &mut self.next),
-            Poll::Ready(None | Some(Err(_))) => shared.end(),
+            Poll::Ready(None) => shared.end(),
+            // What was kept is not the whole body, so it must not be sent as if it were.
+            Poll::Ready(Some(Err(_))) => {
+                shared.overflowed = true;
+                shared.kept = Vec::new();
+                shared.end();
+            }
             Poll::Pending => {}
         }
         polled

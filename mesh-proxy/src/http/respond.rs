@@ -44,6 +44,8 @@ pub struct Answering<'a> {
     pub metadata_asked: bool,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Whether one of them may have reached the application.
+    pub may_have_run: bool,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
 }
@@ -143,6 +145,7 @@ fn is_refusal(with: &Answering<'_>, failure: &Failure) -> bool {
         && with.request.version == Version::Http2
         && failure.retry == Retry::Safe
         && failure.kind.never_reached_upstream()
+        && !with.may_have_run
 }
 
 fn local_head(version: Version, status: u16) -> ResponseHead {

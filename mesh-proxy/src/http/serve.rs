@@ -307,6 +307,7 @@ impl Exchange {
             manager: self.served.manager(),
             metadata_asked: self.peer_metadata.asked,
             attempts: self.attempts.made(),
+            may_have_run: self.attempts.may_have_run(),
             own: worker.own,
         }
     }

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::convert::{Broken, InBody, LocalExecutor, OutBody, fields_from, fields_into, h2_error};
 use self::counted::Counted;
-use crate::http::body::Body;
+use crate::http::body::{Body, BodySource};
 use crate::http::failure::{Failure, FailureKind, Side};
 use crate::http::upgrade::Raw;
 
@@ -247,16 +247,24 @@ fn request_of(
             .path_and_query(head.path.as_str())
             .build(),
     };
+    // hyper takes a GET whose body has no known length for one without a body.
+    let unmeasured = !body.is_end() && body.remaining().is_none();
     let mut request = http::Request::builder()
         .method(head.method.as_str())
         .uri(uri.map_err(bad)?)
         .body(OutBody(body))
         .map_err(bad)?;
+    let headers = request.headers_mut();
     if version != Version::Http2 {
         let host = http::HeaderValue::from_str(&head.authority).map_err(|e| bad(e.into()))?;
-        request.headers_mut().insert(http::header::HOST, host);
+        headers.insert(http::header::HOST, host);
     }
-    fields_into(&head.fields, request.headers_mut());
+    fields_into(&head.fields, headers);
+    let measured = headers.contains_key(http::header::CONTENT_LENGTH);
+    if version != Version::Http2 && unmeasured && !measured {
+        let chunked = http::HeaderValue::from_static("chunked");
+        headers.insert(http::header::TRANSFER_ENCODING, chunked);
+    }
     Ok(request)
 }
 

@@ -23,7 +23,7 @@ use crate::http::with_end::WithEnd;
 use crate::upstream::dial::{self, Dialed};
 use crate::upstream::hyper_adapter::{After, Answer, Http1, Http2, ready_again};
 use crate::upstream::target::{Speak, Target};
-use crate::upstream::tls::{Carries, TlsConfigs};
+use crate::upstream::tls::{Carries, TlsConfigs, is_of_mesh};
 
 /// Idle HTTP/1 connections kept per target.
 const IDLE_HTTP1: usize = 256;
@@ -130,13 +130,15 @@ impl Pools {
     ///
     /// # Errors
     /// A [`Failure`] after which nothing has been sent. Dropping the future is harmless.
-    pub async fn lease(&self, target: &Target, fresh: bool) -> Result<Lease, Failure> {
+    pub async fn lease(&self, target: &Target, reuse: Option<Duration>) -> Result<Lease, Failure> {
         let pool = self.pool(target);
         if let Some(lease) = self.take_shared(&pool) {
             self.grow(&pool, target);
             return Ok(lease);
         }
-        if !fresh && let Some(lease) = self.take_idle(&pool, target) {
+        if let Some(within) = reuse
+            && let Some(lease) = self.take_idle(&pool, target, within)
+        {
             return Ok(lease);
         }
         if target.speak == Speak::Http1 || pool.speaks_http1.get() {
@@ -146,7 +148,7 @@ impl Pools {
         dialing.wait().await?;
         match self
             .take_shared(&pool)
-            .or_else(|| self.take_idle(&pool, target))
+            .or_else(|| self.take_idle(&pool, target, Duration::MAX))
         {
             Some(lease) => Ok(lease),
             // ALPN chose HTTP/1 and somebody else was quicker.
@@ -185,12 +187,17 @@ impl Pools {
         Some(self.lease_of(pool, Kind::Shared(stream), connected))
     }
 
-    fn take_idle(&self, pool: &Rc<Pool>, target: &Target) -> Option<Lease> {
+    fn take_idle(&self, pool: &Rc<Pool>, target: &Target, within: Duration) -> Option<Lease> {
         let now = self.clock.now();
         let bound = target.idle_timeout.unwrap_or(IDLE_TIME);
         loop {
             let idle = pool.idle.borrow_mut().pop()?;
             let since = now.saturating_duration_since(idle.since);
+            if since > within {
+                // The one used last comes first, so all the others have been idle for longer.
+                pool.idle.borrow_mut().push(idle);
+                return None;
+            }
             if idle.connection.is_closed() || since > bound {
                 continue;
             }
@@ -321,13 +328,12 @@ impl Dialing {
 
 impl About {
     fn of(dialed: &Dialed, target: &Target) -> Rc<Self> {
-        let identified = target
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.identity.is_some());
+        // A name in a certificate means something only if the mesh's own root vouched for it.
+        let of_mesh = target.tls.as_deref().is_some_and(is_of_mesh);
+        let peer = dialed.peer.clone().filter(|_| of_mesh);
         Rc::new(Self {
-            mutual_tls: identified && dialed.peer.is_some(),
-            peer: dialed.peer.clone(),
+            mutual_tls: peer.is_some(),
+            peer,
             local: dialed.local,
         })
     }

@@ -114,7 +114,7 @@ impl TlsConfigs {
 }
 
 /// Whether both sides are workloads of the mesh, each with its own identity.
-fn is_of_mesh(wanted: &UpstreamTls) -> bool {
+pub(super) fn is_of_mesh(wanted: &UpstreamTls) -> bool {
     wanted.identity == Some(Identity::Workload) && wanted.roots == Roots::Mesh
 }
 

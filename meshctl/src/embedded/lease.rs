@@ -77,7 +77,12 @@ impl Ports {
         };
         free.ok_or_else(|| {
             CommandError::problem(format!(
-                "--ingress-port {port}: the port is in use on 127.0.0.1"
+                "--ingress-port {port}: the port cannot be had on 127.0.0.1: it is in use{}",
+                if port < 1024 {
+                    ", or it is kept for root"
+                } else {
+                    ""
+                }
             ))
             .hint("free it, name another one, or leave the flag out to let meshctl choose")
         })

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -103,6 +103,15 @@ impl StateDir {
     pub(crate) fn hold(self) -> Result<Held, CommandError> {
         self.refuse_foreign()?;
         make_folder(&self.root)?;
+        let owner =
+            fs::symlink_metadata(&self.root).map_err(|error| at_path(&self.root, &error))?;
+        if owner.uid() != rustix::process::geteuid().as_raw() {
+            let error = format!(
+                "{}: the folder belongs to another user",
+                self.root.display()
+            );
+            return Err(CommandError::problem(error).hint("name another folder with --state DIR"));
+        }
         let path = self.path("lock");
         let lock = OpenOptions::new()
             .read(true)

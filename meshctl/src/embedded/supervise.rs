@@ -38,6 +38,8 @@ use spawn::Spawner;
 
 /// How long the supervisor's own tasks may take to end.
 const OWN_GRACE: Duration = Duration::from_secs(1);
+/// Hexadecimal digits of the number that marks the processes of one run.
+const RUN_DIGITS: usize = 32;
 
 /// What a mesh holds of the machine while it runs.
 pub(crate) struct Holdings {
@@ -61,7 +63,7 @@ pub(crate) async fn run(
     let dir = holdings.held.dir.clone();
     let spawner = Spawner {
         dir: dir.clone(),
-        run: format!("{:032x}", fastrand::u128(..)),
+        run: format!("{:0RUN_DIGITS$x}", fastrand::u128(..)),
     };
     let plan = roster.plan().clone();
     let mut signals = Signals::install()?;
@@ -112,9 +114,12 @@ pub(crate) async fn run(
 
 /// What a run before this one may have left behind, however it ended.
 fn clear(dir: &StateDir) -> Result<(), CommandError> {
-    let before = dir
-        .summary()?
-        .and_then(|summary| Some(summary.get("run")?.as_str()?.to_owned()));
+    // A folder that was copied tells of a mesh that may be running elsewhere: not ours to end.
+    let before = dir.summary()?.and_then(|summary| {
+        let own = summary.get("root")?.as_str()? == dir.root().to_string_lossy();
+        let run = summary.get("run")?.as_str()?.to_owned();
+        (own && run.len() == RUN_DIGITS).then_some(run)
+    });
     if let Some(run) = before {
         guard::sweep(&run);
     }

@@ -35,12 +35,32 @@ fn what_is_no_encoding_of_an_unreserved_byte_stays() {
         "/.../x",
         "/..;/x",
         "/;a=b",
-        "/A%",
-        "/%+1",
     ] {
         check(path, path, path);
     }
     check("/%c0%2e%c0%2e/admin", "/%c0.%c0./admin", "/%c0.%c0./admin");
+}
+
+#[test]
+fn a_percent_sign_of_its_own_never_becomes_half_of_an_escape() {
+    check("/A%", "/A%25", "/A%25");
+    check("/%+1", "/%25+1", "/%25+1");
+    check(
+        "/static/%%32%65%%32%65/admin",
+        "/static/%252e%252e/admin",
+        "/static/%252e%252e/admin",
+    );
+    check("/%2%65", "/%252e", "/%252e");
+    check("/%0%30", "/%2500", "/%2500");
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_path_in_normal_form_stays_as_it_is(path in "/[%2eE5c/.\\\\a]{0,24}", merge: bool) {
+        if let Ok(Some(once)) = normalize(&path, merge) {
+            proptest::prop_assert_eq!(normalize(&once, merge), Ok(None), "{}", path);
+        }
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Machine {
             subscription.start(kind, request);
         }
         let asked_for_all = subscription.subscribe(request);
-        if subscription.names.len() > MAX_NAMES {
+        if subscription.size() > MAX_NAMES {
             return Err(Refused::TooManyNames {
                 type_url: kind.type_url(),
             });

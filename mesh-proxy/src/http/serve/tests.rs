@@ -247,7 +247,7 @@ fn a_connection_that_was_closed_while_idle_costs_no_request() {
     bench.connects_to(Event::Answered(Err(Failure::if_reused(
         FailureKind::UpstreamClosed,
     ))));
-    assert!(bench.exchange.attempts.needs_fresh_connection());
+    assert_eq!(bench.exchange.attempts.reuse_within("GET"), None);
     assert_eq!(bench.exchange.attempts.made(), 1);
     bench.sends(fresh());
     // The same on a connection of its own is the application's fault.
@@ -258,7 +258,7 @@ fn a_connection_that_was_closed_while_idle_costs_no_request() {
 }
 
 #[test]
-fn a_post_is_repeated_only_when_its_connection_had_long_been_idle() {
+fn a_post_that_may_have_run_is_not_repeated_and_takes_no_connection_that_was_long_idle() {
     let closed = || Event::Answered(Err(Failure::if_reused(FailureKind::UpstreamClosed)));
     let post = || {
         let mut arrival = mk_arrival(Version::Http11, "reviews", &[]);
@@ -280,7 +280,10 @@ fn a_post_is_repeated_only_when_its_connection_had_long_been_idle() {
         idle: Duration::from_secs(30),
         ..fresh()
     });
-    bench.connects_to(closed());
+    assert_eq!(bench.replies(closed()).head.status, 503);
+    let longest = |method| bench.exchange.attempts.reuse_within(method);
+    assert!(longest("POST") < longest("GET"));
+    assert!(bench.exchange.attempts.may_have_run());
 }
 
 #[test]

@@ -175,7 +175,9 @@ impl Proxy<'_> {
                 "telemetry-address",
                 SocketAddr::from((network.mixer(), TELEMETRY_PORT)),
             )
-            .with("access-log", "-");
+            .with("access-log", "-")
+            // Callers are on this machine and end with the mesh: nobody gains by a longer wait.
+            .with("drain-time", "1s");
         for (key, value) in &self.labels.0 {
             flags = flags.with("label", format!("{key}={value}"));
         }

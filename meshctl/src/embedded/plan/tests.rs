@@ -156,14 +156,14 @@ fn the_image_map_is_filled_in_and_stronger_than_the_manifest() {
 fn a_set_flag_replaces_that_of_every_such_process() {
     let rules = [mk_rule("*", &[], &[])];
     let sets = [
-        "proxy.drain-time=1s",
+        "proxy.drain-time=3s",
         "proxy.access-log=/dev/null",
         "citadel.trust-domain=x.org",
     ];
     let plan = mk_plan(SHOP, &rules, &sets, LowPorts::Allowed).unwrap();
     let sidecar = &plan.workloads[0].sidecar.args;
     assert!(
-        sidecar.contains(&"--drain-time=1s".to_owned()),
+        sidecar.contains(&"--drain-time=3s".to_owned()),
         "{sidecar:?}"
     );
     let logs: Vec<&String> = sidecar
@@ -175,7 +175,7 @@ fn a_set_flag_replaces_that_of_every_such_process() {
         plan.components[3]
             .process
             .args
-            .contains(&"--drain-time=1s".to_owned())
+            .contains(&"--drain-time=3s".to_owned())
     );
     assert!(
         plan.components[0]

@@ -80,6 +80,7 @@ impl Scribe {
             members.insert("pid".to_owned(), json!(std::process::id()));
             members.insert("network".to_owned(), json!(plan.network.to_string()));
             members.insert("run".to_owned(), json!(self.run));
+            members.insert("root".to_owned(), json!(self.dir.root().to_string_lossy()));
         }
         if summary != self.summary {
             self.dir

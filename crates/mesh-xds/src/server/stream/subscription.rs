@@ -65,6 +65,11 @@ impl Delta {
 }
 
 impl Subscription {
+    /// How many names the client made us remember.
+    pub(super) fn size(&self) -> usize {
+        self.names.len().max(self.held.len())
+    }
+
     /// The first request of this type on the stream.
     pub(super) fn start(&mut self, kind: Kind, request: &discovery::DeltaDiscoveryRequest) {
         self.held = request
