@@ -222,6 +222,19 @@ fn up_says_what_is_wrong_with_its_input() {
         &["bad.yaml", "document 2"],
     );
 
+    let typo = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec: {containers: [{name: a, image: a, ports: [{containrPort: 80}]}]}\n";
+    std::fs::write(path("typo.yaml"), typo).unwrap();
+    check(
+        &up(&["--state", &state, "-f", &path("typo.yaml")]),
+        1,
+        &[
+            "typo.yaml",
+            "deployment default/a",
+            "containerPort",
+            "is missing",
+        ],
+    );
+
     let manifest = samples()
         .join("bookinfo/platform/kube/bookinfo.yaml")
         .to_string_lossy()

@@ -5,7 +5,7 @@ use crate::embedded::control::{Answer, Verb, ask};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::{State, Status};
 use crate::error::CommandError;
-use crate::target::ConfigStatus;
+use crate::target::{ConfigStatus, ObjectStatus};
 use crate::ui::table::Table;
 use crate::ui::{Tone, Ui};
 
@@ -38,11 +38,18 @@ pub(crate) async fn run(global: &Global, ui: &Ui) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What of the configuration is not in force as it was written, and why; nothing when all is.
+/// What of the configuration is not in force as it was written, or is doubtful, and why; nothing
+/// when all is well.
 fn wrong(page: &ConfigStatus, ui: &Ui) -> Option<String> {
     let mut table = Table::new(&["configuration", "state", "message"]);
-    for one in page.objects.iter().filter(|one| !one.is_in_force()) {
-        let state = ui.paint(Tone::Bad, &one.state);
+    let told = |one: &&ObjectStatus| !one.is_in_force() || !one.messages.is_empty();
+    for one in page.objects.iter().filter(told) {
+        let tone = if one.is_in_force() {
+            Tone::Warn
+        } else {
+            Tone::Bad
+        };
+        let state = ui.paint(tone, &one.state);
         table.row([one.key().to_string(), state, one.why(&one.key())]);
     }
     for one in &page.broken {

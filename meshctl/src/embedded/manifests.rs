@@ -4,11 +4,14 @@
 //! they are, mesh's own kinds go into the configuration, and what has no meaning without
 //! Kubernetes is noted.
 
-use mesh_api::Object;
 use mesh_api::kinds::Content;
 use mesh_api::kubernetes::{Deployment, Pod, PodTemplate, Service, TemplateMeta};
+use mesh_api::{Object, resources};
+use mesh_model::diag::{Diagnostic, Severity};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::findings;
 
 /// Everything that `up` was given, sorted by meaning.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -58,11 +61,37 @@ pub(crate) fn sort(objects: Vec<Object>) -> (Manifests, Vec<String>) {
     let mut sorted = Manifests::default();
     let mut problems = Vec::new();
     for object in objects {
-        if let Err(problem) = place(&mut sorted, object) {
+        let wrong = check(&mut sorted, &object);
+        if !wrong.is_empty() {
+            problems.extend(wrong);
+        } else if let Err(problem) = place(&mut sorted, object) {
             problems.push(problem);
         }
     }
     (sorted, problems)
+}
+
+/// What is wrong with one of Kubernetes' objects by itself. A warning is told when it knows the
+/// right word: a misspelt field would be missed otherwise, while one that the mesh has no use for
+/// is nobody's concern. The mesh's own objects are reviewed together with all that is in force.
+fn check(sorted: &mut Manifests, object: &Object) -> Vec<String> {
+    if matches!(
+        object.kind.content,
+        Content::VirtualService
+            | Content::DestinationRule
+            | Content::Gateway
+            | Content::PeerAuthentication
+            | Content::Later
+    ) {
+        return Vec::new();
+    }
+    let (_, found) = resources::read(object);
+    let (errors, others): (Vec<Diagnostic>, Vec<Diagnostic>) = found
+        .into_iter()
+        .partition(|one| one.severity == Severity::Error);
+    let helpful = others.iter().filter(|one| !one.hint.is_empty());
+    sorted.notes.extend(helpful.map(findings::line));
+    errors.iter().map(findings::line).collect()
 }
 
 fn place(sorted: &mut Manifests, object: Object) -> Result<(), String> {

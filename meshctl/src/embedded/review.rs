@@ -37,7 +37,9 @@ pub(crate) fn review(new: &[Object], kept: &[&Object], cluster: &[Object]) -> Re
     let (wrong, mut warnings) = findings::lines(&own.collect::<Vec<_>>());
     let (mut dangling, more) = findings::lines(&check_references(&after, &keys));
     warnings.extend(more);
-    dangling.extend(newly_dangling(&after, kept, cluster, &keys));
+    let (worse, doubtful) = newly_dangling(&after, kept, cluster, &keys);
+    dangling.extend(worse);
+    warnings.extend(doubtful);
     Review {
         wrong,
         dangling,
@@ -57,16 +59,18 @@ pub(crate) fn review_removal(
         .copied()
         .filter(|object| !gone.contains(&object.key));
     let (after, _) = ResourceSet::build(stays.chain(cluster).cloned());
-    newly_dangling(&after, kept, cluster, &gone)
+    let (mut worse, doubtful) = newly_dangling(&after, kept, cluster, &gone);
+    worse.extend(doubtful);
+    worse
 }
 
-/// Errors of objects that are not themselves changed and that were fine before.
+/// Errors and warnings of objects that are not themselves changed and that were fine before.
 fn newly_dangling(
     after: &ResourceSet,
     kept: &[&Object],
     cluster: &[Object],
     changed: &BTreeSet<ResourceKey>,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<String>) {
     let others: BTreeSet<ResourceKey> = kept
         .iter()
         .map(|object| &object.key)
@@ -74,7 +78,7 @@ fn newly_dangling(
         .cloned()
         .collect();
     if others.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let (before, _) = ResourceSet::build(kept.iter().copied().chain(cluster).cloned());
     let before = check_references(&before, &others);
@@ -83,7 +87,7 @@ fn newly_dangling(
         .into_iter()
         .filter(|one| !before.contains(one))
         .collect();
-    findings::lines(&fresh).0
+    findings::lines(&fresh)
 }
 
 impl Review {

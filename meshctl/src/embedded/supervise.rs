@@ -135,18 +135,13 @@ fn clear(dir: &StateDir) -> Result<(), CommandError> {
 
 /// Ends everything in order; another signal ends it at once.
 async fn end(crew: &Crew, signals: &mut Signals) {
-    let mut impatient = false;
-    let ended = crew.end();
-    tokio::pin!(ended);
-    loop {
-        tokio::select! {
-            () = &mut ended => return,
-            () = signals.next(), if !impatient => {
-                impatient = true;
-                crew.kill();
-            }
-        }
+    tokio::select! {
+        () = crew.end() => return,
+        () = signals.next() => {}
     }
+    // What `end` still had in mind is dropped: it would give those it comes to later their time.
+    crew.kill();
+    crew.all_down().await;
 }
 
 fn leave(dir: &StateDir) -> Result<(), CommandError> {

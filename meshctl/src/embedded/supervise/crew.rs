@@ -178,6 +178,13 @@ impl Crew {
         }
     }
 
+    /// Waits until nothing runs any more.
+    pub(super) async fn all_down(&self) {
+        for slot in self.wanted.keys() {
+            self.is_down(*slot).await;
+        }
+    }
+
     /// The sidecar goes first: it finishes its requests with an application that still answers.
     async fn hold_down(&self, unit: &Unit, grace: Duration) {
         self.want(unit.first, Wanted::Down(grace));
