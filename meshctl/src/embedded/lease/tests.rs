@@ -13,7 +13,7 @@ fn a_port_is_given_away_once_until_its_holder_ends() {
     let (mut first, mut second) = (Ports::default(), Ports::default());
     let port = first.ingress_named(0).unwrap();
     let refused = second.ingress_named(port).unwrap_err();
-    assert!(refused.error.contains("the port is in use"), "{refused}");
+    assert!(refused.error.contains("it is in use"), "{refused}");
     assert_ne!(second.ingress_near(port).unwrap(), port);
     drop(first);
     assert_eq!(second.ingress_named(port).unwrap(), port);
