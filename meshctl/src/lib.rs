@@ -1,7 +1,7 @@
 //! The command line of mesh: runs a mesh on this machine and speaks with it.
 //!
 //! One file per verb in `commands/`; what is decided lives in pure modules beside them, what is
-//! printed goes through [`ui`], and every failure is a [`error::CommandError`].
+//! printed goes through `ui`, and every failure is a `error::CommandError`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
