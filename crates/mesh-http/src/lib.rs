@@ -3,9 +3,13 @@
 //! Knows no sockets, no clock and no policy. The stages of the proxy, route matching and header
 //! operations all work on these types, whatever codec filled them.
 
+mod codec;
 mod fields;
 mod head;
 pub mod path;
 
+pub use codec::{
+    BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId,
+};
 pub use fields::{BadField, Fields};
 pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};
