@@ -2,42 +2,20 @@
 
 use std::fmt::Write as _;
 
+use crate::metric::{Kind, Metric};
 use crate::series::Key;
-use crate::store::{Store, Value};
-
-/// What the metrics that proxies report are about.
-const HELP: [(&str, &str); 8] = [
-    ("istio_requests_total", "Requests that were completed"),
-    (
-        "istio_request_duration_milliseconds",
-        "Time from a request's first byte to its answer's last, in milliseconds",
-    ),
-    ("istio_request_bytes", "Bytes of requests, headers included"),
-    ("istio_response_bytes", "Bytes of answers, headers included"),
-    (
-        "istio_tcp_connections_opened_total",
-        "TCP connections opened",
-    ),
-    (
-        "istio_tcp_connections_closed_total",
-        "TCP connections closed",
-    ),
-    ("istio_tcp_sent_bytes_total", "Bytes sent to TCP clients"),
-    (
-        "istio_tcp_received_bytes_total",
-        "Bytes received from TCP clients",
-    ),
-];
+use crate::store::Store;
 
 /// Prints every series.
 #[must_use]
 pub fn text(store: &Store) -> String {
     let mut out = String::new();
-    let mut metric = String::new();
+    let mut last = None;
     for (key, value) in store.readings() {
-        if key.metric() != metric {
-            key.metric().clone_into(&mut metric);
-            head(&mut out, &metric, value);
+        let metric = value.metric();
+        if last != Some(metric.name) {
+            last = Some(metric.name);
+            head(&mut out, metric);
         }
         match (value.counter(), value.histogram()) {
             (Some(count), _) => sample(&mut out, key, "", None, &count.to_string()),
@@ -48,15 +26,14 @@ pub fn text(store: &Store) -> String {
     out
 }
 
-fn head(out: &mut String, metric: &str, value: &Value) {
-    if let Some((_, help)) = HELP.iter().find(|(name, _)| *name == metric) {
-        line(out, format_args!("# HELP {metric} {help}"));
-    }
-    let kind = match value.counter() {
-        Some(_) => "counter",
-        None => "histogram",
+fn head(out: &mut String, metric: &Metric) {
+    let Metric { name, help, kind } = metric;
+    line(out, format_args!("# HELP {name} {help}"));
+    let kind = match kind {
+        Kind::Counter => "counter",
+        Kind::Histogram(_) => "histogram",
     };
-    line(out, format_args!("# TYPE {metric} {kind}"));
+    line(out, format_args!("# TYPE {name} {kind}"));
 }
 
 fn histogram(out: &mut String, key: &Key, (bounds, buckets, sum): (&[f64], &[u64], f64)) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use mesh_model::Str;
 use mesh_model::ident::SpiffeId;
 use mesh_model::time::Clock;
@@ -12,6 +12,7 @@ use mesh_runtime::Tasks;
 use parking_lot::Mutex;
 use prometheus::Registry;
 
+use crate::about;
 use crate::exposition;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 const MAX_INSTANCE: usize = 256;
 /// Series that one stream may number.
 const MAX_DECLARED: usize = 16_384;
+/// Peers of whom it is remembered that they were warned of; beyond, all are warned of again.
+const MAX_WARNED: usize = 4096;
 
 /// Why a stream ends.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,8 @@ struct Inner {
     store: Mutex<Store>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    /// Peers that reported of others, and were in the log for it.
+    warned: Mutex<AHashSet<SpiffeId>>,
 }
 
 impl Hub {
@@ -62,6 +67,7 @@ impl Hub {
             store,
             clock,
             metrics,
+            warned: Mutex::default(),
         })))
     }
 
@@ -93,6 +99,15 @@ impl Hub {
     /// Brings the hub's own counters up to date.
     pub fn measure(&self) {
         self.0.metrics.sizes(&self.0.store.lock());
+    }
+
+    /// Whether this is the first time that `peer` reports of others.
+    fn is_first_offence(&self, peer: &SpiffeId) -> bool {
+        let mut warned = self.0.warned.lock();
+        if warned.len() >= MAX_WARNED {
+            warned.clear();
+        }
+        warned.insert(peer.clone())
     }
 
     /// Forgets, from time to time, what was silent for long.
@@ -189,9 +204,18 @@ impl Reader {
             }
             Err(refusal) => {
                 self.hub.0.metrics.series_refused(refusal);
-                let reason = refusal.word();
-                tracing::debug!(peer = %self.peer, reason, metric = ?series.metric, "series refused");
+                self.note(refusal, series);
             }
+        }
+    }
+
+    /// A peer that speaks for others is in the log once; what else is refused is in the metrics.
+    fn note(&self, refusal: Refusal, series: &Declared) {
+        let (peer, metric, reason) = (&self.peer, &series.metric, refusal.word());
+        if refusal == Refusal::Foreign && self.hub.is_first_offence(peer) {
+            tracing::warn!(%peer, ?metric, reason, "series about another workload refused");
+        } else {
+            tracing::debug!(%peer, ?metric, reason, "series refused");
         }
     }
 
@@ -199,6 +223,9 @@ impl Reader {
         let key = Key::of_declared(series).map_err(|_| Refusal::Malformed)?;
         if self.declared.len() >= MAX_DECLARED {
             return Err(Refusal::Limit);
+        }
+        if !about::agrees(&self.peer, &key) {
+            return Err(Refusal::Foreign);
         }
         let now = self.hub.0.clock.now();
         self.hub.0.store.lock().declare(&self.peer, key, now)

@@ -3,11 +3,13 @@
 //! It is never on a request's way. Proxies stream deltas to it when they can; while it is away they
 //! keep them, and no request notices.
 
+mod about;
 pub mod app;
 pub mod exposition;
 pub mod graph;
 pub mod http;
 pub mod hub;
+pub mod metric;
 mod metrics;
 pub mod series;
 pub mod serve;

@@ -53,7 +53,7 @@ impl Metrics {
             instances: IntGauge::new("mesh_mixer_instances", "Lives of proxies remembered")?,
             streams: IntGauge::new("mesh_mixer_streams", "Telemetry streams open")?,
         };
-        for reason in [Refusal::Malformed, Refusal::Limit] {
+        for reason in Refusal::OF_SERIES {
             metrics.series_refused.with_label_values(&[reason.word()]);
         }
         for reason in Refusal::OF_DELTAS {

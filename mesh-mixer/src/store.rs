@@ -3,7 +3,6 @@
 //! Knows no locks, no clock and no protocol; time comes in as a value. What a peer sends may be
 //! wrong in any way: the worst it achieves is that its own series are refused.
 
-mod families;
 mod instances;
 mod ledger;
 mod value;
@@ -15,8 +14,8 @@ use mesh_model::Str;
 use mesh_model::ident::SpiffeId;
 use mesh_proto::telemetry::delta::Value as Amount;
 
+use crate::metric::{self, Metric};
 use crate::series::Key;
-use families::Families;
 use instances::{Instances, Turn};
 use ledger::Ledger;
 
@@ -64,6 +63,10 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(10);
 pub enum Refusal {
     /// Metric name or labels are none that can be kept.
     Malformed,
+    /// No metric that the hub knows.
+    Unknown,
+    /// The labels of the reporter's own end are not the reporter's.
+    Foreign,
     /// There is no room for another series.
     Limit,
     /// The stream never declared the series, or it was refused.
@@ -72,11 +75,13 @@ pub enum Refusal {
     Kind,
     /// A histogram that contradicts itself.
     Shape,
-    /// A histogram whose bounds are not those that the series began with.
+    /// A histogram whose bounds are not the metric's.
     Bounds,
 }
 
 impl Refusal {
+    /// Those that a declared series can meet.
+    pub const OF_SERIES: [Self; 4] = [Self::Malformed, Self::Unknown, Self::Foreign, Self::Limit];
     /// Those that a delta can meet.
     pub const OF_DELTAS: [Self; 5] = [
         Self::Limit,
@@ -91,6 +96,8 @@ impl Refusal {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Foreign => "foreign",
             Self::Limit => "limit",
             Self::Undeclared => "undeclared",
             Self::Kind => "kind",
@@ -118,7 +125,8 @@ pub type Entry<'a> = (Option<&'a Key>, Option<&'a Amount>);
 
 #[derive(Debug)]
 struct Series {
-    /// Nothing until the first delta, which says what kind of series it is.
+    metric: &'static Metric,
+    /// Nothing until the first delta.
     value: Option<Value>,
     owner: SpiffeId,
     touched: Duration,
@@ -131,7 +139,6 @@ pub struct Store {
     limits: Limits,
     began: Instant,
     series: BTreeMap<Key, Series>,
-    families: Families,
     ledger: Ledger,
     instances: Instances,
     searched: Option<Duration>,
@@ -144,7 +151,6 @@ impl Store {
         Self {
             began: now,
             series: BTreeMap::new(),
-            families: Families::default(),
             ledger: Ledger::new(limits),
             instances: Instances::new(limits),
             searched: None,
@@ -175,11 +181,12 @@ impl Store {
     /// Makes room for a series and gives back the key to count it by.
     ///
     /// # Errors
-    /// [`Refusal::Limit`] when there is no room.
+    /// [`Refusal::Unknown`] when there is no such metric, [`Refusal::Limit`] when there is no room.
     pub fn declare(&mut self, peer: &SpiffeId, key: Key, now: Instant) -> Result<Key, Refusal> {
         if let Some((known, _)) = self.series.get_key_value(&key) {
             return Ok(known.clone());
         }
+        let metric = metric::known(key.metric()).ok_or(Refusal::Unknown)?;
         let at = self.at(now);
         let bytes = value::SERIES_BYTES + key.size();
         if !self.ledger.has_room(peer, 1, bytes) {
@@ -187,6 +194,7 @@ impl Store {
         }
         self.ledger.charge(peer, 1, bytes)?;
         let series = Series {
+            metric,
             value: None,
             owner: peer.clone(),
             touched: at,
@@ -239,10 +247,8 @@ impl Store {
         if let Some(value) = &mut series.value {
             return value.add(amount, at);
         }
-        let first = Value::first(key.metric(), amount, at)?;
-        self.families.check(key.metric(), first.kind())?;
+        let first = Value::first(series.metric, amount, at)?;
         self.ledger.charge(&series.owner, 0, first.bytes())?;
-        self.families.count(key.metric(), first.kind());
         series.bytes += first.bytes();
         series.value = Some(first);
         Ok(())
@@ -305,11 +311,8 @@ impl Store {
         let gone = self.series.extract_if(.., |key, series| {
             !key.is_shared() && at.saturating_sub(series.touched) >= idle
         });
-        for (key, series) in gone {
+        for (_, series) in gone {
             self.ledger.refund(&series.owner, 1, series.bytes);
-            if series.value.is_some() {
-                self.families.forget(key.metric());
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mesh_mixer::metric::BOUNDS;
 use mesh_mixer::series::Key;
 use mesh_mixer::store::{Limits, Store};
 use mesh_model::ident::SpiffeId;
@@ -10,9 +11,6 @@ use mesh_model::time::Clock as _;
 use mesh_proto::telemetry::Histogram;
 use mesh_proto::telemetry::delta::Value as Amount;
 use mesh_test::clock;
-
-/// Buckets of the histograms: the most that the hub takes.
-const BOUNDS: usize = 64;
 
 /// Bytes of memory that this process holds.
 fn resident() -> usize {
@@ -59,8 +57,8 @@ fn fill(store: &mut Store, metric: &str, amount: &Amount, limits: Limits) {
 fn faulty_peers_cannot_make_the_store_larger_than_its_bound() {
     let limits = Limits::default();
     let histogram = Amount::Histogram(Histogram {
-        bounds: (0..BOUNDS).map(|bound| bound as f64).collect(),
-        counts: vec![1; BOUNDS + 1],
+        bounds: BOUNDS.to_vec(),
+        counts: vec![1; BOUNDS.len() + 1],
         sum: 1.0,
     });
     let kinds = [

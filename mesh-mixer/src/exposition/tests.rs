@@ -8,6 +8,7 @@ use mesh_test::clock;
 use proptest::prelude::*;
 
 use super::*;
+use crate::metric::BOUNDS;
 use crate::store::Limits;
 
 fn mk_store(series: &[(Key, Amount)]) -> Store {
@@ -104,24 +105,34 @@ fn parse_value(text: &str) -> (String, &str) {
 
 #[test]
 fn counters_and_histograms_are_written_as_prometheus_reads_them() {
+    let mut counts = vec![0; BOUNDS.len() + 1];
+    (counts[0], counts[3], counts[BOUNDS.len()]) = (1, 2, 3);
     let histogram = Amount::Histogram(Histogram {
-        bounds: vec![0.5, 10.0],
-        counts: vec![1, 2, 3],
+        bounds: BOUNDS.to_vec(),
+        counts,
         sum: 99.25,
     });
     let labels = [("app", "a"), ("code", "200")];
     let store = mk_store(&[
         (mk_key("istio_requests_total", &labels), Amount::Counter(7)),
         (mk_key("istio_requests_total", &[]), Amount::Counter(1)),
-        (mk_key("d_milliseconds", &labels), histogram),
+        (mk_key("istio_request_bytes", &labels), histogram),
     ]);
-    let expected = "\
-# TYPE d_milliseconds histogram
-d_milliseconds_bucket{app=\"a\",code=\"200\",le=\"0.5\"} 1
-d_milliseconds_bucket{app=\"a\",code=\"200\",le=\"10\"} 3
-d_milliseconds_bucket{app=\"a\",code=\"200\",le=\"+Inf\"} 6
-d_milliseconds_sum{app=\"a\",code=\"200\"} 99.25
-d_milliseconds_count{app=\"a\",code=\"200\"} 6
+    let mut expected = "\
+# HELP istio_request_bytes Bytes of requests, headers included
+# TYPE istio_request_bytes histogram
+"
+    .to_owned();
+    for (place, bound) in BOUNDS.iter().enumerate() {
+        let below = if place < 3 { 1 } else { 3 };
+        expected += &format!(
+            "istio_request_bytes_bucket{{app=\"a\",code=\"200\",le=\"{bound}\"}} {below}\n"
+        );
+    }
+    expected += "\
+istio_request_bytes_bucket{app=\"a\",code=\"200\",le=\"+Inf\"} 6
+istio_request_bytes_sum{app=\"a\",code=\"200\"} 99.25
+istio_request_bytes_count{app=\"a\",code=\"200\"} 6
 # HELP istio_requests_total Requests that were completed
 # TYPE istio_requests_total counter
 istio_requests_total 1
@@ -135,7 +146,9 @@ fn a_series_that_was_only_declared_is_not_shown() {
     let mut store = mk_store(&[]);
     let peer = SpiffeId::parse("spiffe://cluster.local/ns/a/sa/b").unwrap();
     let now = clock::fixed().now();
-    store.declare(&peer, mk_key("m_total", &[]), now).unwrap();
+    store
+        .declare(&peer, mk_key("istio_requests_total", &[]), now)
+        .unwrap();
     assert_eq!(text(&store), "");
 }
 
@@ -143,18 +156,18 @@ proptest! {
     #[test]
     fn whatever_is_in_the_store_can_be_read_back(
         counters in proptest::collection::btree_map("[^\\x00]{0,12}", any::<u32>(), 0..8),
-        counts in proptest::collection::vec(any::<u32>(), 3),
+        counts in proptest::collection::vec(any::<u32>(), BOUNDS.len() + 1),
     ) {
         let mut series: Vec<_> = counters
             .iter()
             .map(|(text, count)| {
-                let key = mk_key("a_total", &[("label", text), ("other", "\\\"\n")]);
+                let key = mk_key("istio_requests_total", &[("label", text), ("other", "\\\"\n")]);
                 (key, Amount::Counter((*count).into()))
             })
             .collect();
         let counts: Vec<u64> = counts.into_iter().map(u64::from).collect();
-        let histogram = Histogram { bounds: vec![1.0, 2.5], counts: counts.clone(), sum: 3.5 };
-        series.push((mk_key("h", &[]), Amount::Histogram(histogram)));
+        let histogram = Histogram { bounds: BOUNDS.to_vec(), counts: counts.clone(), sum: 3.5 };
+        series.push((mk_key("istio_response_bytes", &[]), Amount::Histogram(histogram)));
         let samples = parse(&text(&mk_store(&series)));
 
         let value = |name: &str, label: (&str, &str)| {
@@ -165,11 +178,11 @@ proptest! {
             value
         };
         for (text, count) in &counters {
-            prop_assert_eq!(value("a_total", ("label", text)), Some(f64::from(*count)));
+            prop_assert_eq!(value("istio_requests_total", ("label", text)), Some(f64::from(*count)));
         }
         let all: u64 = counts.iter().sum();
-        prop_assert_eq!(value("h_bucket", ("le", "+Inf")), Some(all as f64));
-        prop_assert_eq!(value("h_bucket", ("le", "1")), Some(counts[0] as f64));
-        prop_assert_eq!(samples.len(), counters.len() + 5);
+        prop_assert_eq!(value("istio_response_bytes_bucket", ("le", "+Inf")), Some(all as f64));
+        prop_assert_eq!(value("istio_response_bytes_bucket", ("le", "0.5")), Some(counts[0] as f64));
+        prop_assert_eq!(samples.len(), counters.len() + BOUNDS.len() + 3);
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn add(&mut self, key: &Key, reading: &Reading) {
         if key.metric() == DURATION {
-            self.latency.add(&reading.bounds, &reading.lately);
+            self.latency.add(reading.bounds, &reading.lately);
             return;
         }
         let total = reading.total.first().copied().unwrap_or(0);

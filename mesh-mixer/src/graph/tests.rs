@@ -45,7 +45,7 @@ fn mk_series(
 
 fn requests(reporter: &str, changes: &[(&str, &str)], total: u64, lately: u64) -> (Key, Reading) {
     let reading = Reading {
-        bounds: [].into(),
+        bounds: &[],
         total: [total].into(),
         lately: vec![lately],
     };
@@ -54,7 +54,7 @@ fn requests(reporter: &str, changes: &[(&str, &str)], total: u64, lately: u64) -
 
 fn durations(reporter: &str, buckets: [u64; 3]) -> (Key, Reading) {
     let reading = Reading {
-        bounds: [1.0, 5.0].into(),
+        bounds: &[1.0, 5.0],
         total: buckets.into(),
         lately: buckets.to_vec(),
     };
@@ -218,7 +218,7 @@ fn an_edge_is_secure_when_all_its_requests_are() {
 #[test]
 fn connections_stand_for_requests_of_tcp() {
     let reading = Reading {
-        bounds: [].into(),
+        bounds: &[],
         total: [6].into(),
         lately: vec![6],
     };
@@ -286,7 +286,7 @@ fn services_list_their_versions_and_leave_out_what_is_none() {
 #[test]
 fn series_without_labels_are_unknown_and_without_reporter_left_out() {
     let reading = Reading {
-        bounds: [].into(),
+        bounds: &[],
         total: [1].into(),
         lately: vec![1],
     };

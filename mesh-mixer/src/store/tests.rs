@@ -4,6 +4,7 @@ use mesh_test::clock;
 use proptest::prelude::*;
 
 use super::*;
+use crate::metric::BOUNDS;
 
 fn mk_peer(name: &str) -> SpiffeId {
     SpiffeId::parse(&format!("spiffe://cluster.local/ns/default/sa/{name}")).unwrap()
@@ -13,12 +14,21 @@ fn mk_key(metric: &str, value: &str) -> Key {
     Key::new(metric, [("destination_workload", value)]).unwrap()
 }
 
+const DURATION: &str = "istio_request_duration_milliseconds";
+
 fn mk_histogram(bounds: &[f64], counts: &[u64], sum: f64) -> Amount {
     Amount::Histogram(Histogram {
         bounds: bounds.to_vec(),
         counts: counts.to_vec(),
         sum,
     })
+}
+
+/// Buckets of which the first ones are these.
+fn mk_counts(first: &[u64]) -> Vec<u64> {
+    let mut counts = first.to_vec();
+    counts.resize(BOUNDS.len() + 1, 0);
+    counts
 }
 
 /// A store with one open life, `one`, of the identity `a`.
@@ -83,7 +93,9 @@ fn deltas_of_all_instances_add_up_in_one_series() {
 #[test]
 fn a_batch_that_comes_again_is_acknowledged_and_not_counted() {
     let mut f = mk_fixture();
-    let key = f.declare("a", &mk_key("m_total", "x")).unwrap();
+    let key = f
+        .declare("a", &mk_key("istio_requests_total", "x"))
+        .unwrap();
     let check = |f: &mut Fixture, sequence: u64, expected: Counted, total: u64| {
         let one = Amount::Counter(1);
         let entries = [(Some(&key), Some(&one))].into_iter();
@@ -140,79 +152,71 @@ fn a_life_belongs_to_who_named_it_until_it_is_forgotten() {
 #[test]
 fn histograms_add_up_bucket_by_bucket() {
     let mut f = mk_fixture();
-    let key = mk_key("d_milliseconds", "x");
-    assert_eq!(f.add(&key, mk_histogram(&[1.0, 5.0], &[1, 2, 3], 30.0)), []);
-    assert_eq!(f.add(&key, mk_histogram(&[1.0, 5.0], &[1, 0, 1], 12.5)), []);
+    let key = mk_key(DURATION, "x");
+    let mut add = |counts: &[u64], sum| {
+        let amount = mk_histogram(&BOUNDS, &mk_counts(counts), sum);
+        assert_eq!(f.add(&key, amount), []);
+    };
+    add(&[1, 2, 3], 30.0);
+    add(&[1, 0, 1], 12.5);
     let (_, value) = f.store.readings().next().unwrap();
-    let expected: (&[f64], &[u64], f64) = (&[1.0, 5.0], &[2, 2, 4], 42.5);
+    let counts = mk_counts(&[2, 2, 4]);
+    let expected: (&[f64], &[u64], f64) = (&BOUNDS, &counts, 42.5);
     assert_eq!(value.histogram(), Some(expected));
 }
 
 #[test]
-fn what_contradicts_a_series_is_left_out_and_named() {
+fn what_contradicts_its_metric_is_left_out_and_named() {
     let mut f = mk_fixture();
-    let (histogram, counter) = (mk_key("h", "x"), mk_key("c_total", "x"));
-    f.add(&histogram, mk_histogram(&[1.0], &[1, 1], 2.0));
-    f.add(&counter, Amount::Counter(1));
+    let (histogram, counter) = (mk_key(DURATION, "x"), mk_key("istio_requests_total", "x"));
+    let counts = mk_counts(&[1, 1]);
     let mut check = |key: &Key, amount: Amount, expected: Refusal| {
         let shown = format!("{key:?} {amount:?}");
         assert_eq!(f.add(key, amount), [expected], "{shown}");
     };
-    check(
-        &histogram,
-        mk_histogram(&[2.0], &[1, 1], 2.0),
-        Refusal::Bounds,
-    );
-    check(
-        &histogram,
-        mk_histogram(&[1.0, 2.0], &[1, 1, 1], 2.0),
-        Refusal::Bounds,
-    );
-    check(&histogram, mk_histogram(&[1.0], &[1], 2.0), Refusal::Shape);
-    check(
-        &histogram,
-        mk_histogram(&[1.0], &[1, 1], f64::NAN),
-        Refusal::Shape,
-    );
-    check(
-        &histogram,
-        mk_histogram(&[1.0], &[1, 1], -1.0),
-        Refusal::Shape,
-    );
+    // The first to report has no more to say about bounds and kind than anybody else.
+    for bounds in [&[][..], &[1.0], &BOUNDS[1..], &[f64::NAN; 19]] {
+        let amount = mk_histogram(bounds, &vec![1; bounds.len() + 1], 2.0);
+        check(&histogram, amount, Refusal::Bounds);
+    }
+    for counts in [&[][..], &counts[1..]] {
+        check(
+            &histogram,
+            mk_histogram(&BOUNDS, counts, 2.0),
+            Refusal::Shape,
+        );
+    }
+    for sum in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+        check(
+            &histogram,
+            mk_histogram(&BOUNDS, &counts, sum),
+            Refusal::Shape,
+        );
+    }
     check(&histogram, Amount::Counter(1), Refusal::Kind);
-    check(&counter, mk_histogram(&[1.0], &[1, 1], 2.0), Refusal::Kind);
-    let new = mk_key("n", "x");
-    check(
-        &new,
-        mk_histogram(&[2.0, 1.0], &[1, 1, 1], 2.0),
-        Refusal::Shape,
-    );
-    check(
-        &new,
-        mk_histogram(&[f64::INFINITY], &[1, 1], 2.0),
-        Refusal::Shape,
-    );
-    check(
-        &new,
-        mk_histogram(&[0.0; 65], &[1; 66], 2.0),
-        Refusal::Shape,
-    );
-    // Other series of a metric are of its kind, and no metric looks like part of a histogram.
-    check(&mk_key("h", "y"), Amount::Counter(1), Refusal::Kind);
-    check(&mk_key("h_sum", "x"), Amount::Counter(1), Refusal::Kind);
-    f.add(&mk_key("k_count", "x"), Amount::Counter(1));
-    assert_eq!(
-        f.add(&mk_key("k", "x"), mk_histogram(&[], &[1], 1.0)),
-        [Refusal::Kind]
-    );
-    assert_eq!(f.counter(&counter), Some(1));
+    check(&counter, mk_histogram(&BOUNDS, &counts, 2.0), Refusal::Kind);
+    assert_eq!(f.store.readings().count(), 0);
+    assert_eq!(f.add(&counter, Amount::Counter(1)), []);
+    assert_eq!(f.add(&histogram, mk_histogram(&BOUNDS, &counts, 2.0)), []);
+}
+
+#[test]
+fn a_metric_that_the_hub_does_not_know_takes_no_room() {
+    let mut f = mk_fixture();
+    for metric in ["m_total", "istio_requests_total_sum", "istio_requests"] {
+        let declared = f.declare("a", &mk_key(metric, "x"));
+        assert_eq!(declared, Err(Refusal::Unknown), "{metric}");
+    }
+    assert_eq!((f.store.series(), f.store.bytes()), (0, 0));
 }
 
 #[test]
 fn a_delta_without_series_or_value_spoils_no_other() {
     let mut f = mk_fixture();
-    let key = f.declare("a", &mk_key("m_total", "x")).unwrap();
-    let stranger = mk_key("m_total", "never declared");
+    let key = f
+        .declare("a", &mk_key("istio_requests_total", "x"))
+        .unwrap();
+    let stranger = mk_key("istio_requests_total", "never declared");
     let two = Amount::Counter(2);
     let entries = [
         (None, Some(&two)),
@@ -229,10 +233,22 @@ fn a_delta_without_series_or_value_spoils_no_other() {
 #[test]
 fn sums_stop_at_the_largest_number() {
     let mut f = mk_fixture();
-    let key = mk_key("m_total", "x");
+    let key = mk_key("istio_requests_total", "x");
     f.add(&key, Amount::Counter(u64::MAX));
     f.add(&key, Amount::Counter(u64::MAX));
     assert_eq!(f.counter(&key), Some(u64::MAX));
+    let key = mk_key(DURATION, "x");
+    for _ in 0..3 {
+        let amount = mk_histogram(&BOUNDS, &mk_counts(&[u64::MAX]), f64::MAX);
+        assert_eq!(f.add(&key, amount), []);
+    }
+    let mut histograms = f
+        .store
+        .readings()
+        .filter_map(|(_, value)| value.histogram());
+    let counts = mk_counts(&[u64::MAX]);
+    let expected: (&[f64], &[u64], f64) = (&BOUNDS, &counts, f64::MAX);
+    assert_eq!(histograms.next(), Some(expected));
 }
 
 #[test]
@@ -241,13 +257,18 @@ fn one_identity_cannot_use_up_the_room_of_all() {
         series: 40,
         ..Limits::default()
     });
-    let declared = (0..100).map(|n| f.declare("a", &mk_key("m_total", &n.to_string())).is_ok());
+    let declared = (0..100).map(|n| {
+        f.declare("a", &mk_key("istio_requests_total", &n.to_string()))
+            .is_ok()
+    });
     assert_eq!(declared.filter(|ok| *ok).count(), 10);
-    let refused = f.declare("a", &mk_key("m_total", "x"));
+    let refused = f.declare("a", &mk_key("istio_requests_total", "x"));
     assert_eq!(refused, Err(Refusal::Limit));
-    f.declare("b", &mk_key("m_total", "y")).unwrap();
+    f.declare("b", &mk_key("istio_requests_total", "y"))
+        .unwrap();
     // What is there already may be declared by anybody.
-    f.declare("a", &mk_key("m_total", "y")).unwrap();
+    f.declare("a", &mk_key("istio_requests_total", "y"))
+        .unwrap();
 }
 
 #[test]
@@ -259,12 +280,14 @@ fn bytes_are_bounded_like_series() {
     let mut f = Fixture::new(limits);
     let mut refused = 0;
     for n in 0..200 {
-        let key = mk_key("istio_request_duration_milliseconds", &n.to_string());
+        let key = mk_key(DURATION, &n.to_string());
         let Ok(key) = f.declare("a", &key) else {
             refused += 1;
             continue;
         };
-        refused += f.add(&key, mk_histogram(&[1.0], &[1, 1], 1.0)).len();
+        refused += f
+            .add(&key, mk_histogram(&BOUNDS, &mk_counts(&[1]), 1.0))
+            .len();
     }
     assert!(refused > 100, "{refused}");
     assert!(f.store.bytes() <= 10_000, "{}", f.store.bytes());
@@ -278,11 +301,16 @@ fn idle_series_give_way_when_room_is_short() {
         ..Limits::default()
     };
     let mut f = Fixture::new(limits);
-    let held = f.declare("a", &mk_key("m_total", "held")).unwrap();
+    let held = f
+        .declare("a", &mk_key("istio_requests_total", "held"))
+        .unwrap();
     for n in 0..3 {
-        f.add(&mk_key("m_total", &n.to_string()), Amount::Counter(1));
+        f.add(
+            &mk_key("istio_requests_total", &n.to_string()),
+            Amount::Counter(1),
+        );
     }
-    let new = mk_key("m_total", "new");
+    let new = mk_key("istio_requests_total", "new");
     f.now += Duration::from_secs(599);
     assert_eq!(f.declare("a", &new), Err(Refusal::Limit));
     // Looking for room is not repeated at once.
@@ -325,13 +353,16 @@ fn lives_and_streams_are_bounded() {
 fn the_graph_gets_the_last_minute_beside_the_total() {
     let mut f = mk_fixture();
     let key = mk_key("istio_requests_total", "x");
-    f.add(&mk_key("istio_request_bytes", "x"), Amount::Counter(1));
+    f.add(
+        &mk_key("istio_tcp_sent_bytes_total", "x"),
+        Amount::Counter(1),
+    );
     f.add(&key, Amount::Counter(5));
     f.now += Duration::from_secs(61);
     f.add(&key, Amount::Counter(2));
     let (watched, covered) = f.store.watched(f.now);
     let reading = Reading {
-        bounds: [].into(),
+        bounds: &[],
         total: [7].into(),
         lately: vec![2],
     };
@@ -368,7 +399,7 @@ proptest! {
     #[test]
     fn each_batch_counts_once(events in proptest::collection::vec(event(), 0..200)) {
         let mut f = mk_fixture();
-        let key = f.declare("a", &mk_key("m_total", "x")).unwrap();
+        let key = f.declare("a", &mk_key("istio_requests_total", "x")).unwrap();
         // A stream holds the batches on their way and, once read, the hub's answer to them.
         type Stream = (std::collections::VecDeque<(u64, u64)>, u64);
         let mut streams: Vec<Stream> = vec![Stream::default()];

@@ -93,17 +93,21 @@ impl Talk {
 }
 
 fn mk_batch(instance: &str, sequence: u64, added: u64) -> ReportRequest {
-    let label = Label {
-        name: "app".to_owned(),
-        value: "reviews".to_owned(),
+    let label = |(name, value): (&str, &str)| Label {
+        name: name.to_owned(),
+        value: value.to_owned(),
     };
+    let labels = [
+        ("destination_principal", REVIEWS),
+        ("reporter", "destination"),
+    ];
     ReportRequest {
         instance: instance.to_owned(),
         sequence,
         series: vec![Series {
             id: 1,
             metric: "istio_requests_total".to_owned(),
-            labels: vec![label],
+            labels: labels.map(label).into(),
         }],
         deltas: vec![Delta {
             series: 1,
@@ -124,10 +128,10 @@ async fn a_proxy_reports_and_is_acknowledged() {
     assert_eq!(second.send(mk_batch("one", 2, 5)).await.unwrap(), 2);
     assert_eq!(second.send(mk_batch("one", 3, 1)).await.unwrap(), 3);
     let text = served.hub.metrics();
-    assert!(
-        text.contains("istio_requests_total{app=\"reviews\"} 11\n"),
-        "{text}"
+    let expected = format!(
+        "istio_requests_total{{destination_principal=\"{REVIEWS}\",reporter=\"destination\"}} 11\n"
     );
+    assert!(text.contains(&expected), "{text}");
 }
 
 #[tokio::test]
@@ -139,6 +143,15 @@ async fn a_stream_for_another_identitys_instance_is_refused() {
     let refused = talk(thief).await.unwrap().send(mk_batch("one", 2, 5)).await;
     assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
     assert_eq!(owner.send(mk_batch("one", 2, 1)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn what_a_proxy_reports_of_another_is_not_counted() {
+    let served = mk_served().await;
+    let liar = served.channel("spiffe://cluster.local/ns/default/sa/liar");
+    let mut stream = talk(liar).await.unwrap();
+    assert_eq!(stream.send(mk_batch("one", 1, 5)).await.unwrap(), 1);
+    assert_eq!(served.hub.metrics(), "");
 }
 
 #[tokio::test]
