@@ -4,9 +4,11 @@
 //! among them). Anything that does not fit is refused with the file and the way out, and never
 //! replaced: a new root would cut off every workload that trusts the old one.
 
+mod create;
+
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +19,7 @@ use mesh_pki::bundle::TrustBundle;
 use mesh_pki::ca::{Ca, CaError};
 use mesh_pki::chain;
 use mesh_pki::key::{Key, KeyError};
-use mesh_pki::template::{Serial, TemplateError};
+use mesh_pki::template::TemplateError;
 
 use crate::signer::Signer;
 
@@ -80,54 +82,12 @@ pub fn open_or_create(
     trust_domain: &TrustDomain,
     now: SystemTime,
 ) -> Result<Signer, FileError> {
+    create::finish(directory)?;
     let present = [KEY, CERTIFICATE, ROOTS].map(|name| directory.join(name).exists());
     if present == [false; 3] {
-        create(directory, trust_domain, now)?;
+        create::create(directory, trust_domain, now)?;
     }
     open(directory, trust_domain, now)
-}
-
-fn create(directory: &Path, trust_domain: &TrustDomain, now: SystemTime) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(io_error(directory))?;
-    let key = Key::generate()?;
-    let key_pem = key.to_pem();
-    let ca = Ca::create_root(trust_domain, key, Serial::random()?, now)?;
-    let certificate = chain::to_pem(&ca.facts().der);
-    // The key first: whoever puts it in place has won against another process that starts now.
-    write_new(&directory.join(KEY), &key_pem, 0o600)?;
-    write_new(&directory.join(CERTIFICATE), &certificate, 0o644)?;
-    write_new(&directory.join(ROOTS), &certificate, 0o644)?;
-    tracing::info!(
-        directory = %directory.display(),
-        %trust_domain,
-        not_after = rfc3339(ca.facts().not_after),
-        "new root made"
-    );
-    Ok(())
-}
-
-/// Writes a whole file that must not exist yet; readers see all of it or none.
-fn write_new(path: &Path, content: &str, mode: u32) -> Result<(), FileError> {
-    let staged = path.with_extension(format!("{}.new", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&staged)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        // Unlike a rename, a link never takes the place of a file that is there.
-        fs::hard_link(&staged, path)
-    };
-    let written = write();
-    // The staged name is of no use any more, whether or not the link was made.
-    let removed = fs::remove_file(&staged);
-    written.and(removed).map_err(io_error(path))
 }
 
 fn open(

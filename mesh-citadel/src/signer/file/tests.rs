@@ -54,16 +54,6 @@ fn the_key_is_for_its_owner_alone() {
     assert_eq!(mode(&ca.join(KEY)), 0o600);
 }
 
-#[test]
-fn a_file_that_appeared_meanwhile_is_not_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(KEY);
-    fs::write(&path, "another's").unwrap();
-    assert!(write_new(&path, "ours", 0o600).is_err());
-    let want = BTreeMap::from([(KEY.to_owned(), "another's".to_owned())]);
-    assert_eq!(contents(folder.path()), want);
-}
-
 /// Spoils a good CA, and checks that it is refused by file and reason and left as it is.
 #[track_caller]
 fn check_refused(spoil: impl FnOnce(&Path), file: &str, why: &str) {
