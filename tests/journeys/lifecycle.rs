@@ -158,11 +158,15 @@ fn commands_without_a_mesh_say_that_there_is_none() {
 #[test]
 fn what_is_stopped_stays_down_until_it_is_started() {
     let mesh = Setup::bookinfo().up();
+    let token = mesh.state().join("tokens/details-v1-0.token");
+    let before = std::fs::read(&token).expect("the pod has a token");
     mesh.meshctl_ok(&["stop", "details-v1"]);
+    assert!(!token.exists(), "its token is revoked");
     let stopped = mesh.status().workload("details").clone();
     assert!(!stopped.ready && stopped.pid.is_none(), "{stopped:?}");
     mesh.meshctl_ok(&["start", "details-v1"]);
     mesh.wait_until_ready();
+    assert_ne!(std::fs::read(&token).expect("it has a new one"), before);
     assert!(
         mesh.meshctl_ok(&["logs", "details-v1", "--tail", "5"])
             .lines()

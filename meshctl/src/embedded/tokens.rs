@@ -29,6 +29,16 @@ pub(crate) fn issue(dir: &StateDir, token: &Token) -> Result<(), CommandError> {
     )
 }
 
+/// Has citadel forget one token, and removes it.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub(crate) fn revoke(dir: &StateDir, token: &Token) -> Result<(), CommandError> {
+    // What citadel accepts goes first: it alone gives the secret a meaning.
+    state_dir::remove(&dir.path(accepted_file(&token.name)))?;
+    state_dir::remove(&dir.path(secret_file(&token.name)))
+}
+
 /// Has citadel forget every token, and removes them.
 ///
 /// # Errors

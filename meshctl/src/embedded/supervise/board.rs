@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::embedded::cluster::PodState;
-use crate::embedded::plan::{Plan, Process, Workload};
+use crate::embedded::plan::{Plan, Process, Token, Workload};
 use crate::embedded::status::{ComponentStatus, Ingress, State, Status, WorkloadStatus};
 
 /// Which process: an index into the board.
@@ -43,6 +43,8 @@ pub(super) struct Unit {
     pub(super) first: Slot,
     /// The applications.
     pub(super) apps: Vec<Slot>,
+    /// Its proof of identity; citadel has none.
+    pub(super) token: Option<Token>,
 }
 
 impl Unit {
@@ -78,6 +80,7 @@ impl Board {
                 namespace: None,
                 first: add(&component.process),
                 apps: Vec::new(),
+                token: component.token.clone(),
             });
         }
         for workload in &plan.workloads {
@@ -87,6 +90,7 @@ impl Board {
                 namespace: Some(workload.namespace.clone()),
                 first: add(&workload.sidecar),
                 apps: workload.apps.iter().map(&mut add).collect(),
+                token: Some(workload.token.clone()),
             });
         }
         let doings = Mutex::new(vec![Doing::NOTHING; processes.len()]);

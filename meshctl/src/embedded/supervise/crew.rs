@@ -14,7 +14,9 @@ use super::runner::{Runner, Wanted};
 use super::spawn::{Spawner, locate};
 use crate::embedded::control::Target;
 use crate::embedded::plan::{INGRESS, Plan, Process, aliases};
+use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::State;
+use crate::embedded::tokens;
 use crate::error::CommandError;
 
 /// How long a process that is stopped by name may take to finish what it has.
@@ -27,6 +29,7 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 /// The processes of a mesh and what is wanted of each.
 pub(super) struct Crew {
     pub(super) board: Arc<Board>,
+    dir: StateDir,
     wanted: BTreeMap<Slot, watch::Sender<Wanted>>,
     /// Number of units that are components.
     components: usize,
@@ -91,6 +94,7 @@ impl Roster {
         }
         Crew {
             board,
+            dir: spawner.dir.clone(),
             wanted,
             components: plan.components.len(),
         }
@@ -118,19 +122,35 @@ fn prerequisites(board: &Board, slot: Slot) -> Vec<Slot> {
 }
 
 impl Crew {
-    /// Holds down what has this name; answers with what that is.
+    /// Holds down what has this name, and revokes its proof of identity; answers with what that is.
     pub(super) async fn stop(&self, target: &Target) -> Result<Vec<String>, CommandError> {
         let units = self.find(target)?;
         futures_util::future::join_all(units.iter().map(|unit| self.hold_down(unit, STOP_GRACE)))
             .await;
+        for unit in &units {
+            // Whoever asked for its start meanwhile has given it a new token.
+            if let Some(token) = &unit.token
+                && self.is_held_down(unit)
+            {
+                tokens::revoke(&self.dir, token)?;
+            }
+        }
         Ok(units.iter().map(|unit| unit.name.clone()).collect())
     }
 
-    /// Brings back what has this name; answers with what that is.
+    /// Brings back what has this name, with a new proof of identity; answers with what that is.
     pub(super) fn begin(&self, target: &Target) -> Result<Vec<String>, CommandError> {
         let units = self.find(target)?;
-        for slot in units.iter().flat_map(|unit| unit.slots()) {
-            self.want(slot, Wanted::Up);
+        for unit in &units {
+            // What runs already keeps its token.
+            if let Some(token) = &unit.token
+                && self.is_held_down(unit)
+            {
+                tokens::issue(&self.dir, token)?;
+            }
+            for slot in unit.slots() {
+                self.want(slot, Wanted::Up);
+            }
         }
         Ok(units.iter().map(|unit| unit.name.clone()).collect())
     }
@@ -186,9 +206,13 @@ impl Crew {
     }
 
     /// The sidecar goes first: it finishes its requests with an application that still answers.
+    /// A start that is asked for meanwhile wins.
     async fn hold_down(&self, unit: &Unit, grace: Duration) {
         self.want(unit.first, Wanted::Down(grace));
         self.is_down(unit.first).await;
+        if !self.is_held_down(unit) {
+            return;
+        }
         for slot in &unit.apps {
             self.want(*slot, Wanted::Down(grace));
         }
@@ -197,10 +221,20 @@ impl Crew {
         }
     }
 
+    /// Waits until a process is down, or is wanted again: it may be up before anybody looks.
     async fn is_down(&self, slot: Slot) {
         self.board
-            .until(|board| board.doing(slot).state == State::Stopped)
+            .until(|board| board.doing(slot).state == State::Stopped || self.is_wanted(slot))
             .await;
+    }
+
+    fn is_held_down(&self, unit: &Unit) -> bool {
+        !self.is_wanted(unit.first)
+    }
+
+    fn is_wanted(&self, slot: Slot) -> bool {
+        let wanted = self.wanted.get(&slot);
+        wanted.is_some_and(|sender| *sender.borrow() == Wanted::Up)
     }
 
     fn want(&self, slot: Slot, wanted: Wanted) {
@@ -245,3 +279,6 @@ impl Crew {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
