@@ -186,3 +186,6 @@ fn string<'b>(rest: &mut &'b [u8], decoded: &mut Vec<u8>) -> Result<Text<'b>, Hp
         end: decoded.len(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub(super) const LONGEST: u32 = 30;
 pub(super) const STEP_BITS: u32 = 12;
 
 /// The symbol that no string may have.
-pub(super) const END: u16 = 256;
+const END: u16 = 256;
 
 const SYMBOLS: usize = 257;
 
@@ -70,16 +70,21 @@ impl Step {
         }
     }
 
+    /// A symbol whose code has more than [`STEP_BITS`].
+    pub(super) const fn long(symbol: u8, bits: u8) -> Self {
+        Self::of([symbol, 0], 1, 0, bits)
+    }
+
     /// How many symbols there are.
     #[inline]
     pub(super) const fn symbols(self) -> u8 {
         self.symbols_and_first >> 4
     }
 
-    /// The bits of the first symbol.
-    #[inline]
-    pub(super) const fn first_bits(self) -> u8 {
-        self.symbols_and_first & 0xf
+    /// The first symbol alone.
+    pub(super) const fn first(self) -> Self {
+        let bits = self.symbols_and_first & 0xf;
+        Self::of(self.text, 1, bits, bits)
     }
 }
 
