@@ -1,11 +1,16 @@
 //! The encoder (RFC 7541 3.2): fields to header blocks.
 //!
-//! Fields are found by hash in a small set-associative index over the dynamic table: looking up and
-//! inserting touch four slots, whatever the fields are. An entry that lost its slot to others is not
-//! found any more, which costs bytes and never correctness, since what is found is compared.
+//! A field is first compared with the one that came at this point of the blocks before, then looked
+//! for by hash. Both are guesses: what they find is compared, and what they miss is encoded again.
 
+mod slots;
+mod trail;
+
+use self::slots::Slots;
+use self::trail::{Place, Trail};
+use super::hash::{self, same};
 use super::table::{Table, size_of};
-use super::{INITIAL_TABLE_SIZE, hash, huffman, integer, static_table};
+use super::{INITIAL_TABLE_SIZE, huffman, integer, static_table};
 
 /// How a field is to be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +71,7 @@ impl Encoder {
 
     /// Begins a header block: says what became of the table's size (RFC 7541 4.2).
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
-        self.trail.last = Place::NONE;
+        self.trail.restart();
         let Some((smallest, last)) = self.resized.take() else {
             return;
         };
@@ -100,7 +105,7 @@ impl Encoder {
         };
         let expected = same(found_value, value) && same(found_name, name);
         expected.then(|| {
-            self.trail.last = place;
+            self.trail.go_on(place);
             index
         })
     }
@@ -133,7 +138,7 @@ impl Encoder {
         if named.is_none() {
             self.slots.put(name_hash);
         }
-        self.trail.add(Place::of_number(self.slots.newest));
+        self.trail.add(Place::of_number(self.slots.number(0)));
     }
 
     /// A field that does not go to a table.
@@ -212,170 +217,6 @@ fn shorter_string(out: &mut Vec<u8>, text: &[u8]) {
 fn string(out: &mut Vec<u8>, text: &[u8]) {
     integer::write(out, 0x00, 0x7f, text.len());
     out.extend_from_slice(text);
-}
-
-const WAYS: usize = 4;
-const SETS: usize = 64;
-
-/// Where fields and names are in the dynamic table, by their hash. Empty until something is put.
-#[derive(Debug, Default)]
-struct Slots {
-    sets: Vec<[Slot; WAYS]>,
-    /// Number of the newest entry; it wraps around.
-    newest: u16,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    /// Bits of the hash that did not choose the set.
-    tag: u16,
-    /// The entry's number.
-    number: u16,
-}
-
-impl Slots {
-    /// The age of an entry with that hash for which `is` holds.
-    #[inline]
-    fn find(&self, table: &Table, hashed: u64, is: impl Fn(&[u8], &[u8]) -> bool) -> Option<usize> {
-        let tag = tag(hashed);
-        self.sets
-            .get(set(hashed))?
-            .iter()
-            .filter(|slot| slot.tag == tag)
-            .map(|slot| self.age(slot.number))
-            .find(|age| {
-                table
-                    .entry(*age)
-                    .is_some_and(|(name, value)| is(name, value))
-            })
-    }
-
-    /// Counts an entry.
-    fn inserted(&mut self) {
-        self.newest = self.newest.wrapping_add(1);
-    }
-
-    /// Notes the newest entry under that hash, in place of the one that had it, or of the oldest.
-    fn put(&mut self, hashed: u64) {
-        if self.sets.is_empty() {
-            self.sets.resize(SETS, [Slot::default(); WAYS]);
-        }
-        let new = Slot {
-            tag: tag(hashed),
-            number: self.newest,
-        };
-        let newest = self.newest;
-        let replaced = self.sets.get_mut(set(hashed)).and_then(|slots| {
-            slots
-                .iter_mut()
-                .max_by_key(|slot| (slot.tag == new.tag, newest.wrapping_sub(slot.number)))
-        });
-        if let Some(slot) = replaced {
-            *slot = new;
-        }
-    }
-
-    /// How many entries were inserted after the one with that number.
-    #[inline]
-    fn age(&self, number: u16) -> usize {
-        usize::from(self.newest.wrapping_sub(number))
-    }
-
-    /// The number of the entry with that age.
-    fn number(&self, age: usize) -> u16 {
-        self.newest.wrapping_sub(age as u16)
-    }
-}
-
-fn set(hashed: u64) -> usize {
-    hashed as usize % SETS
-}
-
-fn tag(hashed: u64) -> u16 {
-    (hashed >> 48) as u16
-}
-
-/// Which field followed which in the blocks before. Blocks of one connection are alike: where a
-/// field is expected it is found by one comparison.
-#[derive(Debug, Default)]
-struct Trail {
-    /// By the place of a field, the place of the one after it; empty until there is one.
-    next: Vec<Place>,
-    /// The last indexed field of the present block.
-    last: Place,
-}
-
-const TRAIL: usize = 128;
-
-impl Trail {
-    /// The place of the field that is expected now.
-    #[inline]
-    fn next(&self) -> Option<Place> {
-        let next = *self.next.get(self.last.0 as usize % TRAIL)?;
-        (next != Place::NONE).then_some(next)
-    }
-
-    /// Notes the place of the present field.
-    fn add(&mut self, place: Place) {
-        if self.next.is_empty() {
-            self.next.resize(TRAIL, Place::NONE);
-        }
-        if let Some(next) = self.next.get_mut(self.last.0 as usize % TRAIL) {
-            *next = place;
-        }
-        self.last = place;
-    }
-}
-
-/// Where a field is: its index in the static table, or the number of its entry in the dynamic one
-/// behind these.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Place(u32);
-
-impl Place {
-    const NONE: Self = Self(0);
-    const FIRST_NUMBER: u32 = 64;
-
-    fn of_index(index: usize) -> Self {
-        Self(index as u32)
-    }
-
-    fn of_number(number: u16) -> Self {
-        Self(Self::FIRST_NUMBER + u32::from(number))
-    }
-
-    /// The index in the static table.
-    #[inline]
-    fn index(self) -> Option<usize> {
-        (self.0 < Self::FIRST_NUMBER).then_some(self.0 as usize)
-    }
-
-    /// The number in the dynamic table.
-    #[inline]
-    fn number(self) -> u16 {
-        (self.0.wrapping_sub(Self::FIRST_NUMBER)) as u16
-    }
-}
-
-/// Whether two strings are the same. Fields are short: that needs no call.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let (mut one_rest, mut other_rest) = (one, other);
-    while let Some((a, one_tail)) = one_rest.split_first_chunk::<8>()
-        && let Some((b, other_tail)) = other_rest.split_first_chunk::<8>()
-    {
-        if a != b {
-            return false;
-        }
-        (one_rest, other_rest) = (one_tail, other_tail);
-    }
-    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        (Some(a), Some(b)) => a == b,
-        _ => one_rest.iter().zip(other_rest).all(|(a, b)| a == b),
-    }
 }
 
 #[cfg(test)]

@@ -48,21 +48,6 @@ fn requests_become_those_of_appendix_c_3_with_new_names_coded_as_in_c_4() {
 }
 
 #[test]
-fn strings_are_the_same_if_every_octet_is() {
-    let text = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    for len in 0..text.len() {
-        let one = &text[..len];
-        assert!(same(one, &one.to_vec()));
-        assert!(!same(one, &text[..=len]) && !same(&text[..=len], one));
-        for at in 0..len {
-            let mut other = one.to_vec();
-            other[at] ^= 1;
-            assert!(!same(one, &other), "{len} octets, another at {at}");
-        }
-    }
-}
-
-#[test]
 fn expected_fields_that_were_evicted_or_changed_are_not_taken_for_others() {
     let mut encoder = Encoder::new();
     let mut decoder = Decoder::new(4096);
