@@ -1,0 +1,144 @@
+//! Regular fields, the same in every section (RFC 9113 8.2).
+
+use super::malformed;
+use crate::fields::bytes::{token_len, trim, value_len};
+use crate::{Fault, FaultKind, Fields};
+
+/// What a field means to the codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Plain,
+    Host,
+    Cookie,
+    ContentLength,
+    Te,
+    /// Of one connection, of which HTTP/2 has no fields (RFC 9113 8.2.2).
+    Connection,
+}
+
+impl Meaning {
+    pub(super) fn of(name: &[u8]) -> Self {
+        let (text, meaning): (&[u8], Self) = match name.len() {
+            2 => (b"te", Self::Te),
+            4 => (b"host", Self::Host),
+            6 => (b"cookie", Self::Cookie),
+            7 => (b"upgrade", Self::Connection),
+            10 if name.first() == Some(&b'c') => (b"connection", Self::Connection),
+            10 => (b"keep-alive", Self::Connection),
+            14 => (b"content-length", Self::ContentLength),
+            16 => (b"proxy-connection", Self::Connection),
+            17 => (b"transfer-encoding", Self::Connection),
+            _ => return Self::Plain,
+        };
+        if name == text { meaning } else { Self::Plain }
+    }
+}
+
+/// Checks a field that is no pseudo-header field, and trims its value.
+pub(super) fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u8]), Fault> {
+    if name.is_empty() || token_len(name) != name.len() {
+        return Err(malformed(
+            "RFC 9113 8.2.1: a field name has a byte that it cannot have",
+        ));
+    }
+    if name.iter().any(u8::is_ascii_uppercase) {
+        return Err(malformed("RFC 9113 8.2.1: a field name in upper case"));
+    }
+    if value_len(value) != value.len() {
+        return Err(malformed(
+            "RFC 9113 8.2.1: a field value has a control character",
+        ));
+    }
+    let value = trim(value);
+    let meaning = Meaning::of(name);
+    match meaning {
+        Meaning::Connection => Err(malformed("RFC 9113 8.2.2: a field of one connection")),
+        Meaning::Te if !value.eq_ignore_ascii_case(b"trailers") => {
+            Err(malformed("RFC 9113 8.2.2: te is other than trailers"))
+        }
+        _ => Ok((meaning, value)),
+    }
+}
+
+/// Adds a checked field.
+pub(super) fn add(fields: &mut Fields, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    let added = fields.append_raw(name, value);
+    added.map_err(|_| super::TOO_LARGE)
+}
+
+/// What `content-length` says; the same number again is one number (RFC 9110 8.6).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Length(pub(super) Option<u64>);
+
+impl Length {
+    /// Takes one field over, and adds the first to the fields.
+    pub(super) fn note(&mut self, fields: &mut Fields, value: &[u8]) -> Result<(), Fault> {
+        let framing = |why| Fault {
+            kind: FaultKind::Framing,
+            why,
+        };
+        let Some(length) = number(value) else {
+            return Err(framing("RFC 9110 8.6: content-length is not one number"));
+        };
+        match self.0.replace(length) {
+            None => add_length(fields, value, length),
+            Some(before) if before == length => Ok(()),
+            Some(_) => Err(framing("RFC 9110 8.6: two different content-length")),
+        }
+    }
+}
+
+/// Leading zeros are not passed on: some programs take them for an octal number.
+fn add_length(fields: &mut Fields, value: &[u8], length: u64) -> Result<(), Fault> {
+    if value.len() > 1 && value.starts_with(b"0") {
+        return add(fields, b"content-length", length.to_string().as_bytes());
+    }
+    add(fields, b"content-length", value)
+}
+
+/// Digits only, and not the greatest number, which stands for none.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let text = std::str::from_utf8(digits).ok()?;
+    text.parse().ok().filter(|number| *number < u64::MAX)
+}
+
+/// Reads a trailer section.
+pub(crate) struct TrailerReader<'f> {
+    fields: &'f mut Fields,
+    read: Result<(), Fault>,
+}
+
+impl<'f> TrailerReader<'f> {
+    pub(crate) fn new(fields: &'f mut Fields) -> Self {
+        Self {
+            fields,
+            read: Ok(()),
+        }
+    }
+
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8]) {
+        if self.read.is_ok() {
+            self.read = self.take(name, value);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        self.read
+    }
+
+    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        if name.first() == Some(&b':') {
+            return Err(malformed("RFC 9113 8.1: a pseudo-header field in trailers"));
+        }
+        match check(name, value)? {
+            (Meaning::Plain | Meaning::Cookie, value) => add(self.fields, name, value),
+            // What frames or routes a message comes too late here (RFC 9110 6.5.1).
+            (Meaning::Host | Meaning::ContentLength | Meaning::Te | Meaning::Connection, _) => {
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Heads as header blocks (RFC 9113 8.2, 8.3).
+
+use super::fields::{Meaning, number};
+use crate::h2::hpack::{Encoder, Indexing};
+use crate::{CannotSend, Fields, RequestHead, ResponseHead};
+
+/// Cookies shorter than this could be guessed by trying (RFC 7541 7.1.3).
+const SHORT_COOKIE: usize = 20;
+/// Longer paths are taken for ones that do not come again.
+const LONG_PATH: usize = 96;
+
+/// What the fields say of the body's length.
+pub(crate) fn content_length(fields: &Fields) -> Result<Option<u64>, CannotSend> {
+    match fields.get("content-length") {
+        None => Ok(None),
+        Some(value) => match number(value) {
+            Some(length) => Ok(Some(length)),
+            None => Err(CannotSend::Unfit("content-length is not a number")),
+        },
+    }
+}
+
+/// Writes a request; of CONNECT method and authority only.
+pub(crate) fn write_request(encoder: &mut Encoder, out: &mut Vec<u8>, head: &RequestHead) {
+    let is_connect = head.method == "CONNECT";
+    let mut pseudo =
+        |name: &[u8], value: &str, how| encoder.field(out, name, value.as_bytes(), how);
+    pseudo(b":method", &head.method, Indexing::Indexed);
+    if !is_connect {
+        pseudo(b":scheme", head.scheme.as_str(), Indexing::Indexed);
+    }
+    if !head.authority.is_empty() {
+        pseudo(b":authority", &head.authority, Indexing::Indexed);
+    }
+    if !is_connect {
+        pseudo(b":path", &head.path, indexing_of_path(&head.path));
+    }
+    write_fields(encoder, out, &head.fields, !is_connect);
+}
+
+/// Writes a response.
+pub(crate) fn write_response(
+    encoder: &mut Encoder,
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    has_length: bool,
+) {
+    let [hundreds, tens, ones] = [
+        head.status / 100 % 10,
+        head.status / 10 % 10,
+        head.status % 10,
+    ]
+    .map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+    let status = [hundreds, tens, ones];
+    encoder.field(out, b":status", &status, Indexing::Indexed);
+    write_fields(encoder, out, &head.fields, has_length);
+}
+
+/// Writes trailers.
+pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields) {
+    write_fields(encoder, out, fields, false);
+}
+
+fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
+    for (name, value) in fields.iter() {
+        let name = name.as_bytes();
+        match Meaning::of(name) {
+            // `:authority` says it (RFC 9113 8.3.1).
+            Meaning::Host | Meaning::Connection => continue,
+            Meaning::Te if !value.eq_ignore_ascii_case(b"trailers") => continue,
+            Meaning::ContentLength if !has_length => continue,
+            Meaning::Plain | Meaning::Te | Meaning::ContentLength | Meaning::Cookie => {}
+        }
+        encoder.field(out, name, value, indexing(name, value));
+    }
+}
+
+fn indexing_of_path(path: &str) -> Indexing {
+    if path.len() > LONG_PATH || path.contains('?') {
+        Indexing::NotIndexed
+    } else {
+        Indexing::Indexed
+    }
+}
+
+/// Whether a field is worth a place in the table, or must not get one.
+fn indexing(name: &[u8], value: &[u8]) -> Indexing {
+    match name {
+        b"authorization" | b"proxy-authorization" => Indexing::Never,
+        b"cookie" if value.len() < SHORT_COOKIE => Indexing::Never,
+        // One connection carries many users' cookies.
+        b"cookie" | b"set-cookie" => Indexing::NotIndexed,
+        b"age"
+        | b"content-length"
+        | b"content-range"
+        | b"date"
+        | b"etag"
+        | b"grpc-message"
+        | b"grpc-timeout"
+        | b"if-modified-since"
+        | b"if-none-match"
+        | b"last-modified"
+        | b"location"
+        | b"range"
+        | b"traceparent"
+        | b"tracestate"
+        | b"x-b3-parentspanid"
+        | b"x-b3-spanid"
+        | b"x-b3-traceid"
+        | b"x-envoy-upstream-service-time"
+        | b"x-request-id" => Indexing::NotIndexed,
+        _ => Indexing::Indexed,
+    }
+}
