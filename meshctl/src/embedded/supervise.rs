@@ -21,6 +21,7 @@ use super::{control, tokens};
 use crate::error::{CommandError, at_path};
 
 mod board;
+mod bounds;
 mod crew;
 mod probe;
 mod progress;
@@ -86,6 +87,7 @@ pub(crate) async fn run(
         "scribe",
         keep_written(scribe, plan.clone(), crew.clone(), tasks.stopping().clone()),
     );
+    tasks.spawn("logs", bounds::keep(dir.clone(), tasks.stopping().clone()));
     let server = Server {
         plan: plan.clone(),
         crew: crew.clone(),
