@@ -1,6 +1,9 @@
 //! How a command fails: whose fault it is, what happened, and what to do about it.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What a failure means to a script; docs/cli.md lists the codes.
@@ -90,6 +93,31 @@ impl fmt::Display for CommandError {
 impl std::error::Error for CommandError {}
 
 /// Adds the path to an error of the file system.
-pub(crate) fn at_path(path: &std::path::Path, error: &std::io::Error) -> CommandError {
-    CommandError::problem(format!("{}: {error}", path.display()))
+pub(crate) fn at_path(path: &Path, error: &std::io::Error) -> CommandError {
+    let problem = CommandError::problem(format!("{}: {error}", path.display()));
+    if error.kind() != ErrorKind::PermissionDenied {
+        return problem;
+    }
+    match path.ancestors().find_map(owner_and_mode) {
+        Some(who) => problem.hint(who),
+        None => problem.hint("you may not do this here: be its owner, or name another path"),
+    }
 }
+
+/// Whose a path is, if it can be seen: a folder in between may hide what is below it.
+fn owner_and_mode(path: &Path) -> Option<String> {
+    let path = match path {
+        empty if empty == Path::new("") => Path::new("."),
+        path => path,
+    };
+    let meta = std::fs::metadata(path).ok()?;
+    let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
+    let you = rustix::process::geteuid().as_raw();
+    Some(format!(
+        "{} belongs to user {owner} (mode {mode:04o}), you are user {you}",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ use crate::schema::{described, spelling};
 use crate::{codes, validate};
 
 mod documents;
+mod lines;
+
+pub use lines::line_of;
 
 /// The namespace of objects that name none.
 pub const DEFAULT_NAMESPACE: &str = "default";

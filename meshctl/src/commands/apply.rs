@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mesh_api::kinds::Content;
+use mesh_api::kinds::{Content, Kind};
 use mesh_api::{Object, decode};
 use mesh_runtime::SystemClock;
 use mesh_runtime::settings::parse_duration;
@@ -11,7 +11,8 @@ use mesh_runtime::settings::parse_duration;
 use crate::cli::{Global, Output};
 use crate::commands::in_force::{self, Change};
 use crate::embedded::config::{self, Store};
-use crate::embedded::{findings, input, review};
+use crate::embedded::findings::Texts;
+use crate::embedded::{input, review};
 use crate::error::CommandError;
 use crate::target::Mesh;
 use crate::ui::Ui;
@@ -82,12 +83,13 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs, ui: &Ui) -> Result<(),
     if args.files.filename.is_empty() {
         return Err(CommandError::usage("apply: no file is named").hint("name one with -f FILE"));
     }
-    let objects = args.files.objects(global)?;
+    let (objects, texts) = args.files.objects(global)?;
     refuse_kubernetes(&objects)?;
     let mesh = Mesh::find(global).await?;
     let _alone = mesh.lock_config()?;
     let (mut store, cluster) = mesh.stores()?;
-    check(&objects, &store, &cluster, args.force, ui)?;
+    let stores = (&store, &cluster);
+    check(&objects, &texts, stores, args.force, ui)?;
     let plan: Vec<(Object, Outcome)> = objects
         .into_iter()
         .map(|object| (object.clone(), outcome(&object, &store)))
@@ -116,13 +118,13 @@ impl Files {
     ///
     /// # Errors
     /// Every finding of every file, and when there is no object at all.
-    pub(crate) fn objects(&self, global: &Global) -> Result<Vec<Object>, CommandError> {
+    pub(crate) fn objects(&self, global: &Global) -> Result<(Vec<Object>, Texts), CommandError> {
         let namespace = global
             .namespace
             .as_deref()
             .unwrap_or(decode::DEFAULT_NAMESPACE);
         let mut objects = Vec::new();
-        let mut problems = Vec::new();
+        let (mut problems, mut texts) = (Vec::new(), Texts::default());
         for path in &self.filename {
             let files = if path.is_dir() {
                 input::manifests_of(path)?
@@ -131,9 +133,11 @@ impl Files {
             };
             for file in files {
                 let name = shown(&file);
-                let (read, found) = decode::objects_in(&name, &input::text(&file)?, namespace);
+                let text = input::text(&file)?;
+                let (read, found) = decode::objects_in(&name, &text, namespace);
+                texts.add(&name, text);
                 objects.extend(read);
-                problems.extend(found.iter().map(findings::line));
+                problems.extend(found.iter().map(|one| texts.line(one)));
             }
         }
         if !problems.is_empty() {
@@ -146,7 +150,7 @@ impl Files {
                 names.join(", ")
             )));
         }
-        Ok(objects)
+        Ok((objects, texts))
     }
 }
 
@@ -158,17 +162,22 @@ fn shown(path: &Path) -> String {
     }
 }
 
+/// Whether objects of a kind are the mesh's own configuration; others are Kubernetes'.
+pub(crate) fn is_configuration(kind: &Kind) -> bool {
+    matches!(
+        kind.content,
+        Content::VirtualService
+            | Content::DestinationRule
+            | Content::Gateway
+            | Content::PeerAuthentication
+            | Content::Later
+    )
+}
+
 fn refuse_kubernetes(objects: &[Object]) -> Result<(), CommandError> {
-    let foreign = objects.iter().filter(|object| {
-        !matches!(
-            object.kind.content,
-            Content::VirtualService
-                | Content::DestinationRule
-                | Content::Gateway
-                | Content::PeerAuthentication
-                | Content::Later
-        )
-    });
+    let foreign = objects
+        .iter()
+        .filter(|object| !is_configuration(object.kind));
     let lines: Vec<String> = foreign
         .map(|object| {
             let (origin, key) = (&object.origin, &object.key);
@@ -184,14 +193,14 @@ fn refuse_kubernetes(objects: &[Object]) -> Result<(), CommandError> {
 
 fn check(
     objects: &[Object],
-    store: &Store,
-    cluster: &Store,
+    texts: &Texts,
+    (store, cluster): (&Store, &Store),
     force: bool,
     ui: &Ui,
 ) -> Result<(), CommandError> {
     let kept: Vec<&Object> = store.objects().collect();
     let cluster: Vec<Object> = cluster.objects().cloned().collect();
-    let review = review::review(objects, &kept, &cluster);
+    let review = review::review(objects, texts, &kept, &cluster);
     review
         .warnings
         .iter()

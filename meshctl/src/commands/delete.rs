@@ -4,7 +4,7 @@ use mesh_api::{decode, kinds};
 use mesh_model::name::ResourceKey;
 
 use crate::cli::Global;
-use crate::commands::apply::{Files, Waiting};
+use crate::commands::apply::{Files, Waiting, is_configuration};
 use crate::commands::get::kind;
 use crate::commands::in_force::{self, Change};
 use crate::embedded::review;
@@ -38,6 +38,7 @@ pub(crate) struct DeleteArgs {
 /// Deletes objects.
 pub(crate) async fn run(global: &Global, args: DeleteArgs, ui: &Ui) -> Result<(), CommandError> {
     let keys = args.keys(global)?;
+    refuse_kubernetes(&keys)?;
     let mesh = Mesh::find(global).await?;
     let _alone = mesh.lock_config()?;
     let (mut store, cluster) = mesh.stores()?;
@@ -69,10 +70,26 @@ pub(crate) async fn run(global: &Global, args: DeleteArgs, ui: &Ui) -> Result<()
     }
 }
 
+/// What stands for Kubernetes is not configuration: it is what runs.
+fn refuse_kubernetes(keys: &[ResourceKey]) -> Result<(), CommandError> {
+    let foreign = keys.iter().filter(|key| {
+        kinds::find(&key.group, &key.kind).is_some_and(|kind| !is_configuration(kind))
+    });
+    let lines: Vec<String> = foreign
+        .map(|key| format!("{key}: a local mesh takes Kubernetes' objects at its start only"))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let hint = "to be without it, leave it out of the files of `meshctl up -f`; \
+                `meshctl stop` holds a workload down";
+    Err(CommandError::problem(lines.join("\n")).hint(hint))
+}
+
 impl DeleteArgs {
     fn keys(&self, global: &Global) -> Result<Vec<ResourceKey>, CommandError> {
         if !self.files.filename.is_empty() {
-            let objects = self.files.objects(global)?;
+            let (objects, _) = self.files.objects(global)?;
             return Ok(objects.into_iter().map(|object| object.key).collect());
         }
         let usage = || CommandError::usage("delete: name objects by KIND NAME, or by -f FILE");

@@ -1,6 +1,6 @@
 //! `meshctl get`.
 
-use mesh_api::kinds::{self, Kind};
+use mesh_api::kinds::{self, Content, Kind};
 use mesh_api::{Object, decode, nearest};
 use serde_json::{Value, json};
 
@@ -63,10 +63,9 @@ pub(crate) async fn run(global: &Global, args: GetArgs, ui: &Ui) -> Result<(), C
     if let (Some(name), Some(kind), true) = (&name, wanted, found.is_empty()) {
         let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
         let error = format!("{} {place}{name}: not found", kind.singular());
-        return Err(CommandError::problem(error).hint(format!(
-            "`meshctl get {} -A` shows what is there",
-            kind.plural
-        )));
+        let all = || format!("`meshctl get {} -A` shows what is there", kind.plural);
+        let hint = not_kept(kind).unwrap_or_else(all);
+        return Err(CommandError::problem(error).hint(hint));
     }
     match global.output {
         Output::Table => {
@@ -92,6 +91,33 @@ pub(crate) async fn run(global: &Global, args: GetArgs, ui: &Ui) -> Result<(), C
             ui.data(yaml(&value(&found, name.is_some()))?.trim_end());
             Ok(())
         }
+    }
+}
+
+/// Why a local mesh has no objects of a kind, whatever it was started with.
+fn not_kept(kind: &Kind) -> Option<String> {
+    match kind.content {
+        Content::Deployment | Content::OtherWorkload => Some(format!(
+            "a local mesh runs {} and keeps their pods only: see `meshctl get pods`, `meshctl status`",
+            kind.plural
+        )),
+        Content::Tolerated => Some(format!(
+            "{} have no effect in a local mesh and are not kept",
+            kind.plural
+        )),
+        Content::Later => Some(format!(
+            "{} are known to Istio but not supported by this version of mesh",
+            kind.plural
+        )),
+        Content::VirtualService
+        | Content::DestinationRule
+        | Content::Gateway
+        | Content::PeerAuthentication
+        | Content::Namespace
+        | Content::Service
+        | Content::ServiceAccount
+        | Content::Pod
+        | Content::EndpointSlice => None,
     }
 }
 
@@ -147,6 +173,9 @@ fn print_table(
     if found.is_empty() {
         let place = namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
         ui.note(&format!("no objects found{place}"));
+        if let Some(why) = kind.and_then(not_kept) {
+            ui.note(&why);
+        }
         return;
     }
     ui.data(&tables::render(kind, found, status, all_namespaces, ui));

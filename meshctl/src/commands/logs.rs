@@ -57,7 +57,7 @@ struct Source {
 pub(crate) async fn run(global: &Global, args: LogsArgs, ui: &Ui) -> Result<(), CommandError> {
     let dir = StateDir::locate(global.state.as_deref())?;
     let folder = dir.path("logs");
-    let paths = select(&files(&folder)?, &args).ok_or_else(|| unknown(&dir, &args.name))?;
+    let paths = select(&files(&folder)?, &args).ok_or_else(|| unknown(&dir, &args))?;
     let several = paths.len() > 1;
     let mut sources: Vec<Source> = paths
         .into_iter()
@@ -133,17 +133,34 @@ fn stem(path: &Path) -> String {
         .into_owned()
 }
 
-fn unknown(dir: &StateDir, name: &str) -> CommandError {
-    let stems: Vec<String> = files(&dir.path("logs"))
-        .unwrap_or_default()
-        .iter()
-        .map(|p| stem(p))
-        .collect();
+fn unknown(dir: &StateDir, args: &LogsArgs) -> CommandError {
+    let logs = files(&dir.path("logs")).unwrap_or_default();
+    let name = &args.name;
+    let either = LogsArgs {
+        app: false,
+        proxy: false,
+        name: name.clone(),
+        ..*args
+    };
+    if let Some(other) = select(&logs, &either).filter(|_| args.app || args.proxy) {
+        let (missing, flag) = match args.app {
+            true => ("application's", "--app"),
+            false => ("sidecar's", "--proxy"),
+        };
+        let other = other.iter().map(|path| stem(path)).collect::<Vec<_>>();
+        let error = format!(
+            "{name}: there is no {missing} log, but {}",
+            other.join(", ")
+        );
+        return CommandError::problem(error).hint(format!("leave out {flag}"));
+    }
+    let stems: Vec<String> = logs.iter().map(|path| stem(path)).collect();
     let error = CommandError::problem(format!(
         "{name}: no such log in {}",
         dir.path("logs").display()
     ));
-    match nearest(name, stems.iter().map(|stem| stem.trim_end_matches(".app"))) {
+    let names = stems.iter().map(|stem| stem.trim_end_matches(".app"));
+    match nearest(name, names).filter(|near| near != name) {
         Some(near) => error.hint(format!(
             "did you mean {near:?}? `meshctl status` shows all names"
         )),

@@ -24,6 +24,9 @@ pub(crate) async fn run(global: &Global, ui: &Ui) -> Result<(), CommandError> {
     match global.output {
         Output::Json => ui.json(&status.contract()),
         Output::Table | Output::Yaml => {
+            if let Some(nobody) = nobody(&status, global.namespace.as_deref()) {
+                ui.warning(&nobody);
+            }
             let mut text = text(&status, global.namespace.as_deref(), ui);
             let configuration = match status.pilot() {
                 Some(pilot) => ConfigStatus::ask(pilot).await,
@@ -63,6 +66,26 @@ fn wrong(page: &ConfigStatus, ui: &Ui) -> Option<String> {
         }
     }
     (!table.is_empty()).then(|| table.render())
+}
+
+/// Says so when no workload is in the namespace that was asked for.
+fn nobody(status: &Status, namespace: Option<&str>) -> Option<String> {
+    let wanted = namespace?;
+    let mut names: Vec<&str> = status
+        .workloads
+        .iter()
+        .map(|one| one.namespace.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.contains(&wanted) {
+        return None;
+    }
+    let elsewhere = match names.as_slice() {
+        [] => "the mesh has none".to_owned(),
+        names => format!("there are some in {}", names.join(", ")),
+    };
+    Some(format!("no workloads in namespace {wanted}; {elsewhere}"))
 }
 
 /// The status for people.
@@ -105,11 +128,11 @@ fn text(status: &Status, namespace: Option<&str>, ui: &Ui) -> String {
         ]);
     }
     let ingress = ui.paint(Tone::Strong, &status.ingress.http);
-    format!(
-        "ingress {ingress}\n\n{}\n\n{}",
-        components.render(),
-        workloads.render()
-    )
+    let mut text = format!("ingress {ingress}\n\n{}", components.render());
+    if !workloads.is_empty() {
+        text = format!("{text}\n\n{}", workloads.render());
+    }
+    text
 }
 
 fn state(state: Option<State>, ui: &Ui) -> String {
@@ -132,3 +155,6 @@ fn pid(pid: Option<u32>) -> String {
 fn dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ async fn foreground(
     };
     let plan = plan::make(&input.manifests, &input.rules, &settings, &mut ports)?;
     let roster = Roster::of(plan)?;
-    configure(&dir, &input, roster.plan(), args.fresh, ui)?;
+    let is_served = configure(&dir, &input, roster.plan(), args.fresh, ui)?;
     let announce = |status: &Status, took: Duration| match global.output {
         Output::Json => ui.json(&status.contract()),
         Output::Table | Output::Yaml => {
@@ -120,6 +120,7 @@ async fn foreground(
                 dir: &dir,
                 input: &input,
                 typed,
+                is_served,
             }
             .print(ui);
         }
@@ -146,24 +147,32 @@ fn ingress_port(args: &UpArgs, ports: &mut Ports, ui: &Ui) -> Result<u16, Comman
     Ok(port)
 }
 
-/// Checks the configuration against what will run, and puts it in force.
+/// Checks the configuration against what will run, and puts it in force; whether the ingress
+/// serves anything then.
 fn configure(
     dir: &StateDir,
     input: &Input,
     plan: &Plan,
     fresh: bool,
     ui: &Ui,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let opening = Opening::of(dir, &input.manifests.config, fresh)?;
     let stay: Vec<&Object> = opening.stay().iter().collect();
-    let review = review::review(&input.manifests.config, &stay, &cluster::decoded(plan));
+    let review = review::review(
+        &input.manifests.config,
+        &input.texts,
+        &stay,
+        &cluster::decoded(plan),
+    );
     review
         .warnings
         .iter()
         .for_each(|warning| ui.warning(warning));
     review.refuse(false)?;
     greet(dir, plan, &stay, ui);
-    opening.carry_out(&SystemClock)
+    let is_served = summary::is_served(input.manifests.config.iter().chain(stay));
+    opening.carry_out(&SystemClock)?;
+    Ok(is_served)
 }
 
 fn greet(dir: &StateDir, plan: &Plan, stay: &[&Object], ui: &Ui) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mesh_api::{Object, decode};
 
-use super::findings;
+use super::findings::Texts;
 use super::images::{self, FILE_NAME, Rule};
 use super::manifests::{self, Manifests};
 use super::state_dir;
@@ -23,6 +23,8 @@ pub(crate) struct Input {
     pub(crate) open: Vec<String>,
     /// Commands worth trying.
     pub(crate) try_next: Vec<String>,
+    /// What was read, for messages.
+    pub(crate) texts: Texts,
 }
 
 /// Reads everything that was named.
@@ -39,7 +41,7 @@ pub(crate) fn read(paths: &[PathBuf], namespace: &str) -> Result<Input, CommandE
     for path in paths {
         reader.path(path)?;
     }
-    let (manifests, problems) = manifests::sort(reader.objects);
+    let (manifests, problems) = manifests::sort(reader.objects, &reader.input.texts);
     reader.problems.extend(problems);
     if reader.problems.is_empty() {
         Ok(Input {
@@ -115,8 +117,12 @@ impl Reader<'_> {
 
     fn decode(&mut self, path: &Path) -> Result<Vec<Object>, CommandError> {
         let name = path.display().to_string();
-        let (objects, found) = decode::objects_in(&name, &text(path)?, self.namespace);
-        self.problems.extend(found.iter().map(findings::line));
+        let text = text(path)?;
+        let (objects, found) = decode::objects_in(&name, &text, self.namespace);
+        let texts = &mut self.input.texts;
+        texts.add(&name, text);
+        let lines = found.iter().map(|one| texts.line(one));
+        self.problems.extend(lines);
         Ok(objects)
     }
 

@@ -11,7 +11,7 @@ use mesh_model::diag::{Diagnostic, Severity};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::findings;
+use super::findings::Texts;
 
 /// Everything that `up` was given, sorted by meaning.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -57,11 +57,11 @@ pub(crate) struct WorkloadManifest {
 }
 
 /// Sorts decoded objects by what they mean here; the second value says what is wrong with some.
-pub(crate) fn sort(objects: Vec<Object>) -> (Manifests, Vec<String>) {
+pub(crate) fn sort(objects: Vec<Object>, texts: &Texts) -> (Manifests, Vec<String>) {
     let mut sorted = Manifests::default();
     let mut problems = Vec::new();
     for object in objects {
-        let wrong = check(&mut sorted, &object);
+        let wrong = check(&mut sorted, &object, texts);
         if !wrong.is_empty() {
             problems.extend(wrong);
         } else if let Err(problem) = place(&mut sorted, object) {
@@ -74,7 +74,7 @@ pub(crate) fn sort(objects: Vec<Object>) -> (Manifests, Vec<String>) {
 /// What is wrong with one of Kubernetes' objects by itself. A warning is told when it knows the
 /// right word: a misspelt field would be missed otherwise, while one that the mesh has no use for
 /// is nobody's concern. The mesh's own objects are reviewed together with all that is in force.
-fn check(sorted: &mut Manifests, object: &Object) -> Vec<String> {
+fn check(sorted: &mut Manifests, object: &Object, texts: &Texts) -> Vec<String> {
     if matches!(
         object.kind.content,
         Content::VirtualService
@@ -90,8 +90,8 @@ fn check(sorted: &mut Manifests, object: &Object) -> Vec<String> {
         .into_iter()
         .partition(|one| one.severity == Severity::Error);
     let helpful = others.iter().filter(|one| !one.hint.is_empty());
-    sorted.notes.extend(helpful.map(findings::line));
-    errors.iter().map(findings::line).collect()
+    sorted.notes.extend(helpful.map(|one| texts.line(one)));
+    errors.iter().map(|one| texts.line(one)).collect()
 }
 
 fn place(sorted: &mut Manifests, object: Object) -> Result<(), String> {

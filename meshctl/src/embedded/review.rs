@@ -8,7 +8,7 @@ use mesh_api::{Object, ResourceSet};
 use mesh_model::diag::Diagnostic;
 use mesh_model::name::ResourceKey;
 
-use super::findings;
+use super::findings::Texts;
 use crate::error::CommandError;
 
 /// What is to be said about a change.
@@ -23,8 +23,14 @@ pub(crate) struct Review {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reviews putting `new` in force where `kept` is, beside the objects of the `cluster`.
-pub(crate) fn review(new: &[Object], kept: &[&Object], cluster: &[Object]) -> Review {
+/// Reviews putting `new`, read from `texts`, in force where `kept` is, beside the objects of the
+/// `cluster`.
+pub(crate) fn review(
+    new: &[Object],
+    texts: &Texts,
+    kept: &[&Object],
+    cluster: &[Object],
+) -> Review {
     let keys: BTreeSet<ResourceKey> = new.iter().map(|object| object.key.clone()).collect();
     let stays = kept
         .iter()
@@ -34,8 +40,8 @@ pub(crate) fn review(new: &[Object], kept: &[&Object], cluster: &[Object]) -> Re
     let own = found
         .into_iter()
         .filter(|one| one.at.as_ref().is_some_and(|at| keys.contains(at)));
-    let (wrong, mut warnings) = findings::lines(&own.collect::<Vec<_>>());
-    let (mut dangling, more) = findings::lines(&check_references(&after, &keys));
+    let (wrong, mut warnings) = texts.lines(&own.collect::<Vec<_>>());
+    let (mut dangling, more) = texts.lines(&check_references(&after, &keys));
     warnings.extend(more);
     let (worse, doubtful) = newly_dangling(&after, kept, cluster, &keys);
     dangling.extend(worse);
@@ -87,7 +93,7 @@ fn newly_dangling(
         .into_iter()
         .filter(|one| !before.contains(one))
         .collect();
-    findings::lines(&fresh)
+    Texts::default().lines(&fresh)
 }
 
 impl Review {

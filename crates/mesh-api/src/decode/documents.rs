@@ -3,9 +3,11 @@
 //! Each document is parsed on its own, so that a broken one does not hide the others. YAML forbids
 //! a line that starts with `---` inside any scalar, so cutting by lines is exact.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{NonFiniteFloatPolicy, Options};
+use serde_saphyr::{Error, NonFiniteFloatPolicy, Options};
 
 /// Deep enough for any resource, shallow enough for the stack.
 const MAX_DEPTH: usize = 64;
@@ -20,7 +22,7 @@ pub(super) struct Document<'a> {
     /// Line of the file, from 1, on which its content starts.
     pub(super) line: usize,
     /// Line of the file, from 1, on which `text` starts.
-    first_line: usize,
+    pub(super) first_line: usize,
     text: &'a str,
 }
 
@@ -74,17 +76,70 @@ fn has_content(line: &str) -> bool {
 
 /// Parses one document as Kubernetes would: `yes` is a string's enemy, `0644` is octal.
 pub(super) fn parse(document: &Document<'_>) -> Result<Value, Problem> {
-    serde_saphyr::from_str_with_options(document.text, options()).map_err(|error| {
+    document.parse_as().map_err(|error| {
         let line = error
             .location()
             .and_then(|location| usize::try_from(location.line()).ok())
             .filter(|line| *line > 0)
             .map_or(document.line, |line| document.first_line + line - 1);
+        let error = error.without_snippet();
         Problem {
             line,
-            message: without_position(&error.without_snippet().to_string()),
+            message: own_words(error).unwrap_or_else(|| without_position(&error.to_string())),
         }
     })
+}
+
+impl Document<'_> {
+    pub(super) fn parse_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_saphyr::from_str_with_options(self.text, options())
+    }
+}
+
+/// What the parser says in terms of its own options and types, in terms of the text.
+fn own_words(error: &Error) -> Option<String> {
+    let text = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key:?} is there twice in one mapping")
+        }
+        Error::DuplicateMappingKey { key: None, .. } => {
+            "a key is there twice in one mapping".to_owned()
+        }
+        Error::NonFiniteFloat { value, .. } => {
+            format!("{value} is no number that can be used; write text in quotes")
+        }
+        Error::Budget { breach, .. } => too_much(breach),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "aliases (*name) are used too often; write the content out".to_owned()
+        }
+        Error::UnknownAnchor { .. } => {
+            "an alias (*name) has no anchor (&name) before it; write text in quotes".to_owned()
+        }
+        Error::InvalidBinaryBase64 { .. } | Error::BinaryNotUtf8 { .. } => {
+            "!!binary: this is no text in base64".to_owned()
+        }
+        Error::Unexpected {
+            expected: "string scalar",
+            ..
+        } => "a mapping or list stands where a key should be".to_owned(),
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn too_much(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => format!("nested more than {MAX_DEPTH} levels deep"),
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            format!("more than {MAX_NODES} values in one document; split it")
+        }
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+            "too many anchors and aliases (&name, *name); write the content out".to_owned()
+        }
+        _ => "the document is too large; split it".to_owned(),
+    }
 }
 
 fn options() -> Options {

@@ -8,6 +8,7 @@ use mesh_api::Object;
 use serde_json::Value;
 
 use crate::embedded::input::Input;
+use crate::embedded::plan::ingress;
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::Status;
 use crate::ui::{Tone, Ui};
@@ -27,6 +28,8 @@ pub(super) struct Summary<'a> {
     pub(super) input: &'a Input,
     /// The command line that started it.
     pub(super) typed: &'a [OsString],
+    /// Whether a Gateway has the ingress listen.
+    pub(super) is_served: bool,
 }
 
 impl Summary<'_> {
@@ -36,6 +39,11 @@ impl Summary<'_> {
         let mut lines = vec![format!("\n{up}  ({:.1} s)\n", self.took.as_secs_f64())];
         for url in self.urls() {
             lines.push(format!("  open   {}", ui.paint(Tone::Strong, &url)));
+        }
+        if !self.is_served {
+            lines.push(
+                "  open   nothing yet: the ingress serves what a Gateway tells it to".to_owned(),
+            );
         }
         lines.push(format!("  look   {}", self.command("meshctl status")));
         let mut next: Vec<&str> = self.input.try_next.iter().map(String::as_str).collect();
@@ -68,6 +76,9 @@ impl Summary<'_> {
     }
 
     fn urls(&self) -> Vec<String> {
+        if !self.is_served {
+            return Vec::new();
+        }
         let base = &self.status.ingress.http;
         let mut paths = self.input.open.clone();
         if paths.is_empty() {
@@ -101,3 +112,24 @@ fn served_path(object: &Object) -> Option<String> {
     let mut matches = rules.iter().flat_map(|rule| list(rule.get("match")));
     matches.find_map(|one| Some(one.pointer("/uri/exact")?.as_str()?.to_owned()))
 }
+
+/// Whether any of the objects is a Gateway for the ingress: without one nothing listens there.
+pub(super) fn is_served<'a>(configuration: impl IntoIterator<Item = &'a Object>) -> bool {
+    let labels = ingress::labels();
+    let is_ours = |object: &Object| {
+        let selector = object.value.pointer("/spec/selector");
+        let selector = selector.and_then(Value::as_object).cloned();
+        let selects = |(name, value): (&String, &Value)| {
+            let own = labels.value(name).map(|own| own.as_str());
+            own.is_some() && own == value.as_str()
+        };
+        // istio: a Gateway without a selector is every gateway's.
+        selector.unwrap_or_default().iter().all(selects)
+    };
+    configuration
+        .into_iter()
+        .any(|object| object.kind.kind == "Gateway" && is_ours(object))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{PodState, fixed, moving};
 use crate::embedded::addresses::{LowPorts, Network};
+use crate::embedded::findings::Texts;
 use crate::embedded::images::{ImageRule, Rule};
 use crate::embedded::manifests::sort;
 use crate::embedded::plan::sets::Sets;
@@ -27,7 +28,7 @@ spec:
 ";
 
 fn mk_plan() -> Plan {
-    let (manifests, _) = sort(objects("web.yaml", WEB).0);
+    let (manifests, _) = sort(objects("web.yaml", WEB).0, &Texts::default());
     let rule = Rule {
         rule: ImageRule {
             pattern: "*".to_owned(),

@@ -5,6 +5,7 @@ use mesh_api::decode::objects;
 use super::sets::Sets;
 use super::{Plan, Program, Ready, Settings, make};
 use crate::embedded::addresses::{LowPorts, Network};
+use crate::embedded::findings::Texts;
 use crate::embedded::images::{ImageRule, Rule};
 use crate::embedded::manifests::sort;
 use crate::error::CommandError;
@@ -63,7 +64,7 @@ fn mk_rule(pattern: &str, args: &[&str], env: &[(&str, &str)]) -> Rule {
 fn mk_plan(text: &str, rules: &[Rule], sets: &[&str], low: LowPorts) -> Result<Plan, CommandError> {
     let (decoded, found) = objects("shop.yaml", text);
     assert!(found.is_empty(), "{found:?}");
-    let (manifests, problems) = sort(decoded);
+    let (manifests, problems) = sort(decoded, &Texts::default());
     assert!(problems.is_empty(), "{problems:?}");
     let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     let settings = Settings {

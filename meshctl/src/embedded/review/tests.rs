@@ -1,7 +1,7 @@
 use mesh_api::Object;
 use mesh_api::decode::objects;
 
-use super::{review, review_removal};
+use super::{Texts, review, review_removal};
 
 const RULE: &str = "
 apiVersion: networking.istio.io/v1
@@ -33,7 +33,12 @@ fn mk(text: &str) -> Vec<Object> {
 #[test]
 fn a_route_to_a_subset_that_exists_is_fine() {
     let (new, kept, cluster) = (mk(ROUTE), mk(RULE), mk(SERVICE));
-    let review = review(&new, &kept.iter().collect::<Vec<_>>(), &cluster);
+    let review = review(
+        &new,
+        &Texts::default(),
+        &kept.iter().collect::<Vec<_>>(),
+        &cluster,
+    );
     assert_eq!(
         (review.wrong.len(), review.dangling.len()),
         (0, 0),
@@ -45,7 +50,12 @@ fn a_route_to_a_subset_that_exists_is_fine() {
 #[test]
 fn a_route_to_a_missing_subset_is_refused_unless_forced() {
     let (new, kept, cluster) = (mk(ROUTE), mk(LESSER_RULE), mk(SERVICE));
-    let review = review(&new, &kept.iter().collect::<Vec<_>>(), &cluster);
+    let review = review(
+        &new,
+        &Texts::default(),
+        &kept.iter().collect::<Vec<_>>(),
+        &cluster,
+    );
     let refused = review.refuse(false).unwrap_err();
     assert!(refused.error.contains("v2"), "{refused}");
     assert!(
@@ -60,7 +70,12 @@ fn taking_away_what_others_refer_to_is_noticed() {
     let kept: Vec<Object> = mk(RULE).into_iter().chain(mk(ROUTE)).collect();
     let kept: Vec<&Object> = kept.iter().collect();
     let (new, cluster) = (mk(LESSER_RULE), mk(SERVICE));
-    assert_eq!(review(&new, &kept, &cluster).dangling.len(), 1);
+    assert_eq!(
+        review(&new, &Texts::default(), &kept, &cluster)
+            .dangling
+            .len(),
+        1
+    );
     let removed = review_removal(&[new[0].key.clone()], &kept, &cluster);
     assert_eq!(removed.len(), 1, "{removed:?}");
     assert!(
@@ -72,6 +87,6 @@ fn taking_away_what_others_refer_to_is_noticed() {
 #[test]
 fn an_object_that_is_wrong_is_refused_even_when_forced() {
     let text = ROUTE.replace("hosts: [web]", "hosts: []");
-    let review = review(&mk(&text), &[], &mk(SERVICE));
+    let review = review(&mk(&text), &Texts::default(), &[], &mk(SERVICE));
     assert!(review.refuse(true).is_err(), "{review:?}");
 }

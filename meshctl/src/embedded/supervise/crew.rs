@@ -245,14 +245,7 @@ impl Crew {
     }
 
     fn find(&self, target: &Target) -> Result<Vec<&Unit>, CommandError> {
-        let fits = |unit: &&Unit| {
-            let place = target.namespace.is_none() || target.namespace == unit.namespace;
-            let names = [&unit.name, &unit.deployment];
-            let named = names.iter().any(|name| **name == target.name);
-            place
-                && (named || unit.namespace.is_none() && aliases(&unit.name).contains(&target.name))
-        };
-        let found: Vec<&Unit> = self.board.units.iter().filter(fits).collect();
+        let found = self.fitting(target);
         if found.is_empty() {
             Err(self.unknown(target))
         } else {
@@ -260,13 +253,35 @@ impl Crew {
         }
     }
 
+    fn fitting(&self, target: &Target) -> Vec<&Unit> {
+        let fits = |unit: &&Unit| {
+            let place = target.namespace.is_none() || target.namespace == unit.namespace;
+            let names = [&unit.name, &unit.deployment];
+            let named = names.iter().any(|name| **name == target.name);
+            place
+                && (named || unit.namespace.is_none() && aliases(&unit.name).contains(&target.name))
+        };
+        self.board.units.iter().filter(fits).collect()
+    }
+
     fn unknown(&self, target: &Target) -> CommandError {
+        // Of this name there are none here; there may be elsewhere.
+        let elsewhere = Target {
+            namespace: None,
+            ..target.clone()
+        };
+        let elsewhere = target.namespace.is_some().then(|| self.fitting(&elsewhere));
+        let namespaces = elsewhere.iter().flatten();
+        let mut namespaces: Vec<&str> = namespaces
+            .filter_map(|unit| unit.namespace.as_deref())
+            .collect();
+        namespaces.dedup();
         let names = self
             .board
             .units
             .iter()
             .flat_map(|unit| [unit.name.as_str(), &unit.deployment]);
-        let near = nearest(&target.name, names);
+        let near = nearest(&target.name, names).filter(|near| *near != target.name);
         let place = target
             .namespace
             .as_ref()
@@ -274,6 +289,7 @@ impl Crew {
         let name = &target.name;
         let error = format!("{name}: no such pod, deployment or component{place}");
         CommandError::problem(error).hint(match near {
+            _ if !namespaces.is_empty() => format!("it is in namespace {}", namespaces.join(", ")),
             Some(near) => format!("did you mean {near:?}? `meshctl status` shows all names"),
             None => "`meshctl status` shows all names".to_owned(),
         })

@@ -72,3 +72,30 @@ fn bombs_are_refused() {
     }
     assert!(parse(&split(&bomb)[0]).is_err());
 }
+
+#[test]
+fn what_is_wrong_is_said_in_words_of_the_text() {
+    let check = |text: &str, expected: &str| {
+        let problem = parse(&split(text)[0]).unwrap_err();
+        assert_eq!(problem.message, expected, "{text:?}");
+    };
+    check(
+        "a: {b: 1, b: 2}",
+        "the key \"b\" is there twice in one mapping",
+    );
+    for number in [".nan", "1e999", "-.inf"] {
+        let expected = format!("{number} is no number that can be used; write text in quotes");
+        check(&format!("a: {number}"), &expected);
+    }
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    check(&deep, "nested more than 64 levels deep");
+    check(
+        "a: *foo",
+        "an alias (*name) has no anchor (&name) before it; write text in quotes",
+    );
+    check(
+        "? {a: 1}\n: 2",
+        "a mapping or list stands where a key should be",
+    );
+    check("a: !!binary 5", "!!binary: this is no text in base64");
+}

@@ -135,3 +135,21 @@ async fn a_start_that_overtakes_a_stop_keeps_its_token() {
     let unit = &f.crew.board.units[0];
     assert!(unit.slots().all(|slot| f.crew.is_wanted(slot)));
 }
+
+#[test]
+fn a_name_that_is_unknown_is_told_the_nearest_or_its_namespace() {
+    let f = mk_fixture();
+    let check = |name: &str, namespace: Option<&str>, hint: &str| {
+        let target = Target {
+            name: name.to_owned(),
+            namespace: namespace.map(str::to_owned),
+        };
+        let error = f.crew.begin(&target).unwrap_err();
+        assert_eq!(error.hints, [hint], "{name} {namespace:?}");
+    };
+    let near = "did you mean \"web-0\"? `meshctl status` shows all names";
+    check("wep-0", None, near);
+    check("web-0", Some("other"), "it is in namespace default");
+    check("web", Some("other"), "it is in namespace default");
+    check("zzz", None, "`meshctl status` shows all names");
+}
