@@ -1,23 +1,31 @@
 //! Header fields in flat storage: one buffer for all bytes, one list of ranges.
 //!
-//! Names are kept in lower case. Order is kept; fields of one name stay apart, as they were sent.
-//! Clearing keeps the buffers, so that a connection allocates once.
+//! Names are kept in lower case, and beside it as they were spelled where that differs: HTTP/1
+//! applications see the case they were sent. Order is kept; fields of one name stay apart, as they
+//! were sent. Clearing keeps the buffers, so that a connection allocates once.
 
 use std::fmt;
 use std::ops::Range;
 
+use self::bytes::{token_len, trim, value_len};
+
+pub(crate) mod bytes;
+
 /// Ordered header fields.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Fields {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
 }
 
+/// Where a field lies: its name in lower case, its value and, if it was spelled in another way,
+/// its name as it came, one after the other.
 #[derive(Clone, Copy)]
 struct Entry {
     start: u32,
     name_len: u32,
     value_len: u32,
+    spelled: bool,
 }
 
 impl Entry {
@@ -30,6 +38,14 @@ impl Entry {
         let start = self.start as usize + self.name_len as usize;
         start..start + self.value_len as usize
     }
+
+    fn spelled(self) -> Range<usize> {
+        if !self.spelled {
+            return self.name();
+        }
+        let start = self.value().end;
+        start..start + self.name_len as usize
+    }
 }
 
 /// Why a field cannot be part of a message.
@@ -38,8 +54,8 @@ pub enum BadField {
     /// The name is empty or has a byte that no token has (RFC 9110 5.6.2).
     #[error("a header name is empty or has a byte that names cannot have")]
     Name,
-    /// The value has CR, LF or NUL (RFC 9110 5.5).
-    #[error("a header value has CR, LF or NUL")]
+    /// The value has a control character other than tab (RFC 9110 5.5).
+    #[error("a header value has CR, LF, NUL or another control character")]
     Value,
     /// The message's fields have four gigabytes.
     #[error("the header fields are too large")]
@@ -85,13 +101,23 @@ impl Fields {
     /// # Errors
     /// [`BadField`] when name or value cannot be part of a message; nothing is added then.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), BadField> {
-        let value = trim(value.as_ref());
-        if name.is_empty() || !name.bytes().all(is_token) {
+        let (name, value) = (name.as_bytes(), trim(value.as_ref()));
+        if name.is_empty() || token_len(name) != name.len() {
             return Err(BadField::Name);
         }
-        if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        if value_len(value) != value.len() {
             return Err(BadField::Value);
         }
+        self.append_raw(name, value)
+    }
+
+    /// Adds a field that a codec has checked: the name is a token, the value is trimmed and has no
+    /// control character but tab.
+    ///
+    /// # Errors
+    /// [`BadField::TooLarge`].
+    #[inline]
+    pub(crate) fn append_raw(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadField> {
         let (Ok(start), Ok(name_len), Ok(value_len)) = (
             u32::try_from(self.bytes.len()),
             u32::try_from(name.len()),
@@ -99,13 +125,21 @@ impl Fields {
         ) else {
             return Err(BadField::TooLarge);
         };
-        self.bytes
-            .extend(name.bytes().map(|b| b.to_ascii_lowercase()));
+        let spelled = name.iter().any(u8::is_ascii_uppercase);
+        if spelled {
+            self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
+        } else {
+            self.bytes.extend_from_slice(name);
+        }
         self.bytes.extend_from_slice(value);
+        if spelled {
+            self.bytes.extend_from_slice(name);
+        }
         self.entries.push(Entry {
             start,
             name_len,
             value_len,
+            spelled,
         });
         Ok(())
     }
@@ -182,6 +216,35 @@ impl Fields {
             .iter()
             .map(|entry| (name_of(&self.bytes, *entry), value_of(&self.bytes, *entry)))
     }
+
+    /// All fields in order, names as they were spelled.
+    pub fn iter_spelled(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.iter_raw()
+            .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    /// All fields in order, names as they were spelled, as bytes: what a codec writes.
+    pub(crate) fn iter_raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|entry| {
+            let name = self.bytes.get(entry.spelled()).unwrap_or_default();
+            (name, value_of(&self.bytes, *entry))
+        })
+    }
+}
+
+impl Clone for Fields {
+    fn clone(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// Copies into the room that is there.
+    fn clone_from(&mut self, source: &Self) {
+        self.bytes.clone_from(&source.bytes);
+        self.entries.clone_from(&source.entries);
+    }
 }
 
 fn name_of(bytes: &[u8], entry: Entry) -> &str {
@@ -197,24 +260,6 @@ fn same_name(bytes: &[u8], entry: Entry, name: &str) -> bool {
     bytes
         .get(entry.name())
         .is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
-}
-
-fn trim(value: &[u8]) -> &[u8] {
-    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
-    let start = value
-        .iter()
-        .position(|b| !is_space(b))
-        .unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(|b| !is_space(b))
-        .map_or(start, |last| last + 1);
-    value.get(start..end).unwrap_or_default()
-}
-
-/// Whether a byte may be part of a token (RFC 9110 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl fmt::Debug for Fields {

@@ -50,7 +50,7 @@ impl Scheme {
 /// Method, target and header fields of a request.
 ///
 /// `host` is not among the fields: the authority stands for it, and a codec writes it back.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct RequestHead {
     /// Version the request came in.
     pub version: Version,
@@ -102,8 +102,26 @@ impl RequestHead {
     }
 }
 
+impl Clone for RequestHead {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Copies into the room that is there.
+    fn clone_from(&mut self, source: &Self) {
+        self.version = source.version;
+        self.scheme = source.scheme;
+        self.method.clone_from(&source.method);
+        self.authority.clone_from(&source.authority);
+        self.path.clone_from(&source.path);
+        self.fields.clone_from(&source.fields);
+    }
+}
+
 /// Status and header fields of a response.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct ResponseHead {
     /// Version the response came in, or shall go out.
     pub version: Version,
@@ -118,6 +136,28 @@ impl ResponseHead {
     #[must_use]
     pub fn is_grpc(&self) -> bool {
         is_grpc(&self.fields)
+    }
+
+    /// Forgets everything and keeps the room it took.
+    pub fn clear(&mut self) {
+        self.version = Version::default();
+        self.status = 0;
+        self.fields.clear();
+    }
+}
+
+impl Clone for ResponseHead {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Copies into the room that is there.
+    fn clone_from(&mut self, source: &Self) {
+        self.version = source.version;
+        self.status = source.status;
+        self.fields.clone_from(&source.fields);
     }
 }
 

@@ -5,11 +5,11 @@
 
 mod codec;
 mod fields;
+pub mod h1;
+pub mod h2;
 mod head;
 pub mod path;
 
-pub use codec::{
-    BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId,
-};
+pub use codec::{BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId};
 pub use fields::{BadField, Fields};
 pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};

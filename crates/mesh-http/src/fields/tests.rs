@@ -34,9 +34,34 @@ fn what_could_split_a_message_is_refused() {
     assert_eq!(list.append("a:", "x"), Err(BadField::Name));
     assert_eq!(list.append("a", "x\r\ny: z"), Err(BadField::Value));
     assert_eq!(list.append("a", b"x\0"), Err(BadField::Value));
+    assert_eq!(list.append("a", b"x\x0by"), Err(BadField::Value));
+    assert_eq!(list.append("a", b"x\x7f"), Err(BadField::Value));
     list.append("a", "kept").unwrap();
     assert!(list.set("a", "x\n").is_err());
     assert_eq!(list.get_str("a"), Some("kept"));
+}
+
+#[test]
+fn the_spelling_of_a_name_is_kept_beside_its_lower_case() {
+    let mut list = fields(&[("X-One", "1"), ("two", "2"), ("X-One", "3")]);
+    list.set("Two", "4").unwrap();
+    let spelled = [("X-One", &b"1"[..]), ("X-One", b"3"), ("Two", b"4")];
+    assert_eq!(list.iter_spelled().collect::<Vec<_>>(), spelled);
+    assert_eq!(
+        list,
+        fields(&[("x-one", "1"), ("x-one", "3"), ("two", "4")])
+    );
+    assert_eq!(list.clone().iter_spelled().collect::<Vec<_>>(), spelled);
+}
+
+#[test]
+fn copying_into_old_fields_takes_no_new_memory() {
+    let mut copy = fields(&[("a", "a long value that is here already"), ("b", "c")]);
+    let room = (copy.bytes.as_ptr(), copy.entries.as_ptr());
+    let source = fields(&[("X-One", "1")]);
+    copy.clone_from(&source);
+    assert_eq!(copy, source);
+    assert_eq!((copy.bytes.as_ptr(), copy.entries.as_ptr()), room);
 }
 
 /// What a caller may do to fields.
@@ -62,7 +87,7 @@ fn change() -> impl Strategy<Value = Change> {
 
 /// The same change to a plain list of pairs.
 fn change_slowly(list: &mut Vec<(String, Vec<u8>)>, change: &Change) {
-    let fit = |value: &[u8]| !value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    let fit = |value: &[u8]| !value.iter().any(|b| b.is_ascii_control() && *b != b'\t');
     match change {
         Change::Append(name, value) | Change::Set(name, value) => {
             // White space goes before the check, so that it cannot hide anything.

@@ -1,0 +1,33 @@
+use super::*;
+
+/// Puts each byte at each place of a run of harmless ones.
+#[track_caller]
+fn check(len: fn(&[u8]) -> usize, may: fn(u8) -> bool) {
+    for byte in 0..=255_u8 {
+        for at in 0..20 {
+            let mut bytes = [b'a'; 20];
+            bytes[at] = byte;
+            let expect = if may(byte) { 20 } else { at };
+            assert_eq!(len(&bytes), expect, "byte {byte:#x} at {at}");
+            let expect = if may(byte) { at + 1 } else { at };
+            assert_eq!(len(&bytes[..=at]), expect, "byte {byte:#x} last of {at}");
+        }
+    }
+    assert_eq!(len(b""), 0);
+}
+
+#[test]
+fn each_class_ends_at_the_first_byte_that_is_not_in_it() {
+    check(value_len, |b| b == b'\t' || (b >= 0x20 && b != 0x7f));
+    check(target_len, |b| (0x21..0x7f).contains(&b));
+    check(token_len, |b| {
+        b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+    });
+}
+
+#[test]
+fn white_space_goes_from_both_ends_only() {
+    assert_eq!(trim(b" \ta b\t "), b"a b");
+    assert_eq!(trim(b" \t "), b"");
+    assert_eq!(trim(b""), b"");
+}

@@ -1,0 +1,377 @@
+//! The client's side of a connection: writes requests, reads responses.
+
+use std::time::Instant;
+
+use super::body::{Incoming, Piece, take_up_to};
+use super::parse::Scan;
+use super::response::{self, Asked, Body, Response};
+use super::write::{self, Framing, Sent};
+use super::{Limits, cut_off, framing};
+use crate::{
+    CannotSend, ErrorCode, Event, Fault, Fields, Output, RequestHead, ResponseHead, StreamId,
+};
+
+/// A client's side of an HTTP/1 connection.
+#[derive(Debug)]
+pub struct Client {
+    limits: Limits,
+    output: Output,
+    /// The present request, or the last one.
+    stream: StreamId,
+    asked: Asked,
+    scan: Scan,
+    reading: Reading,
+    sending: Sending,
+    /// Whether the connection stays after the present exchange.
+    keep: bool,
+    draining: bool,
+    over: bool,
+    /// The peer has closed its side.
+    eof: bool,
+    /// The last call of `next` left bytes.
+    left: bool,
+}
+
+#[derive(Debug)]
+enum Reading {
+    /// No request is under way: whatever comes is nobody's answer.
+    Nothing,
+    /// A response's head.
+    Head,
+    Body(Incoming),
+    Tunnel,
+    /// Nothing more is read.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sending {
+    /// No request is under way.
+    Nothing,
+    Body(Framing),
+    /// The request for a tunnel waits for its answer.
+    Held,
+    /// The request is complete.
+    Whole,
+}
+
+impl Client {
+    /// A connection on which nothing was sent.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            limits: *limits,
+            output: Output::new(),
+            stream: 0,
+            asked: Asked::default(),
+            scan: Scan::response(),
+            reading: Reading::Nothing,
+            sending: Sending::Nothing,
+            keep: true,
+            draining: false,
+            over: false,
+            eof: false,
+            left: false,
+        }
+    }
+
+    /// How many further requests may be begun now.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        u32::from(self.is_idle() && !self.over && !self.draining)
+    }
+
+    /// Begins a request; `end`: it has no body.
+    ///
+    /// # Errors
+    /// [`CannotSend`]; nothing was written then.
+    pub fn request(&mut self, head: &RequestHead, end: bool) -> Result<StreamId, CannotSend> {
+        if self.room() == 0 {
+            return Err(CannotSend::NoRoom);
+        }
+        let written = write::request(self.output.buffer(), head, true, end)?;
+        self.stream = self.stream.checked_add(1).unwrap_or(1);
+        self.asked = Asked {
+            head: head.method == "HEAD",
+            connect: head.method == "CONNECT",
+            upgrade: written.upgrade,
+        };
+        self.keep = written.keep;
+        self.reading = Reading::Head;
+        self.sending = match written.framing {
+            Framing::Tunnel => Sending::Held,
+            _ if end => Sending::Whole,
+            framing => Sending::Body(framing),
+        };
+        Ok(self.stream)
+    }
+
+    /// The next event in `input`, which is advanced past what was consumed; `None`: more bytes are
+    /// needed. A response's head, or its trailer section, is in `head` then.
+    ///
+    /// # Errors
+    /// [`Fault`]: the connection is over.
+    pub fn next<'b>(
+        &mut self,
+        _now: Instant,
+        input: &mut &'b [u8],
+        head: &mut ResponseHead,
+    ) -> Result<Option<Event<'b>>, Fault> {
+        let event = match &mut self.reading {
+            Reading::Nothing => {
+                // Bytes that no request asked for would be taken for the next one's answer.
+                self.over |= !input.is_empty();
+                Ok(None)
+            }
+            Reading::Head => self.next_response(input, head),
+            Reading::Body(body) => {
+                let piece = body.next(&self.limits, input, &mut head.fields);
+                piece.map(|piece| piece.map(|piece| self.body_event(piece, input.is_empty())))
+            }
+            Reading::Tunnel => Ok(self.tunnel_event(input)),
+            Reading::Ended => Ok(None),
+        };
+        self.left = !input.is_empty();
+        event.inspect_err(|_| self.break_off())
+    }
+
+    /// The peer closed its sending side; everything that came before was shown to `next`. Ends a
+    /// body that lasts until then, and a tunnel.
+    ///
+    /// # Errors
+    /// [`Fault`]: it closed within a response, or before it.
+    pub fn end_of_input(&mut self) -> Result<Option<Event<'static>>, Fault> {
+        self.eof = true;
+        let stream = self.stream;
+        let bytes: &[u8] = &[];
+        let end = true;
+        match self.reading {
+            Reading::Nothing => {
+                self.over = true;
+                Ok(None)
+            }
+            Reading::Head => {
+                self.break_off();
+                Err(cut_off("RFC 9112 8: the response was cut off in its head"))
+            }
+            Reading::Body(Incoming::UntilClose) => {
+                self.break_off();
+                Ok(Some(Event::Data { stream, bytes, end }))
+            }
+            Reading::Body(_) => {
+                self.break_off();
+                Err(cut_off("RFC 9112 8: the response was cut off in its body"))
+            }
+            Reading::Tunnel if self.left => Ok(None),
+            Reading::Tunnel => Ok(self.end_tunnel()),
+            Reading::Ended => Ok(None),
+        }
+    }
+
+    /// Sends a piece of the request's body, or of a tunnel; `end`: the last one. Everything is
+    /// taken, but nothing before a tunnel is answered.
+    ///
+    /// # Errors
+    /// [`CannotSend`]: no body is due, or it would be longer than was announced.
+    pub fn send_data(
+        &mut self,
+        stream: StreamId,
+        bytes: &[u8],
+        end: bool,
+    ) -> Result<usize, CannotSend> {
+        if stream == self.stream && matches!(self.sending, Sending::Held) {
+            return Ok(0);
+        }
+        let mut framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
+        let sent = framing.send(self.output.buffer(), bytes, end)?;
+        self.sending = Sending::Body(framing);
+        self.after(sent);
+        Ok(bytes.len())
+    }
+
+    /// How many bytes `send_data` takes now.
+    #[must_use]
+    pub fn capacity(&self, stream: StreamId) -> usize {
+        self.body_of(stream).map_or(0, |_| usize::MAX)
+    }
+
+    /// Ends the body with a trailer section, if it is chunked, or without.
+    ///
+    /// # Errors
+    /// [`CannotSend`]: no body is due.
+    pub fn send_trailers(&mut self, stream: StreamId, fields: &Fields) -> Result<(), CannotSend> {
+        let framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
+        let sent = framing.send_trailers(self.output.buffer(), fields);
+        self.after(sent);
+        Ok(())
+    }
+
+    /// Gives the request up: the connection is over.
+    pub fn reset(&mut self, stream: StreamId, _code: ErrorCode) {
+        if stream == self.stream && self.streams() > 0 {
+            self.break_off();
+        }
+    }
+
+    /// HTTP/1 counts no bytes: whoever cannot pass them on stops reading.
+    pub fn release(&mut self, _stream: StreamId, _bytes: usize) {}
+
+    /// Lets the present exchange be the last.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.over |= self.is_idle();
+    }
+
+    /// Whether the connection is to be closed once the output is sent.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether our side of a tunnel has ended while the peer's goes on: what we write is over once
+    /// the output is sent.
+    #[must_use]
+    pub fn is_half_closed(&self) -> bool {
+        matches!(self.reading, Reading::Tunnel) && matches!(self.sending, Sending::Whole)
+    }
+
+    /// Whether no request is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.reading, Reading::Nothing)
+    }
+
+    /// How many requests are under way.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        usize::from(!self.is_idle() && !self.over)
+    }
+
+    /// What is to be sent.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// Whether a part of a response's head was seen.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.reading, Reading::Head) && self.scan.has_begun()
+    }
+
+    fn next_response<'b>(
+        &mut self,
+        input: &mut &'b [u8],
+        head: &mut ResponseHead,
+    ) -> Result<Option<Event<'b>>, Fault> {
+        let read = response::read(&mut self.scan, &self.limits, input, self.asked, head)?;
+        let Some(Response { len, body, keep }) = read else {
+            return Ok(None);
+        };
+        take_up_to(input, len as u64);
+        let stream = self.stream;
+        match body {
+            Body::Interim => return Ok(Some(Event::Interim { stream })),
+            Body::None => self.answered(keep && input.is_empty()),
+            Body::Exactly(length) => self.read_body(keep, Incoming::Exactly(length)),
+            Body::Chunked => self.read_body(keep, Incoming::chunked()),
+            Body::UntilClose => self.read_body(false, Incoming::UntilClose),
+            Body::Tunnel => self.open_tunnel()?,
+        }
+        let body = body.length();
+        Ok(Some(Event::Head { stream, body }))
+    }
+
+    fn read_body(&mut self, keep: bool, body: Incoming) {
+        self.keep &= keep;
+        self.reading = Reading::Body(body);
+    }
+
+    fn open_tunnel(&mut self) -> Result<(), Fault> {
+        match self.sending {
+            Sending::Held | Sending::Whole => {}
+            Sending::Nothing | Sending::Body(_) => {
+                let why = "RFC 9110 7.8: the protocol was switched before the request was complete";
+                return Err(framing(why));
+            }
+        }
+        self.reading = Reading::Tunnel;
+        self.sending = Sending::Body(Framing::Tunnel);
+        Ok(())
+    }
+
+    /// `clean`: nothing follows the piece.
+    fn body_event<'b>(&mut self, piece: Piece<'b>, clean: bool) -> Event<'b> {
+        let stream = self.stream;
+        let (event, end) = match piece {
+            Piece::Bytes { bytes, end } => (Event::Data { stream, bytes, end }, end),
+            Piece::Trailers => (Event::Trailers { stream }, true),
+        };
+        if end {
+            self.answered(clean);
+        }
+        event
+    }
+
+    fn tunnel_event<'b>(&mut self, input: &mut &'b [u8]) -> Option<Event<'b>> {
+        let bytes = take_up_to(input, u64::MAX);
+        if bytes.is_empty() {
+            return if self.eof { self.end_tunnel() } else { None };
+        }
+        Some(Event::Data {
+            stream: self.stream,
+            bytes,
+            end: false,
+        })
+    }
+
+    fn end_tunnel(&mut self) -> Option<Event<'static>> {
+        self.reading = Reading::Ended;
+        self.over = matches!(self.sending, Sending::Whole);
+        Some(Event::Data {
+            stream: self.stream,
+            bytes: &[],
+            end: true,
+        })
+    }
+
+    fn body_of(&self, stream: StreamId) -> Option<Framing> {
+        match self.sending {
+            Sending::Body(framing) if stream == self.stream => Some(framing),
+            _ => None,
+        }
+    }
+
+    fn after(&mut self, sent: Sent) {
+        match sent {
+            Sent::Open => {}
+            Sent::Broken => self.break_off(),
+            Sent::Whole => {
+                self.sending = Sending::Whole;
+                // A tunnel that the peer had ended already.
+                self.over |= matches!(self.reading, Reading::Ended);
+            }
+        }
+    }
+
+    /// The response is complete. The connection may be used again if both sides let it stay and
+    /// nothing of the request is owed; what follows the response would answer the next request
+    /// before it is sent (RFC 9112 9.2).
+    fn answered(&mut self, clean: bool) {
+        let complete = matches!(
+            self.sending,
+            Sending::Whole | Sending::Body(Framing::Exactly(0))
+        );
+        if complete && clean && self.keep && !self.asked.connect && !self.draining && !self.eof {
+            self.reading = Reading::Nothing;
+            self.sending = Sending::Nothing;
+        } else {
+            self.break_off();
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.over = true;
+        self.reading = Reading::Ended;
+        self.sending = Sending::Whole;
+    }
+}
