@@ -68,7 +68,7 @@ impl Table {
     }
 
     /// How many entries there are.
-    #[inline]
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -130,7 +130,7 @@ fn large_fields_do_not_evict_the_others() {
     let mut encoder = Encoder::new();
     let large = "v".repeat(3100);
     block(&mut encoder, &[("a", "b")], Indexing::Indexed);
-    let fields = [("large", &large[..]), ("a", "b")];
+    let fields = [("large", large.as_str()), ("a", "b")];
     let out = block(&mut encoder, &fields, Indexing::Indexed);
     assert_eq!(out.last(), Some(&0xbe));
     assert_eq!(encoder.table.len(), 1);
@@ -184,7 +184,7 @@ fn entries_are_found_until_they_are_evicted_and_never_mistaken() {
     // More entries than numbers, so that numbers come again.
     for round in 0..70_000_u32 {
         let value = (round % 40 * (round / 1000)).to_string();
-        let fields = [("name", &value[..]), ("other", "value")];
+        let fields = [("name", value.as_str()), ("other", "value")];
         let out = block(&mut encoder, &fields, Indexing::Indexed);
         let expected = fields.map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec()));
         assert_eq!(decode(&mut decoder, &out), expected, "round {round}");
