@@ -1,197 +1,141 @@
-//! `make bench`: measures a Bookinfo mesh on this machine and writes target/bench/results.json.
+//! `make bench`: mesh and other proxies side by side on this machine, and the product as a whole.
 //!
-//! Numbers are shown, never asserted: they depend on the machine and on what else it does.
+//! Numbers are shown, never asserted: they depend on the machine and on what else it does. The
+//! program is also its own load generator, back end and relay, each started as a process pinned to
+//! its core.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a benchmark speaks to whoever started it"
-)]
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
 
-use mesh_model::time::Clock;
-use mesh_runtime::SystemClock;
-use mesh_tests::mesh::binary;
-use mesh_tests::{Caller, Mesh, Setup};
-use serde_json::json;
+mod backend;
+mod campaign;
+mod certificates;
+mod hold;
+mod load;
+mod local;
+mod measure;
+mod peer;
+mod process;
+mod relay;
+mod report;
+mod scenario;
+mod wire;
 
-/// Times that a change is applied, and that a mesh is started.
-const CHANGES: usize = 20;
-const STARTS: usize = 5;
-/// Requests that one caller sends through a pair of sidecars.
-const REQUESTS: usize = 5000;
+use campaign::Campaign;
+use peer::Peer;
+use process::Cores;
+use report::Results;
+use scenario::Scenario;
 
-/// One measured quantity.
-struct Row {
-    name: &'static str,
-    what: &'static str,
-    unit: &'static str,
-    samples: Vec<f64>,
+/// Measures mesh and its peers, one core for the proxies and one for everything else.
+#[derive(Debug, Parser)]
+#[command(name = "mesh-bench", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// Scenarios to run, all by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Scenario>,
+    /// Peers to run, all that take part by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    peers: Vec<Peer>,
+    /// Seconds of each measurement under load.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Measurements of each row under load, by turns with the other peers.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    #[command(subcommand)]
+    command: Option<Part>,
 }
 
-impl Row {
-    /// The sample below which the given share of all samples lies.
-    fn quantile(&self, share: f64) -> f64 {
-        let mut sorted = self.samples.clone();
-        sorted.sort_by(f64::total_cmp);
-        let at = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
-        sorted.get(at).copied().unwrap_or(f64::NAN)
-    }
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Prints results as Markdown.
+    Table {
+        /// By default those of the last run.
+        file: Option<PathBuf>,
+    },
+    /// Becomes a program on one core.
+    #[command(hide = true)]
+    Become {
+        #[arg(long)]
+        core: usize,
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The back end.
+    #[command(hide = true)]
+    Backend {
+        #[arg(long)]
+        listen: Vec<SocketAddr>,
+    },
+    /// The load generator.
+    #[command(hide = true)]
+    Load(load::Plan),
+    /// The byte relay.
+    #[command(hide = true)]
+    Relay(relay::Relay),
+    /// Holds connections.
+    #[command(hide = true)]
+    Hold(hold::Hold),
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let mut rows = vec![starts()];
-    let mesh = Setup::bookinfo().up();
-    rows.extend(memory(&mesh)?);
-    rows.push(changes(&mesh));
-    rows.push(latency(&mesh).await?);
-    drop(mesh);
-    print(&rows);
-    let file = results()?;
-    std::fs::write(&file, format!("{:#}\n", document(&rows)))?;
-    println!("\nwritten to {}", file.display());
-    Ok(())
-}
-
-/// How long `meshctl up` takes until everything is ready.
-fn starts() -> Row {
-    let samples = (0..STARTS).map(|_| {
-        let started = SystemClock.now();
-        let mesh = Setup::bookinfo().up();
-        let took = SystemClock.now().duration_since(started);
-        drop(mesh);
-        took.as_secs_f64() * 1000.0
-    });
-    Row {
-        name: "up",
-        what: "meshctl up until everything is ready",
-        unit: "ms",
-        samples: samples.collect(),
-    }
-}
-
-/// How long `meshctl apply` takes: it returns when every sidecar has the change in force.
-fn changes(mesh: &Mesh) -> Row {
-    let samples = (0..CHANGES).map(|index| {
-        let subset = if index % 2 == 0 { "v1" } else { "v2" };
-        let yaml = format!(
-            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: reviews}}\n\
-             spec:\n  hosts: [reviews]\n  http:\n  - route:\n    - destination: {{host: reviews, subset: {subset}}}\n"
-        );
-        let started = SystemClock.now();
-        mesh.apply(&yaml);
-        SystemClock.now().duration_since(started).as_secs_f64() * 1000.0
-    });
-    let what = "meshctl apply until the change is in force in every sidecar";
-    Row {
-        name: "apply",
-        what,
-        unit: "ms",
-        samples: samples.collect(),
-    }
-}
-
-/// Resident memory of idle sidecars and of the control plane.
-fn memory(mesh: &Mesh) -> anyhow::Result<Vec<Row>> {
-    let status = mesh.status();
-    let sidecars = status
-        .workloads
-        .iter()
-        .filter_map(|workload| workload.sidecar_pid);
-    let sidecars = sidecars.map(rss_mib).collect::<anyhow::Result<_>>()?;
-    let mut rows = vec![Row {
-        name: "rss-sidecar",
-        what: "VmRSS of the idle sidecars",
-        unit: "MiB",
-        samples: sidecars,
-    }];
-    let components = [
-        ("citadel", "rss-citadel", "VmRSS of citadel"),
-        ("pilot", "rss-pilot", "VmRSS of pilot"),
-        ("mixer", "rss-mixer", "VmRSS of mixer"),
-    ];
-    for (component, name, what) in components {
-        if let Some(pid) = status.component(component).pid {
-            rows.push(Row {
-                name,
-                what,
-                unit: "MiB",
-                samples: vec![rss_mib(pid)?],
-            });
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => campaign(arguments),
+        Some(Part::Table { file }) => {
+            let file = file.map_or_else(report::results_file, Ok)?;
+            say(&report::markdown(&Results::read(&file)?))
         }
-    }
-    Ok(rows)
-}
-
-/// Time of one request after the other through a pair of sidecars with mutual TLS.
-async fn latency(mesh: &Mesh) -> anyhow::Result<Row> {
-    let outbound = mesh
-        .status()
-        .workload("productpage")
-        .outbound
-        .clone()
-        .unwrap_or_default();
-    let mut caller = Caller::through(&outbound).await;
-    let mut samples = Vec::with_capacity(REQUESTS);
-    for _ in 0..REQUESTS {
-        let started = SystemClock.now();
-        let (status, body) = caller.answer("http://details:9080/details/0", &[]).await;
-        anyhow::ensure!(status == 200, "{status}: {body}");
-        samples.push(micros(SystemClock.now().duration_since(started)));
-    }
-    let what = "one request after the other: client, sidecar, mutual TLS, sidecar, application";
-    Ok(Row {
-        name: "pair-sequential",
-        what,
-        unit: "us",
-        samples,
-    })
-}
-
-fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000_000.0
-}
-
-fn rss_mib(pid: i32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    Ok(kib.unwrap_or(f64::NAN) / 1024.0)
-}
-
-fn print(rows: &[Row]) {
-    println!("\nNAME               MEDIAN       P99  UNIT  SAMPLES  WHAT");
-    for row in rows {
-        let (median, p99) = (row.quantile(0.5), row.quantile(0.99));
-        let (name, unit, count, what) = (row.name, row.unit, row.samples.len(), row.what);
-        println!("{name:<16} {median:>8.1}  {p99:>8.1}  {unit:<4}  {count:>7}  {what}");
+        Some(Part::Become {
+            core,
+            program,
+            arguments,
+        }) => process::become_program(core, &program, &arguments),
+        Some(Part::Backend { listen }) => Ok(backend::serve(&listen)?),
+        Some(Part::Load(plan)) => {
+            let report = load::run(&plan)?;
+            say(&serde_json::to_string(&report)?)
+        }
+        Some(Part::Relay(relay)) => runtime()?.block_on(relay::run(relay)),
+        Some(Part::Hold(hold)) => runtime()?.block_on(hold::run(hold)),
     }
 }
 
-fn document(rows: &[Row]) -> serde_json::Value {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "name": row.name, "what": row.what, "unit": row.unit, "samples": row.samples.len(),
-                "median": row.quantile(0.5), "p99": row.quantile(0.99),
-                "min": row.quantile(0.0), "max": row.quantile(1.0),
-            })
-        })
-        .collect();
-    json!({"version": 1, "rows": rows})
+fn campaign(arguments: Arguments) -> Result<()> {
+    process::raise_file_limit();
+    let mut scenarios = arguments.only;
+    if scenarios.is_empty() {
+        scenarios = Scenario::value_variants().to_vec();
+    }
+    let campaign = Campaign {
+        scenarios,
+        peers: arguments.peers,
+        seconds: arguments.seconds,
+        runs: arguments.runs,
+    };
+    let results = campaign.run(Cores::choose()?)?;
+    let file = report::results_file()?;
+    results.write(&file)?;
+    say(&format!(
+        "\n{}{}\nwritten to {}\n",
+        report::terminal(&results),
+        local::table(&results.local),
+        file.display()
+    ))
 }
 
-/// `target/bench/results.json` beside the binaries that were measured.
-fn results() -> anyhow::Result<PathBuf> {
-    let product = binary("meshctl");
-    let target = product
-        .ancestors()
-        .nth(2)
-        .unwrap_or_else(|| Path::new("target"));
-    let folder = target.join("bench");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder.join("results.json"))
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}
+
+fn say(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

@@ -1,0 +1,171 @@
+//! One measurement of one peer.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use mesh_model::time::Clock;
+use mesh_runtime::SystemClock;
+
+use crate::load::{Protocol, Report};
+use crate::peer::{GRPC_HOST, HOST, Running};
+use crate::process::{Cores, Process, busy_nanoseconds, cpu_nanoseconds, rss_kib};
+use crate::scenario::{Held, Pattern};
+
+/// Connections held while memory is looked at.
+const HELD: u64 = 9000;
+
+/// What one measurement gave. What a scenario does not measure is absent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    pub(crate) rps: Option<f64>,
+    pub(crate) cpu_us: Option<f64>,
+    pub(crate) p50_us: Option<f64>,
+    pub(crate) p99_us: Option<f64>,
+    pub(crate) rss_kib: Option<f64>,
+    pub(crate) gb_s: Option<f64>,
+    pub(crate) cpu_s_per_gb: Option<f64>,
+    pub(crate) kib_per_connection: Option<f64>,
+    pub(crate) errors: u64,
+    pub(crate) complaint: Option<String>,
+    /// Share of the proxies' core that somebody else used.
+    pub(crate) foreign: Option<f64>,
+}
+
+/// Where messages of our own processes go, and where they run.
+pub(crate) struct Bench<'a> {
+    pub(crate) cores: Cores,
+    pub(crate) folder: &'a Path,
+    pub(crate) seconds: u64,
+}
+
+impl Bench<'_> {
+    /// Puts load on a peer.
+    pub(crate) fn load(
+        &self,
+        running: &Running,
+        pattern: Pattern,
+        rate: Option<u32>,
+    ) -> Result<Sample> {
+        let arguments = load_arguments(running.to, pattern, rate, self.seconds);
+        let before = self.usage(running)?;
+        let mut load = Process::start_own(self.cores.load, &arguments, self.folder)?;
+        let output = load.child().stdout.take().context("a pipe")?;
+        let report: Result<Report, _> = serde_json::from_reader(output);
+        let report = report.with_context(|| format!("load generator: {}", load.complaints()))?;
+        let after = self.usage(running)?;
+        let bulk = pattern.expect > 1 << 20;
+        let cpu = after.cpu - before.cpu;
+        let wall = (after.at - before.at).as_nanos() as f64;
+        let gigabytes = report.bytes as f64 / 1e9;
+        let only = |wanted: bool, value: f64| wanted.then_some(value);
+        Ok(Sample {
+            rps: only(!bulk, report.rps),
+            cpu_us: only(!bulk, cpu / 1000.0 / report.answers.max(1) as f64),
+            p50_us: only(!bulk, report.p50_us),
+            p99_us: only(!bulk, report.p99_us),
+            rss_kib: Some(rss_kib(&running.pids)? as f64),
+            gb_s: only(bulk, report.gb_s),
+            cpu_s_per_gb: only(bulk, cpu / 1e9 / gigabytes.max(f64::MIN_POSITIVE)),
+            kib_per_connection: None,
+            errors: report.errors,
+            complaint: report.complaint,
+            foreign: Some(((after.busy - before.busy - cpu) / wall).max(0.0)),
+        })
+    }
+
+    /// Looks at a peer's memory while connections are held in that way.
+    pub(crate) fn memory(&self, running: &Running, held: Held) -> Result<Sample> {
+        let before = rss_kib(&running.pids)? as f64;
+        if held == Held::Nothing {
+            return Ok(Sample {
+                rss_kib: Some(before),
+                ..Sample::default()
+            });
+        }
+        let arguments = hold_arguments(running, held);
+        let mut holder = Process::start_own(self.cores.load, &arguments, self.folder)?;
+        let output = holder.child().stdout.take().context("a pipe")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let counts: Vec<u64> = line
+            .split_whitespace()
+            .map_while(|n| n.parse().ok())
+            .collect();
+        let &[open, lost] = counts.as_slice() else {
+            anyhow::bail!("no connections were held: {}", holder.complaints());
+        };
+        ensure!(
+            open > 0,
+            "no connection was held: {lost} were refused or broken"
+        );
+        let after = rss_kib(&running.pids)? as f64;
+        Ok(Sample {
+            rss_kib: Some(after),
+            kib_per_connection: Some((after - before) / open as f64),
+            errors: lost,
+            ..Sample::default()
+        })
+    }
+
+    fn usage(&self, running: &Running) -> Result<Usage> {
+        Ok(Usage {
+            at: SystemClock.now(),
+            cpu: cpu_nanoseconds(&running.pids)? as f64,
+            busy: busy_nanoseconds(self.cores.proxy)? as f64,
+        })
+    }
+}
+
+/// Processor time up to a moment, in nanoseconds.
+struct Usage {
+    at: Instant,
+    cpu: f64,
+    busy: f64,
+}
+
+fn load_arguments(
+    to: SocketAddr,
+    pattern: Pattern,
+    rate: Option<u32>,
+    seconds: u64,
+) -> Vec<String> {
+    let (protocol, host) = match pattern.protocol {
+        Protocol::Http1 => ("http1", HOST),
+        Protocol::Grpc => ("grpc", GRPC_HOST),
+    };
+    let Pattern {
+        connections,
+        streams,
+        path,
+        expect,
+        ..
+    } = pattern;
+    let mut line = format!(
+        "load --to {to} --protocol {protocol} --connections {connections} --streams {streams} \
+         --seconds {seconds} --path {path} --host {host} --expect {expect}"
+    );
+    if let Some(rate) = rate {
+        line.push_str(&format!(" --rate {rate}"));
+    }
+    if pattern.reconnect {
+        line.push_str(" --reconnect");
+    }
+    line.split(' ').map(ToOwned::to_owned).collect()
+}
+
+fn hold_arguments(running: &Running, held: Held) -> Vec<String> {
+    let line = format!("hold --to {} --connections {HELD}", running.to);
+    let mut words: Vec<String> = line.split(' ').map(ToOwned::to_owned).collect();
+    if held != Held::Opened {
+        words.extend(["--host", HOST].map(ToOwned::to_owned));
+    }
+    if held == Held::KeptTls {
+        let folder = running.certificates.to_string_lossy().into_owned();
+        let more = ["--certificates", &folder, "--alpn", running.alpn];
+        words.extend(more.map(ToOwned::to_owned));
+    }
+    words
+}

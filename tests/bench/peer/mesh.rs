@@ -1,0 +1,111 @@
+//! Mesh itself: a real mesh with everything on, its sidecars on the proxies' core.
+//!
+//! One proxy: the server's sidecar, entered from outside the mesh. A pair: the client's sidecar as
+//! the client enters it, and the server's. Certificates come from citadel, configuration from pilot,
+//! metrics go to mixer; these, the application and the supervisor stay on the other core.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use mesh_tests::status::address;
+use mesh_tests::{Mesh, Setup, Workload};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{GRPC_HOST, HOST, Running, unused_services};
+use crate::certificates;
+use crate::process::{Cores, move_to};
+use crate::scenario::Shape;
+
+/// The server's ports.
+const HTTP: u16 = 9080;
+const GRPC: u16 = 9090;
+const TCP: u16 = 9100;
+const TCP_HOST: &str = "server.default.svc.cluster.local:9100";
+
+/// What a sidecar's TLS client of HTTP/1.1 asks for.
+const ALPN: &str = "istio-http/1.1";
+
+/// Starts a mesh and puts its sidecars where proxies belong.
+pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
+    let folder = TempDir::new()?;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/mesh");
+    let mut setup = Setup::default().source(here).set("proxy.concurrency=1");
+    if shape == Shape::ManyClusters {
+        let file = folder.path().join("services.yaml");
+        std::fs::write(&file, many_services())?;
+        setup = setup.source(file);
+    }
+    let mesh = setup.up();
+    let status = mesh.status();
+    let (client, server) = (status.workload("client"), status.workload("server"));
+    let inbound = |port| -> Result<SocketAddr> {
+        let url = server
+            .inbound
+            .as_deref()
+            .context("the server has a way in")?;
+        Ok(SocketAddr::new(address(url).ip(), port))
+    };
+    let outbound = |host| outbound(&mesh, client, host);
+    let (to, proxies) = match shape {
+        Shape::Plain | Shape::PlainTls | Shape::ManyClusters => (inbound(HTTP)?, vec![server]),
+        Shape::H2c => (inbound(GRPC)?, vec![server]),
+        Shape::Tcp => (inbound(TCP)?, vec![server]),
+        Shape::Pair => (outbound(HOST)?, vec![client, server]),
+        Shape::Grpc => (outbound(GRPC_HOST)?, vec![client, server]),
+        Shape::TcpPair => (outbound(TCP_HOST)?, vec![client, server]),
+    };
+    let pids: Option<Vec<i32>> = proxies.iter().map(|proxy| proxy.sidecar_pid).collect();
+    let pids = pids.context("the sidecars run")?;
+    for pid in &pids {
+        move_to(*pid, cores.proxy)?;
+    }
+    TcpStream::connect(to).with_context(|| format!("no listener at {to}"))?;
+    let identity = "spiffe://cluster.local/ns/default/sa/client";
+    let leaf = mesh.authority().leaf(identity);
+    std::fs::write(folder.path().join("ca.pem"), mesh.authority().pem())?;
+    certificates::write(folder.path(), "client", &leaf)?;
+    Ok(Running {
+        to,
+        pids,
+        certificates: folder.path().to_owned(),
+        alpn: ALPN,
+        _processes: Vec::new(),
+        _folder: folder,
+        _mesh: Some(mesh),
+    })
+}
+
+/// Where a workload enters its sidecar to reach a service: as its pod's object says.
+fn outbound(mesh: &Mesh, caller: &Workload, service: &str) -> Result<SocketAddr> {
+    let name = format!("cluster/pod.{}.{}.yaml", caller.namespace, caller.name);
+    let pod = std::fs::read_to_string(mesh.state().join(&name)).context(name)?;
+    let line = pod
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mesh/listeners: "));
+    let quoted: String = serde_json::from_str(line.context("the pod says where it listens")?)?;
+    let listeners: Value = serde_json::from_str(&quoted)?;
+    let known = listeners
+        .get("outbound")
+        .and_then(|known| known.get(service));
+    let found = known.and_then(Value::as_str);
+    let found = found.with_context(|| format!("no listener for {service}: {listeners}"))?;
+    Ok(found.parse()?)
+}
+
+/// Services outside the mesh, which need no listener of their own.
+fn many_services() -> String {
+    unused_services()
+        .enumerate()
+        .map(|(number, host)| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n\
+                 metadata: {{name: service-{number}}}\n\
+                 spec:\n  hosts: [{host}]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n  \
+                 ports: [{{number: 9080, name: http, protocol: HTTP}}]\n  \
+                 endpoints: [{{address: 127.0.0.1}}]\n---\n"
+            )
+        })
+        .collect()
+}
