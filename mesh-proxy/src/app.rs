@@ -118,19 +118,18 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     follow_pilot(&settings, &sources, &identity, &tasks)?;
     report_to_mixer(&settings, &sources, &identity, &tasks)?;
 
-    let connections = tasks.group();
-    let shared = Arc::new(shared(&sources, &identity, &tasks, &connections));
+    let shared = Arc::new(shared(&sources, &identity, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
-    let queues = workers.queues();
     let drain_time = settings.drain_time;
-    let mut listeners = Listeners::new(queues, tasks.clone(), drain_time, draining.clone());
+    let mut listeners =
+        Listeners::new(workers.doors(), tasks.clone(), drain_time, draining.clone());
     let listening = listen(&mut listeners, &sources.live, &sources.catalog, &bound);
     // Comes to an end only by the shutdown: the configuration outlives it.
     let _ended = shutdown.run_until_cancelled(listening).await;
 
     tracing::info!(drain_ms = drain_time.as_millis(), "draining");
     draining.cancel();
-    if !connections.stop(drain_time + GRACE).await {
+    if !workers.emptied(drain_time + GRACE).await {
         tracing::warn!("connections were cut off at the end of the drain time");
     }
     listeners.close_all();
@@ -182,7 +181,7 @@ fn report_to_mixer(
     Ok(())
 }
 
-fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks, connections: &Tasks) -> Shared {
+fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks) -> Shared {
     let books = observer::Books {
         own: sources.workload.clone(),
         metrics: sources.metrics.clone(),
@@ -196,7 +195,6 @@ fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks, connections: &T
         own: own_metadata(&sources.workload),
         observers: Box::new(move || Rc::new(Recorder::new(&books)) as Rc<dyn Observer>),
         tasks: tasks.clone(),
-        connections: connections.clone(),
     }
 }
 

@@ -1,22 +1,24 @@
-//! The path of a request: stages that decide, and the one place that knows their order.
+//! The path of a request: stages that decide, the one place that knows their order, and the flow
+//! that does what the stages wait for.
 
 pub mod admit;
 pub mod attempt;
-pub mod body;
+pub(crate) mod codec;
 pub mod connect;
 pub mod connection;
-pub mod downstream_hyper;
-pub mod drive;
+pub(crate) mod download;
+pub(crate) mod downstream;
 pub mod exchange;
 pub mod failure;
+pub(crate) mod flow;
 pub mod head;
 pub mod observe;
 pub mod pick;
-pub mod replay;
 pub mod respond;
 pub mod route;
 pub mod serve;
 pub mod shape;
 pub mod stage;
+pub(crate) mod streams;
 pub mod upgrade;
-pub mod with_end;
+pub(crate) mod upload;

@@ -355,7 +355,6 @@ pub(crate) struct Proxy {
     pub(crate) live: Arc<LiveConfig>,
     pub(crate) listeners: Listeners,
     pub(crate) tasks: Tasks,
-    pub(crate) connections: Tasks,
     pub(crate) draining: CancellationToken,
     workers: Option<Workers>,
 }
@@ -381,7 +380,6 @@ impl Proxy {
     ) -> Self {
         let live = Arc::new(LiveConfig::new(Config::default()));
         let tasks = Tasks::new(&prometheus::Registry::new());
-        let connections = tasks.group();
         let shared = Arc::new(Shared {
             live: live.clone(),
             identity,
@@ -392,24 +390,30 @@ impl Proxy {
             },
             observers: Box::new(observers),
             tasks: tasks.clone(),
-            connections: connections.clone(),
         });
         let workers = Workers::start(2, &shared).unwrap();
         let draining = CancellationToken::new();
         let listeners = {
             let draining = draining.clone();
-            Listeners::new(workers.queues(), tasks.clone(), DRAIN_TIME, draining)
+            Listeners::new(workers.doors(), tasks.clone(), DRAIN_TIME, draining)
         };
         let mut proxy = Self {
             live,
             listeners,
             tasks,
-            connections,
             draining,
             workers: Some(workers),
         };
         proxy.apply(config);
         proxy
+    }
+
+    /// Whether all connections of clients end in time.
+    pub(crate) async fn emptied(&self, within: Duration) -> bool {
+        match &self.workers {
+            Some(workers) => workers.emptied(within).await,
+            None => true,
+        }
     }
 
     pub(crate) fn apply(&mut self, config: Config) {

@@ -1,8 +1,8 @@
 //! The way to upstreams: who is picked, how they are reached, and the connections to them.
 
 pub mod balance;
-pub mod dial;
-pub mod hyper_adapter;
-pub mod pool;
+pub(crate) mod dial;
+pub(crate) mod link;
+pub(crate) mod pool;
 pub mod target;
 pub mod tls;

@@ -1,32 +1,30 @@
-//! A worker: one thread with a runtime of its own, and everything that its requests share.
+//! Workers: threads that carry the traffic, each with a loop and everything its requests share.
 //!
 //! Workers share nothing that is written on the request's path: pools, balancing, chance and
-//! counters are each worker's own. Connections reach it over a bounded queue.
+//! counters are each worker's own. Connections reach a worker over a bounded queue.
 
-use std::cell::RefCell;
+pub(crate) mod engine;
+pub(crate) mod timers;
+
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
 use mesh_runtime::Tasks;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::live::LiveConfig;
 use crate::conn::accept::Accepted;
-use crate::conn::handshake::ServerConfigs;
 use crate::http::exchange::OwnMetadata;
 use crate::http::observe::Observer;
-use crate::upstream::balance::Balancers;
-use crate::upstream::pool::Pools;
+use crate::worker::engine::{Engine, WAKER};
 
 /// Accepted connections that may wait for a worker.
 pub const QUEUE: usize = 128;
-/// How often what is no longer used is put away.
-const SWEEP: Duration = Duration::from_secs(10);
 
 /// What all workers have in common; each makes its own things of it.
 pub struct Shared {
@@ -40,140 +38,135 @@ pub struct Shared {
     pub own: OwnMetadata,
     /// Makes what a worker tells of its requests.
     pub observers: Box<dyn Fn() -> Rc<dyn Observer> + Send + Sync>,
-    /// What runs beside connections: those to upstreams, above all.
+    /// What runs beside the workers.
     pub tasks: Tasks,
-    /// Connections of clients.
-    pub connections: Tasks,
 }
 
-/// What the requests of one worker share.
-pub struct Worker {
-    /// The configuration in force.
-    pub live: Arc<LiveConfig>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// Whose turn it is, and who is how busy.
-    pub balancers: Balancers,
-    /// Connections to upstreams.
-    pub pools: Pools,
-    /// TLS towards clients.
-    pub server_tls: ServerConfigs,
-    /// Chance.
-    pub random: RefCell<fastrand::Rng>,
-    /// What runs beside connections: those to upstreams, above all.
-    pub tasks: Tasks,
-    /// Connections of clients.
-    pub connections: Tasks,
-    /// Our workload's metadata, as peers get it.
-    pub own: OwnMetadata,
-    /// Is told of requests.
-    pub observer: Rc<dyn Observer>,
-    identity: Option<LiveIdentity>,
+/// The way to one worker.
+#[derive(Clone)]
+pub struct Door {
+    queue: mpsc::Sender<Accepted>,
+    waker: Arc<mio::Waker>,
 }
 
-impl Worker {
-    /// A worker with empty pools.
-    #[must_use]
-    pub fn new(shared: &Shared) -> Rc<Self> {
-        Rc::new(Self {
-            live: shared.live.clone(),
-            clock: shared.clock.clone(),
-            balancers: Balancers::default(),
-            pools: Pools::new(
-                shared.identity.clone(),
-                shared.tasks.clone(),
-                shared.clock.clone(),
-            ),
-            server_tls: ServerConfigs::new(shared.identity.clone()),
-            random: RefCell::new(fastrand::Rng::new()),
-            tasks: shared.tasks.clone(),
-            connections: shared.connections.clone(),
-            own: shared.own.clone(),
-            observer: (shared.observers)(),
-            identity: shared.identity.clone(),
-        })
+impl Door {
+    /// Hands over a connection; it comes back when the worker has its hands full or is gone.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn try_send(&self, accepted: Accepted) -> Result<(), Box<Accepted>> {
+        self.queue
+            .try_send(accepted)
+            .map_err(|refused| Box::new(refused.into_inner()))?;
+        self.wake();
+        Ok(())
     }
 
-    /// Who we are.
-    #[must_use]
-    pub fn own_identity(&self) -> Option<Str> {
-        let identity = self.identity.as_ref()?;
-        Some(identity.current().spiffe_id().to_string().into())
+    /// Hands over a connection and waits for room; false when the worker is gone.
+    pub async fn send(&self, accepted: Accepted) -> bool {
+        let sent = self.queue.send(accepted).await.is_ok();
+        self.wake();
+        sent
     }
 
-    /// Serves connections from the queue until it is closed or the worker is stopped.
-    pub async fn run(self: Rc<Self>, mut queue: mpsc::Receiver<Accepted>, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(SWEEP);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                accepted = queue.recv() => match accepted {
-                    Some(accepted) => {
-                        let serving = crate::conn::serve(self.clone(), accepted);
-                        self.connections.spawn_local("connection", serving);
-                    }
-                    // No socket is left; what is open goes on until the end.
-                    None => {
-                        stop.cancelled().await;
-                        return;
-                    }
-                },
-                _ = sweep.tick() => {
-                    self.pools.sweep();
-                    self.balancers.sweep(&self.live.current());
-                }
-                () = stop.cancelled() => return,
-            }
+    /// Lets the worker look round: something that it watches has changed.
+    pub fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::warn!(%error, "worker not woken");
         }
     }
 }
 
-/// The threads of the workers, and the queues that lead to them.
+/// What a worker's thread and the others tell one another.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// The worker is to end.
+    pub(crate) stop: AtomicBool,
+    /// Connections of clients that are open, at all workers.
+    pub(crate) open: AtomicUsize,
+    /// Told when the last of them has ended.
+    pub(crate) empty: Notify,
+}
+
+impl Signals {
+    /// A client's connection has come.
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A client's connection has ended.
+    pub(crate) fn closed(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.empty.notify_waiters();
+        }
+    }
+}
+
+/// The threads of the workers, and the doors that lead to them.
 pub struct Workers {
-    queues: Vec<mpsc::Sender<Accepted>>,
+    doors: Vec<Door>,
     threads: Vec<std::thread::JoinHandle<()>>,
-    stop: CancellationToken,
+    signals: Arc<Signals>,
 }
 
 impl Workers {
     /// Starts `count` workers.
     ///
     /// # Errors
-    /// When a thread or its runtime cannot be had.
-    pub fn start(count: usize, shared: &Arc<Shared>) -> std::io::Result<Self> {
-        let stop = CancellationToken::new();
+    /// When a thread or its poll cannot be had.
+    pub fn start(count: usize, shared: &Arc<Shared>) -> io::Result<Self> {
         let mut workers = Self {
-            queues: Vec::new(),
+            doors: Vec::new(),
             threads: Vec::new(),
-            stop,
+            signals: Arc::default(),
         };
         for index in 0..count.max(1) {
-            let (sender, receiver) = mpsc::channel(QUEUE);
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let (shared, stop) = (shared.clone(), workers.stop.clone());
+            let (queue, inbox) = mpsc::channel(QUEUE);
+            let poll = mio::Poll::new()?;
+            let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+            let (shared, signals) = (shared.clone(), workers.signals.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             let handle = thread.spawn(move || {
-                let local = tokio::task::LocalSet::new();
-                local.block_on(&runtime, Worker::new(&shared).run(receiver, stop));
+                let engine = Engine::new(&shared, poll, inbox, signals);
+                match engine {
+                    Ok(engine) => engine.run(),
+                    Err(error) => tracing::error!(%error, "worker not started"),
+                }
             })?;
-            workers.queues.push(sender);
+            workers.doors.push(Door { queue, waker });
             workers.threads.push(handle);
         }
         Ok(workers)
     }
 
-    /// The queues, one per worker.
+    /// The doors, one per worker.
     #[must_use]
-    pub fn queues(&self) -> Vec<mpsc::Sender<Accepted>> {
-        self.queues.clone()
+    pub fn doors(&self) -> Vec<Door> {
+        self.doors.clone()
+    }
+
+    /// Waits until every client's connection has ended; false when the time was over first.
+    pub async fn emptied(&self, within: Duration) -> bool {
+        let empty = async {
+            loop {
+                let told = self.signals.empty.notified();
+                tokio::pin!(told);
+                told.as_mut().enable();
+                if self.signals.open.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                told.await;
+            }
+        };
+        tokio::time::timeout(within, empty).await.is_ok()
     }
 
     /// Ends the threads; what they were still serving is cut off.
     pub fn stop(self) {
-        self.stop.cancel();
-        drop(self.queues);
+        self.signals.stop.store(true, Ordering::Release);
+        for door in &self.doors {
+            door.wake();
+        }
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a worker ended by a panic");

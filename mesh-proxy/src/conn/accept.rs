@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mesh_traffic::Listener;
-use tokio::net::TcpStream;
 
 use crate::conn::drain::Drain;
 
@@ -22,12 +21,12 @@ pub struct Accepted {
     pub drain: Drain,
 }
 
-/// Makes an accepted socket known to this worker's runtime.
+/// Makes an accepted socket one of a worker's.
 ///
 /// # Errors
 /// When the socket is broken already.
-pub fn adopt(socket: std::net::TcpStream) -> std::io::Result<TcpStream> {
+pub(crate) fn adopt(socket: std::net::TcpStream) -> std::io::Result<mio::net::TcpStream> {
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
-    TcpStream::from_std(socket)
+    Ok(mio::net::TcpStream::from_std(socket))
 }

@@ -1,102 +1,359 @@
-//! Connections whose bytes are passed on as they are.
+//! Connections whose bytes are passed on as they are: an endpoint is picked and called, and from
+//! then on a tunnel moves the bytes.
 
-use std::rc::Rc;
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mesh_traffic::cluster::Transport;
 use mesh_traffic::config::Config;
-use mesh_traffic::listener::TcpProxy;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+use mesh_traffic::listener::{Listener, Network, TcpProxy};
+use mio::event::Event;
 
-use crate::conn::io::Io;
+use crate::conn::tunnel::{End, Progress, Side, Tunnel};
+use crate::conn::wire::Wire;
+use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::balance::{Avoid, LoadGuard};
 use crate::upstream::dial;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
-use crate::worker::Worker;
+use crate::worker::engine::{Conn, ConnKey, Due, Engine, Work};
+use crate::worker::timers::TimerKey;
 
 /// How many endpoints are tried before the client is sent away.
 const TRIES: usize = 3;
-/// Bytes in flight per direction.
-const BUFFER: usize = 64 * 1024;
+/// How long a connection may be silent both ways where nothing bounds it.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Passes bytes between a client and an endpoint until both ends are closed; a half-closed
-/// connection stays open in the other direction.
-pub async fn forward(
-    worker: Rc<Worker>,
-    proxy: &TcpProxy,
-    mut client: impl AsyncRead + AsyncWrite + Unpin,
-) {
-    let config = worker.live.current();
-    // The load is counted for as long as bytes are passed on.
-    let (mut upstream, _load) = match connect(&worker, &config, proxy).await {
-        Ok(connected) => connected,
-        Err(failure) => {
+/// A client's connection that is passed on, or is about to be.
+pub(crate) struct Forward {
+    state: State,
+    listener: Arc<Listener>,
+    chain: usize,
+    tried: Vec<usize>,
+    /// The key under which the kernel tells of the other socket.
+    other: Option<ConnKey>,
+    timer: Option<TimerKey>,
+    /// The load is counted for as long as bytes are passed on.
+    load: Option<LoadGuard>,
+}
+
+enum State {
+    /// An endpoint is being called.
+    Calling(Box<Calling>),
+    /// Bytes pass.
+    Passing(Box<Tunnel>),
+    /// Somebody is at work on it.
+    Taken,
+}
+
+struct Calling {
+    client: Wire,
+    ahead: Vec<u8>,
+    upstream: Option<Wire>,
+    target: Option<Target>,
+    session: Option<Box<rustls::Connection>>,
+    said: Vec<u8>,
+    last: Option<Failure>,
+}
+
+impl Forward {
+    /// The kernel tells of the client's socket.
+    pub(crate) fn client_ready(&mut self, event: &Event) {
+        match &mut self.state {
+            State::Calling(calling) => calling.client.ready(event),
+            State::Passing(tunnel) => tunnel.ready(Side::Client, event),
+            State::Taken => {}
+        }
+    }
+
+    /// The kernel tells of the endpoint's socket.
+    pub(crate) fn upstream_ready(&mut self, event: &Event) {
+        match &mut self.state {
+            State::Calling(calling) => {
+                if let Some(upstream) = &mut calling.upstream {
+                    upstream.ready(event);
+                }
+            }
+            State::Passing(tunnel) => tunnel.ready(Side::Upstream, event),
+            State::Taken => {}
+        }
+    }
+
+    fn idle_bound(&self) -> Duration {
+        self.proxy()
+            .and_then(|proxy| proxy.idle_timeout)
+            .unwrap_or(FOR_EVER)
+    }
+
+    fn proxy(&self) -> Option<&TcpProxy> {
+        match &self.listener.chains.get(self.chain)?.network {
+            Network::Tcp(proxy) => Some(proxy),
+            Network::Http(_) => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Passes a client's bytes on; `ahead` was read from it already.
+    pub(crate) fn forward(
+        &mut self,
+        key: ConnKey,
+        wire: Wire,
+        connection: &Connection,
+        ahead: Vec<u8>,
+    ) {
+        let calling = Calling {
+            client: wire,
+            ahead,
+            upstream: None,
+            target: None,
+            session: None,
+            said: Vec::new(),
+            last: None,
+        };
+        let forward = Forward {
+            state: State::Calling(Box::new(calling)),
+            listener: connection.listener.clone(),
+            chain: connection.chain,
+            tried: Vec::new(),
+            other: None,
+            timer: None,
+            load: None,
+        };
+        self.put(key, Conn::Forward(Box::new(forward)));
+        self.call(key);
+    }
+
+    fn forward_of(&mut self, key: ConnKey) -> Option<&mut Forward> {
+        match self.conns.get_mut(key)? {
+            Conn::Forward(forward) => Some(forward),
+            _ => None,
+        }
+    }
+
+    /// Calls the next endpoint.
+    fn call(&mut self, key: ConnKey) {
+        if let Err(failure) = self.try_call(key) {
+            let last = self
+                .forward_of(key)
+                .and_then(|forward| match &mut forward.state {
+                    State::Calling(calling) => calling.last.take(),
+                    State::Passing(_) | State::Taken => None,
+                });
+            let failure = last.unwrap_or(failure);
+            let reason = crate::record::response_flags::answer(failure.kind).counter;
+            self.observer.connection_refused(reason);
             tracing::debug!(?failure, "connection not passed on");
+            self.end_forward(key);
+        }
+    }
+
+    fn try_call(&mut self, key: ConnKey) -> Result<(), Failure> {
+        let config = self.live.current();
+        let (target, load) = self.pick_tcp(key, &config)?;
+        let session = dial::session(&self.client_tls, &target, Carries::Tcp)?;
+        let refused = |error: io::Error| dial::refused(target.address, &error);
+        let mut socket = mio::net::TcpStream::connect(target.address).map_err(refused)?;
+        socket.set_nodelay(true).map_err(refused)?;
+        let other = self.enter_other(&mut socket, key).map_err(refused)?;
+        let bound = target.connect_timeout;
+        let timer = self
+            .forward_of(key)
+            .and_then(|forward| forward.timer.take());
+        let timer = self.reset_timer(timer, bound, Due::Conn(key));
+        if let Some(forward) = self.forward_of(key) {
+            forward.other = Some(other);
+            forward.timer = Some(timer);
+            forward.load = Some(load);
+            if let State::Calling(calling) = &mut forward.state {
+                calling.upstream = Some(Wire::new(socket));
+                calling.target = Some(target);
+                calling.session = session.map(Box::new);
+            }
+        }
+        Ok(())
+    }
+
+    fn pick_tcp(&mut self, key: ConnKey, config: &Config) -> Result<(Target, LoadGuard), Failure> {
+        let Some(Conn::Forward(forward)) = self.conns.get_mut(key) else {
+            return Err(FailureKind::DownstreamGone.into());
+        };
+        if forward.tried.len() >= TRIES {
+            return Err(FailureKind::NoHealthyUpstream.into());
+        }
+        let random = &mut self.random;
+        let proxy = forward.proxy().ok_or(FailureKind::RouteUnusable)?;
+        let name = proxy
+            .cluster(|| random.u64(..))
+            .ok_or(FailureKind::NoCluster)?;
+        let cluster = config.cluster(name).ok_or(FailureKind::NoCluster)?;
+        let endpoints = config
+            .endpoints_of(cluster)
+            .ok_or(FailureKind::NoHealthyUpstream)?;
+        let avoid = Avoid {
+            tried: &forward.tried,
+            attempts: 5,
+        };
+        let picked = self.balancers.pick(cluster, endpoints, avoid, random);
+        let (index, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
+        let endpoint = endpoints
+            .all
+            .get(index)
+            .ok_or(FailureKind::NoHealthyUpstream)?;
+        let tls = match cluster.transport_to(endpoint) {
+            Transport::Plain => None,
+            Transport::Tls(tls) => Some(tls.clone()),
+        };
+        let target = Target {
+            address: endpoint.address,
+            tls,
+            speak: Speak::Http1,
+            connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
+            idle_timeout: None,
+        };
+        forward.tried.push(index);
+        Ok((target, load))
+    }
+
+    /// Something has happened on one of the two sockets.
+    pub(crate) fn forward_ready(&mut self, key: ConnKey) {
+        match self.forward_of(key).map(|forward| &forward.state) {
+            Some(State::Calling(_)) => self.answer_call(key),
+            Some(State::Passing(_)) => self.pass(key),
+            Some(State::Taken) | None => {}
+        }
+    }
+
+    fn answer_call(&mut self, key: ConnKey) {
+        let mut scratch = self.lend_scratch();
+        let answered = match self.forward_of(key) {
+            Some(forward) => forward.advance_call(&mut scratch),
+            None => Ok(false),
+        };
+        self.return_scratch(scratch);
+        match answered {
+            Ok(false) => {}
+            Ok(true) => self.join(key),
+            Err(failure) => self.call_failed(key, failure),
+        }
+    }
+
+    fn call_failed(&mut self, key: ConnKey, failure: Failure) {
+        let other = self.forward_of(key).and_then(|forward| {
+            if let State::Calling(calling) = &mut forward.state {
+                calling.upstream = None;
+                calling.last = Some(failure);
+            }
+            forward.other.take()
+        });
+        if let Some(other) = other {
+            self.conns.remove(other);
+        }
+        self.call(key);
+    }
+
+    fn join(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(forward) = self.forward_of(key) else {
             return;
+        };
+        if let State::Calling(calling) = std::mem::replace(&mut forward.state, State::Taken)
+            && let Calling {
+                client,
+                ahead,
+                upstream: Some(upstream),
+                ..
+            } = *calling
+        {
+            let end = |wire: Wire| {
+                let (socket, tls) = wire.into_parts();
+                End::new(socket, tls)
+            };
+            let tunnel = Tunnel::new(end(client), end(upstream), ahead, now);
+            forward.state = State::Passing(Box::new(tunnel));
         }
-    };
-    // An old configuration is not kept for a connection that lives for days.
-    drop(config);
-    let copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
-    if let Err(error) = copied.await {
-        tracing::debug!(%error, "passed-on connection ended");
+        let (timer, bound) = (forward.timer.take(), forward.idle_bound());
+        let timer = self.reset_timer(timer, bound, Due::Conn(key));
+        if let Some(forward) = self.forward_of(key) {
+            forward.timer = Some(timer);
+        }
+        self.pass(key);
+    }
+
+    fn pass(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(Conn::Forward(forward)) = self.conns.get_mut(key) else {
+            return;
+        };
+        let State::Passing(tunnel) = &mut forward.state else {
+            return;
+        };
+        match tunnel.advance(&mut self.tunnels, now) {
+            Progress::Wait => {}
+            Progress::Again => self.work.push_back(Work::Read(key)),
+            Progress::Done => self.end_forward(key),
+            Progress::Broken(error) => {
+                tracing::debug!(%error, "passed-on connection ended");
+                tunnel.cut();
+                self.end_forward(key);
+            }
+        }
+    }
+
+    /// The call took too long, or nothing has passed for too long.
+    pub(crate) fn forward_due(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(forward) = self.forward_of(key) else {
+            return;
+        };
+        let bound = forward.idle_bound();
+        let idle_since: Option<Instant> = match &forward.state {
+            State::Calling(_) => None,
+            State::Passing(tunnel) => Some(tunnel.idle_since()),
+            State::Taken => return,
+        };
+        match idle_since {
+            None => self.call_failed(key, Failure::safe(FailureKind::ConnectTimeout)),
+            Some(since) if now.saturating_duration_since(since) >= bound => self.end_forward(key),
+            Some(since) => {
+                let left = bound.saturating_sub(now.saturating_duration_since(since));
+                let timer = self.reset_timer(None, left, Due::Conn(key));
+                if let Some(forward) = self.forward_of(key) {
+                    forward.timer = Some(timer);
+                }
+            }
+        }
+    }
+
+    fn end_forward(&mut self, key: ConnKey) {
+        if let Some(Conn::Forward(forward)) = self.remove(key) {
+            if let Some(other) = forward.other {
+                self.conns.remove(other);
+            }
+            if let Some(timer) = forward.timer {
+                self.timers.cancel(timer);
+            }
+        }
     }
 }
 
-async fn connect(
-    worker: &Worker,
-    config: &Config,
-    proxy: &TcpProxy,
-) -> Result<(Io, LoadGuard), Failure> {
-    let mut tried = Vec::new();
-    let mut last = Failure::new(FailureKind::NoHealthyUpstream);
-    for _ in 0..TRIES {
-        let (target, load) = pick(worker, config, proxy, &mut tried)?;
-        let plan = dial::plan(worker.pools.tls(), &target, Carries::Tcp)?;
-        match dial::dial(plan).await {
-            Ok(dialed) => return Ok((dialed.io, load)),
-            Err(failure) => last = failure,
-        }
+impl Forward {
+    fn advance_call(&mut self, scratch: &mut crate::conn::wire::Scratch) -> Result<bool, Failure> {
+        let State::Calling(calling) = &mut self.state else {
+            return Ok(false);
+        };
+        let Calling {
+            upstream,
+            target,
+            session,
+            said,
+            ..
+        } = &mut **calling;
+        let (Some(upstream), Some(target)) = (upstream, target) else {
+            return Ok(false);
+        };
+        dial::advance(upstream, target.address, session, said, scratch)
     }
-    Err(last)
-}
-
-fn pick(
-    worker: &Worker,
-    config: &Config,
-    proxy: &TcpProxy,
-    tried: &mut Vec<usize>,
-) -> Result<(Target, LoadGuard), Failure> {
-    let mut random = worker.random.borrow_mut();
-    let name = proxy
-        .cluster(|| random.u64(..))
-        .ok_or(FailureKind::NoCluster)?;
-    let cluster = config.cluster(name).ok_or(FailureKind::NoCluster)?;
-    let endpoints = config
-        .endpoints_of(cluster)
-        .ok_or(FailureKind::NoHealthyUpstream)?;
-    let avoid = Avoid { tried, attempts: 5 };
-    let picked = worker
-        .balancers
-        .pick(cluster, endpoints, avoid, &mut random);
-    let (index, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
-    let endpoint = endpoints
-        .all
-        .get(index)
-        .ok_or(FailureKind::NoHealthyUpstream)?;
-    tried.push(index);
-    let tls = match cluster.transport_to(endpoint) {
-        Transport::Plain => None,
-        Transport::Tls(tls) => Some(tls.clone()),
-    };
-    let target = Target {
-        address: endpoint.address,
-        tls,
-        speak: Speak::Http1,
-        connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
-        idle_timeout: None,
-    };
-    Ok((target, load))
 }

@@ -9,9 +9,7 @@ use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{self, ClientAuth, TrustPolicy, peer_spiffe_id};
 use mesh_traffic::tls::{DownstreamTls, Identity, Roots};
 use rustls::ServerConfig;
-use tokio_rustls::TlsAcceptor;
 
-use crate::conn::io::{Io, Rewound};
 use crate::http::connection::Peer;
 
 /// ALPN offered where the configuration names none: HTTP, the newer version first.
@@ -29,16 +27,17 @@ pub enum HandshakeError {
     /// The handshake failed; the client may have been refused.
     #[error("TLS handshake")]
     Handshake(#[source] io::Error),
+    /// The client proved who it is, and is not one that is let in.
+    #[error("the client's identity is not one that is let in")]
+    Refused,
 }
 
-/// A connection after TLS.
-pub struct Secured {
-    /// Its bytes.
-    pub io: Io,
+/// What a handshake brought to light.
+pub(crate) struct Secured {
     /// Whether ALPN chose HTTP/2.
-    pub http2: bool,
+    pub(crate) http2: bool,
     /// Who the client is, if it showed a certificate.
-    pub peer: Option<Peer>,
+    pub(crate) peer: Option<Peer>,
 }
 
 /// The server configurations of one worker, made once and kept.
@@ -101,33 +100,34 @@ impl ServerConfigs {
     }
 }
 
-/// Ends TLS on a connection; the caller bounds the time.
+/// A session that is about to negotiate TLS with a client.
 ///
 /// # Errors
-/// [`HandshakeError`].
-pub async fn handshake(
+/// [`HandshakeError`] when the configuration cannot be served.
+pub(crate) fn begin(
     configs: &ServerConfigs,
     wanted: &DownstreamTls,
-    socket: Rewound,
-) -> Result<Secured, HandshakeError> {
+) -> Result<rustls::Connection, HandshakeError> {
     let config = configs.config(wanted)?;
-    let stream = TlsAcceptor::from(config)
-        .accept(socket)
-        .await
-        .map_err(HandshakeError::Handshake)?;
-    let (_, session) = stream.get_ref();
+    let session = rustls::ServerConnection::new(config).map_err(HandshakeError::Config)?;
+    Ok(session.into())
+}
+
+/// What a finished handshake says of the client.
+///
+/// # Errors
+/// [`HandshakeError::Refused`] when it is nobody who is let in.
+pub(crate) fn judge(
+    session: &rustls::Connection,
+    wanted: &DownstreamTls,
+) -> Result<Secured, HandshakeError> {
     let peer = peer(session.peer_certificates().unwrap_or_default())
         .filter(|peer| wanted.clients.accepts(&peer.identity));
     if peer.is_none() && wanted.require_client_certificate {
-        let refused = io::Error::other("the client's identity is not one that is let in");
-        return Err(HandshakeError::Handshake(refused));
+        return Err(HandshakeError::Refused);
     }
     let http2 = session.alpn_protocol() == Some(tls::ALPN_H2);
-    Ok(Secured {
-        io: Io::Tls(Box::new(stream.into())),
-        http2,
-        peer,
-    })
+    Ok(Secured { http2, peer })
 }
 
 /// The verifier has judged the chain already: this only reads the name.

@@ -17,11 +17,11 @@ use mesh_traffic::Listener;
 use mesh_traffic::config::Config;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::accept::Accepted;
-use crate::conn::drain::Drain;
+use crate::conn::drain::{Drain, Phase};
+use crate::worker::Door;
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -75,7 +75,7 @@ pub fn plan(open: &BTreeMap<SocketAddr, Arc<Listener>>, config: &Config) -> Vec<
 /// The open sockets of a process.
 pub struct Listeners {
     open: BTreeMap<SocketAddr, Open>,
-    queues: Vec<mpsc::Sender<Accepted>>,
+    doors: Vec<Door>,
     tasks: Tasks,
     drain_time: Duration,
     drain: Drain,
@@ -93,25 +93,29 @@ struct Serving {
 }
 
 impl Listeners {
-    /// No sockets yet; connections go to `queues` in turn.
+    /// No sockets yet; connections go through `doors` in turn.
     ///
     /// Once `draining` is cancelled all connections are asked to finish; new ones are still taken,
     /// and finish after one answer.
     #[must_use]
     pub fn new(
-        queues: Vec<mpsc::Sender<Accepted>>,
+        doors: Vec<Door>,
         tasks: Tasks,
         drain_time: Duration,
         draining: CancellationToken,
     ) -> Self {
-        let drain = Drain {
-            begun: draining,
-            due: CancellationToken::new(),
-        };
-        finish(&tasks, &drain, drain_time);
+        let drain = Drain::default();
+        let begin = (drain.clone(), doors.clone(), tasks.clone());
+        tasks.spawn("drain", async move {
+            let (drain, doors, tasks) = begin;
+            let begun = tasks.stopping().run_until_cancelled(draining.cancelled());
+            if begun.await.is_some() {
+                begin_drain(&tasks, &drain, &doors, drain_time);
+            }
+        });
         Self {
             open: BTreeMap::new(),
-            queues,
+            doors,
             tasks,
             drain_time,
             drain,
@@ -161,7 +165,7 @@ impl Listeners {
         let drain = self.fresh_drain();
         let serving = Arc::new(ArcSwap::from_pointee(Serving { listener, drain }));
         let stop = CancellationToken::new();
-        let accepting = accept(socket, serving.clone(), self.queues.clone(), stop.clone());
+        let accepting = accept(socket, serving.clone(), self.doors.clone(), stop.clone());
         self.tasks.spawn("accept", accepting);
         self.open.insert(address, Open { serving, stop });
         tracing::debug!(%address, "listener opened");
@@ -179,25 +183,24 @@ impl Listeners {
         if let Some(open) = self.open.get(&listener.address) {
             let drain = self.fresh_drain();
             let before = open.serving.swap(Arc::new(Serving { listener, drain }));
-            before.drain.begun.cancel();
+            self.begin_drain(&before.drain);
         }
     }
 
     fn close(&mut self, address: SocketAddr) {
         if let Some(open) = self.open.remove(&address) {
             open.stop.cancel();
-            open.serving.load().drain.begun.cancel();
+            self.begin_drain(&open.serving.load().drain);
             tracing::debug!(%address, "listener closed");
         }
     }
 
     fn fresh_drain(&self) -> Drain {
-        let drain = Drain {
-            begun: self.drain.begun.child_token(),
-            due: self.drain.due.child_token(),
-        };
-        finish(&self.tasks, &drain, self.drain_time);
-        drain
+        self.drain.child()
+    }
+
+    fn begin_drain(&self, drain: &Drain) {
+        begin_drain(&self.tasks, drain, &self.doors, self.drain_time);
     }
 }
 
@@ -207,22 +210,28 @@ impl Open {
     }
 }
 
-/// Closes what is idle when the drain time is over.
+/// Asks connections to finish, and closes what is idle when the drain time is over.
 ///
 /// Until then connections of HTTP/2 finish at once, which their peers follow without loss; those
 /// of HTTP/1 with their next answer.
-fn finish(tasks: &Tasks, drain: &Drain, drain_time: Duration) {
-    let Drain { begun, due } = drain.clone();
+fn begin_drain(tasks: &Tasks, drain: &Drain, doors: &[Door], drain_time: Duration) {
+    reach(drain, Phase::Begun, doors);
+    let (drain, doors) = (drain.clone(), doors.to_vec());
     let stopping = tasks.stopping().clone();
     tasks.spawn("drain", async move {
-        let ended = async {
-            begun.cancelled().await;
-            tokio::time::sleep(drain_time).await;
-        };
         // Whether the time is over or the process is: there is nothing to wait for any more.
-        let _over = stopping.run_until_cancelled(ended).await;
-        due.cancel();
+        let _over = stopping
+            .run_until_cancelled(tokio::time::sleep(drain_time))
+            .await;
+        reach(&drain, Phase::Due, &doors);
     });
+}
+
+fn reach(drain: &Drain, phase: Phase, doors: &[Door]) {
+    drain.reach(phase);
+    for door in doors {
+        door.wake();
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -242,7 +251,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 async fn accept(
     socket: TcpListener,
     serving: Arc<ArcSwap<Serving>>,
-    queues: Vec<mpsc::Sender<Accepted>>,
+    doors: Vec<Door>,
     stop: CancellationToken,
 ) {
     let mut turn = 0usize;
@@ -275,7 +284,7 @@ async fn accept(
             listener,
             drain,
         };
-        if !hand_over(accepted, &queues, turn).await {
+        if !hand_over(accepted, &doors, turn).await {
             return;
         }
     }
@@ -283,19 +292,19 @@ async fn accept(
 
 /// Gives a connection to the worker whose turn it is, to another one if that has its hands full,
 /// and waits when all have: then the kernel's queue holds back the clients. False: nobody is left.
-async fn hand_over(accepted: Accepted, queues: &[mpsc::Sender<Accepted>], turn: usize) -> bool {
+async fn hand_over(accepted: Accepted, doors: &[Door], turn: usize) -> bool {
     let mut accepted = accepted;
-    for offset in 0..queues.len() {
-        let Some(queue) = queues.get(turn.wrapping_add(offset) % queues.len()) else {
+    for offset in 0..doors.len() {
+        let Some(door) = doors.get(turn.wrapping_add(offset) % doors.len()) else {
             break;
         };
-        match queue.try_send(accepted) {
+        match door.try_send(accepted) {
             Ok(()) => return true,
-            Err(refused) => accepted = refused.into_inner(),
+            Err(refused) => accepted = *refused,
         }
     }
-    match queues.get(turn % queues.len().max(1)) {
-        Some(queue) => queue.send(accepted).await.is_ok(),
+    match doors.get(turn % doors.len().max(1)) {
+        Some(door) => door.send(accepted).await,
         None => false,
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use mesh_model::Str;
 use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How long a client may take for its first message.
 pub const SNIFF_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +50,7 @@ pub enum SniffError {
     BadHello(String),
     /// Reading failed.
     #[error("reading from the client")]
-    Io(#[from] std::io::Error),
+    Io(#[source] std::io::Error),
 }
 
 /// The classifier: bytes in, an answer as soon as there is one.
@@ -67,6 +66,16 @@ impl Sniffer {
     #[must_use]
     pub fn into_seen(self) -> Vec<u8> {
         self.seen
+    }
+
+    /// Takes in more bytes.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.seen.extend_from_slice(bytes);
+    }
+
+    /// Whether nothing was read yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
     }
 
     /// Judges after more bytes were added to `seen`; `None` asks for more.
@@ -120,22 +129,6 @@ fn hello_of(hello: &rustls::server::ClientHello<'_>) -> Hello {
             .flatten()
             .map(<[u8]>::to_vec)
             .collect(),
-    }
-}
-
-/// Reads until the connection can be told, and returns what was read.
-///
-/// # Errors
-/// [`SniffError`]; the caller bounds the time. Dropping the future loses the bytes read.
-pub async fn sniff(io: &mut (impl AsyncRead + Unpin)) -> Result<(Sniffed, Vec<u8>), SniffError> {
-    let mut sniffer = Sniffer::default();
-    loop {
-        if io.read_buf(&mut sniffer.seen).await? == 0 {
-            return Err(SniffError::Closed);
-        }
-        if let Some(sniffed) = sniffer.judge()? {
-            return Ok((sniffed, sniffer.into_seen()));
-        }
     }
 }
 

@@ -167,6 +167,12 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         FailureKind::BadRequest
         | FailureKind::Http10
         | FailureKind::HeadTooLarge
+        | FailureKind::TargetTooLong
+        | FailureKind::CodingUnsupported
+        | FailureKind::VersionUnsupported
+        | FailureKind::HeadTimeout
+        | FailureKind::StreamIdle
+        | FailureKind::Overloaded
         | FailureKind::UpgradeUnsupported
         | FailureKind::NoRoute
         | FailureKind::NoCluster

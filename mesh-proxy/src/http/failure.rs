@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use mesh_http::FaultKind;
+
 /// Who failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -37,6 +39,14 @@ pub enum FailureKind {
     Http10,
     /// The head is larger than the limit (431).
     HeadTooLarge,
+    /// The target is longer than the limit (414).
+    TargetTooLong,
+    /// A transfer coding that this proxy does not carry (501).
+    CodingUnsupported,
+    /// Neither HTTP/1.0 nor HTTP/1.1 (505).
+    VersionUnsupported,
+    /// The head was not complete in time (408).
+    HeadTimeout,
     /// An upgrade or CONNECT that this proxy does not carry (501).
     UpgradeUnsupported,
     /// No virtual host or no route matches (404, NR).
@@ -71,20 +81,28 @@ pub enum FailureKind {
     RouteTimeout,
     /// The time of the last permitted try ran out (504, UT).
     TryTimeout,
+    /// Nothing moved on the stream for too long (504, SI).
+    StreamIdle,
     /// The client went away before it had its answer (0 on the wire, 499 in words; DC).
     DownstreamGone,
     /// The client's body broke off or was no HTTP (400, DPE).
     DownstreamBody,
+    /// This proxy has no memory left for requests (503, OM).
+    Overloaded,
     /// This proxy is shutting down and takes no more requests (503).
     Draining,
 }
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
+        Self::TargetTooLong,
+        Self::CodingUnsupported,
+        Self::VersionUnsupported,
+        Self::HeadTimeout,
         Self::UpgradeUnsupported,
         Self::NoRoute,
         Self::NoCluster,
@@ -102,10 +120,30 @@ impl FailureKind {
         Self::UpstreamProtocol,
         Self::RouteTimeout,
         Self::TryTimeout,
+        Self::StreamIdle,
         Self::DownstreamGone,
         Self::DownstreamBody,
+        Self::Overloaded,
         Self::Draining,
     ];
+
+    /// What a request becomes that breaks a rule of HTTP.
+    #[must_use]
+    pub fn of_fault(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::Coding => Self::CodingUnsupported,
+            FaultKind::HeadTooLarge => Self::HeadTooLarge,
+            FaultKind::TargetTooLong => Self::TargetTooLong,
+            FaultKind::Version => Self::VersionUnsupported,
+            FaultKind::Malformed
+            | FaultKind::Framing
+            | FaultKind::Protocol
+            | FaultKind::FlowControl
+            | FaultKind::Compression
+            | FaultKind::Flood
+            | FaultKind::CutOff => Self::BadRequest,
+        }
+    }
 
     /// Who is to blame for it.
     #[must_use]
@@ -114,6 +152,10 @@ impl FailureKind {
             Self::BadRequest
             | Self::Http10
             | Self::HeadTooLarge
+            | Self::TargetTooLong
+            | Self::CodingUnsupported
+            | Self::VersionUnsupported
+            | Self::HeadTimeout
             | Self::UpgradeUnsupported
             | Self::DownstreamGone
             | Self::DownstreamBody => Side::Downstream,
@@ -126,13 +168,15 @@ impl FailureKind {
             | Self::UpstreamRefusedStream
             | Self::UpstreamProtocol
             | Self::RouteTimeout
-            | Self::TryTimeout => Side::Upstream,
+            | Self::TryTimeout
+            | Self::StreamIdle => Side::Upstream,
             Self::NoRoute
             | Self::NoCluster
             | Self::RouteUnusable
             | Self::Denied
             | Self::NoHealthyUpstream
             | Self::Overflow
+            | Self::Overloaded
             | Self::Draining => Side::Local,
         }
     }

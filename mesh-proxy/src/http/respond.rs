@@ -204,16 +204,22 @@ fn explain(failure: &Failure) -> String {
         FailureKind::RouteTimeout | FailureKind::TryTimeout => {
             "upstream request timeout".to_owned()
         }
-        FailureKind::BadRequest | FailureKind::UpgradeUnsupported | FailureKind::HeadTooLarge => {
-            failure.reason()
-        }
+        FailureKind::BadRequest
+        | FailureKind::UpgradeUnsupported
+        | FailureKind::HeadTooLarge
+        | FailureKind::TargetTooLong
+        | FailureKind::CodingUnsupported
+        | FailureKind::VersionUnsupported
+        | FailureKind::DownstreamBody => failure.reason(),
+        FailureKind::HeadTimeout => "request header timeout".to_owned(),
+        FailureKind::StreamIdle => "stream timeout".to_owned(),
+        FailureKind::Overloaded => "overloaded".to_owned(),
         FailureKind::Http10
         | FailureKind::NoRoute
         | FailureKind::NoCluster
         | FailureKind::RouteUnusable
         | FailureKind::Denied
         | FailureKind::DownstreamGone
-        | FailureKind::DownstreamBody
         | FailureKind::Draining => String::new(),
     }
 }

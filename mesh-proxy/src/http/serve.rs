@@ -39,6 +39,8 @@ pub struct Worker<'a> {
 pub enum Event {
     /// A request arrived.
     Arrived(Arrival),
+    /// What arrived is no request: it is only answered.
+    Refused(RequestHead, Failure),
     /// The connection that was asked for is there, or not.
     Connected(Result<Connected, Failure>),
     /// The upstream's answer is there, or not.
@@ -56,6 +58,8 @@ pub enum Limit {
     Route,
     /// That of one attempt.
     Try,
+    /// That in which something must move.
+    Silence,
 }
 
 /// What is to happen next.
@@ -147,6 +151,11 @@ impl Exchange {
     pub fn advance(&mut self, worker: &mut Worker<'_>, event: Event) -> Next {
         let outcome = match event {
             Event::Arrived(arrival) => self.arrived(worker, arrival),
+            Event::Refused(head, failure) => {
+                // The log says as much of it as could be read.
+                self.request = head;
+                Outcome::Failed(failure)
+            }
             Event::Connected(Ok(connected)) => self.connected(worker, connected),
             Event::Answered(Ok(head)) => self.answered(worker, head),
             Event::Connected(Err(failure)) | Event::Answered(Err(failure)) => {
@@ -154,6 +163,7 @@ impl Exchange {
             }
             Event::Paused => self.attempt(worker),
             Event::Expired(Limit::Route) => Outcome::Failed(FailureKind::RouteTimeout.into()),
+            Event::Expired(Limit::Silence) => Outcome::Failed(FailureKind::StreamIdle.into()),
             Event::Expired(Limit::Try) => {
                 self.attempt_failed(worker, FailureKind::TryTimeout.into())
             }
@@ -337,6 +347,11 @@ impl Exchange {
     /// Takes the head of the present attempt, which is made anew for each.
     pub fn take_outgoing(&mut self) -> RequestHead {
         std::mem::take(&mut self.outgoing)
+    }
+
+    /// Gives its buffers back, for the next attempt.
+    pub fn return_outgoing(&mut self, head: RequestHead) {
+        self.outgoing = head;
     }
 
     /// How long the request may take with all its attempts, from the end of its body.

@@ -11,8 +11,8 @@ use crate::http::failure::FailureKind;
 pub struct Flags(u16);
 
 /// Letters by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const LETTERS: [&str; 12] = [
-    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DC", "URX", "DPE", "UPE", "NC",
+const LETTERS: [&str; 14] = [
+    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DC", "URX", "SI", "DPE", "UPE", "NC", "OM",
 ];
 
 impl Flags {
@@ -36,12 +36,16 @@ impl Flags {
     pub const DOWNSTREAM_GONE: Self = Self(1 << 7);
     /// The limit of retries was reached.
     pub const RETRY_LIMIT: Self = Self(1 << 8);
+    /// Stream idle timeout.
+    pub const STREAM_IDLE: Self = Self(1 << 9);
     /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 9);
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 10);
     /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 10);
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 11);
     /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 11);
+    pub const NO_CLUSTER: Self = Self(1 << 12);
+    /// Overload manager.
+    pub const OVERLOADED: Self = Self(1 << 13);
 
     /// Both sets together.
     #[must_use]
@@ -130,6 +134,22 @@ pub fn answer(kind: FailureKind) -> Answer {
             protocol,
             "request_headers_too_large",
             "head_too_large",
+        ),
+        Kind::TargetTooLong => row(414, UNKNOWN, protocol, "target_too_long", "target_too_long"),
+        Kind::CodingUnsupported => row(
+            501,
+            UNKNOWN,
+            protocol,
+            "transfer_coding_unsupported",
+            "transfer_coding",
+        ),
+        Kind::VersionUnsupported => row(505, UNKNOWN, protocol, "version_unsupported", "version"),
+        Kind::HeadTimeout => row(
+            408,
+            UNKNOWN,
+            Flags::NONE,
+            "request_header_timeout",
+            "head_timeout",
         ),
         Kind::UpgradeUnsupported => row(
             501,
@@ -232,6 +252,13 @@ pub fn answer(kind: FailureKind) -> Answer {
             "upstream_per_try_timeout",
             "try_timeout",
         ),
+        Kind::StreamIdle => row(
+            504,
+            DEADLINE,
+            Flags::STREAM_IDLE,
+            "stream_idle_timeout",
+            "stream_idle",
+        ),
         Kind::DownstreamGone => row(
             0,
             CANCELLED,
@@ -246,6 +273,7 @@ pub fn answer(kind: FailureKind) -> Answer {
             "http.body_error",
             "downstream_body",
         ),
+        Kind::Overloaded => row(503, UNAVAILABLE, Flags::OVERLOADED, "overload", "overload"),
         Kind::Draining => row(503, UNAVAILABLE, Flags::NONE, "draining", "draining"),
     }
 }

@@ -1,106 +1,81 @@
-//! Opens a byte stream to an endpoint: TCP, and TLS with a check of who is there.
+//! How an endpoint is reached: what a connection to it begins with, and who answered.
 
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
 
+use mesh_http::Output;
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
-use rustls::ClientConfig;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
-use crate::conn::io::{Io, Rewound};
+use crate::conn::wire::{Filled, Scratch, Wire};
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::target::Target;
-use crate::upstream::tls::{Carries, TlsConfigs, server_name};
+use crate::upstream::tls::{Carries, TlsConfigs, is_of_mesh, server_name};
 
-/// An open byte stream.
-pub struct Dialed {
-    /// The stream.
-    pub io: Io,
-    /// Whether ALPN chose HTTP/2.
-    pub http2: bool,
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    /// Whether it is mutual TLS of the mesh.
+    pub(crate) mutual_tls: bool,
     /// Who the server is, by its certificate.
-    pub peer: Option<Str>,
+    pub(crate) peer: Option<Str>,
     /// Our own address.
-    pub local: Option<std::net::SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    /// Whether ALPN chose HTTP/2.
+    pub(crate) http2: bool,
 }
 
-/// What dialing needs besides the target; made before the first await.
-pub struct Plan {
-    address: std::net::SocketAddr,
-    tls: Option<(Arc<ClientConfig>, rustls::pki_types::ServerName<'static>)>,
-    timeout: std::time::Duration,
-}
-
-/// Looks up how the target is reached.
+/// A TLS session that is about to be negotiated with the target; `None` where there is no TLS.
 ///
 /// # Errors
 /// [`FailureKind::TlsFailed`] when TLS cannot be had that way.
-pub fn plan(configs: &TlsConfigs, target: &Target, carries: Carries) -> Result<Plan, Failure> {
-    let tls = match &target.tls {
-        None => None,
-        Some(tls) => {
-            let name = server_name(tls.sni.as_ref(), target.address)?;
-            Some((configs.config(tls, carries)?, name))
-        }
+pub(crate) fn session(
+    configs: &TlsConfigs,
+    target: &Target,
+    carries: Carries,
+) -> Result<Option<rustls::Connection>, Failure> {
+    let Some(tls) = &target.tls else {
+        return Ok(None);
     };
-    Ok(Plan {
-        address: target.address,
-        tls,
-        timeout: target.connect_timeout,
-    })
+    let name = server_name(tls.sni.as_ref(), target.address)?;
+    let config = configs.config(tls, carries)?;
+    let session = rustls::ClientConnection::new(config, name)
+        .map_err(|error| Failure::safe(FailureKind::TlsFailed).caused_by(error))?;
+    Ok(Some(session.into()))
 }
 
-/// Opens the stream.
-///
-/// # Errors
-/// A [`Failure`] after which nothing has been sent. Dropping the future closes the socket.
-pub async fn dial(plan: Plan) -> Result<Dialed, Failure> {
-    let timeout = plan.timeout;
-    match tokio::time::timeout(timeout, open(plan)).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(Failure::safe(FailureKind::ConnectTimeout).caused_by(elapsed)),
+/// What a finished handshake says of the server.
+pub(crate) fn about(
+    session: Option<&rustls::Connection>,
+    target: &Target,
+    local: Option<SocketAddr>,
+) -> About {
+    let Some(session) = session else {
+        return About {
+            local,
+            ..About::default()
+        };
+    };
+    let certificates = session.peer_certificates().unwrap_or_default();
+    // A name in a certificate means something only if the mesh's own root vouched for it.
+    let of_mesh = target.tls.as_deref().is_some_and(is_of_mesh);
+    let named = peer_spiffe_id(certificates).ok().filter(|_| of_mesh);
+    let peer: Option<Str> = named.map(|id| id.to_string().into());
+    About {
+        mutual_tls: peer.is_some(),
+        peer,
+        local,
+        http2: matches!(session.alpn_protocol(), Some(b"h2" | b"istio-h2")),
     }
 }
 
-async fn open(plan: Plan) -> Result<Dialed, Failure> {
-    let refused = |error: io::Error| {
-        let text = format!("{}: {error}", plan.address);
-        Failure::safe(FailureKind::ConnectFailed).caused_by(text)
-    };
-    let socket = TcpStream::connect(plan.address).await.map_err(refused)?;
-    socket.set_nodelay(true).map_err(refused)?;
-    let local = socket.local_addr().ok();
-    let rewound = Rewound::new(socket, Vec::new());
-    let Some((config, name)) = plan.tls else {
-        return Ok(Dialed {
-            io: Io::Plain(rewound),
-            http2: false,
-            peer: None,
-            local,
-        });
-    };
-    let stream = TlsConnector::from(config)
-        .connect(name, rewound)
-        .await
-        .map_err(tls_failure)?;
-    let (_, session) = stream.get_ref();
-    let http2 = matches!(session.alpn_protocol(), Some(b"h2" | b"istio-h2"));
-    let certificates = session.peer_certificates().unwrap_or_default();
-    let peer = peer_spiffe_id(certificates)
-        .ok()
-        .map(|id| id.to_string().into());
-    Ok(Dialed {
-        io: Io::Tls(Box::new(stream.into())),
-        http2,
-        peer,
-        local,
-    })
+/// The endpoint refused the connection, or is not there.
+pub(crate) fn refused(address: SocketAddr, error: &io::Error) -> Failure {
+    Failure::safe(FailureKind::ConnectFailed).caused_by(format!("{address}: {error}"))
 }
 
 /// A certificate that we refuse is another matter than a handshake that breaks off.
-fn tls_failure(error: io::Error) -> Failure {
+pub(crate) fn tls_failure(error: io::Error) -> Failure {
     let tls = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -109,4 +84,64 @@ fn tls_failure(error: io::Error) -> Failure {
         Some(_) | None => FailureKind::TlsFailed,
     };
     Failure::safe(kind).caused_by(error)
+}
+
+/// Takes the next step towards an open connection; whether it was the last. What the server says
+/// together with the end of its handshake goes to `ahead`.
+///
+/// # Errors
+/// A [`Failure`] after which nothing has been sent.
+pub(crate) fn advance(
+    wire: &mut Wire,
+    address: SocketAddr,
+    session: &mut Option<Box<rustls::Connection>>,
+    ahead: &mut Vec<u8>,
+    scratch: &mut Scratch,
+) -> Result<bool, Failure> {
+    if wire.tls().is_none() {
+        if !connected(wire).map_err(|error| refused(address, &error))? {
+            return Ok(false);
+        }
+        let Some(session) = session.take() else {
+            return Ok(true);
+        };
+        wire.begin_tls(*session, &[])
+            .map_err(|error| tls_failure(io::Error::other(error)))?;
+    }
+    loop {
+        wire.flush(&mut Output::new()).map_err(tls_failure)?;
+        if !wire.is_shaking() {
+            return Ok(true);
+        }
+        match wire.fill(scratch) {
+            // The answer to what came is written before more is waited for.
+            Ok(Filled::Nothing) => {
+                wire.flush(&mut Output::new()).map_err(tls_failure)?;
+                if wire.is_shaking() {
+                    return Ok(false);
+                }
+            }
+            Ok(Filled::Bytes(read)) => {
+                ahead.extend_from_slice(scratch.bytes.get(..read).unwrap_or_default());
+            }
+            Ok(Filled::End) => return Err(tls_failure(io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => {
+                // A refusal is told to the server by an alert, if it takes it.
+                let _alert = wire.flush(&mut Output::new());
+                return Err(tls_failure(error));
+            }
+        }
+    }
+}
+
+/// Whether TCP is there.
+fn connected(wire: &mut Wire) -> io::Result<bool> {
+    if let Some(error) = wire.socket().take_error()? {
+        return Err(error);
+    }
+    match wire.socket().peer_addr() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
 }

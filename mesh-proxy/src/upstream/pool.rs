@@ -1,29 +1,24 @@
-//! Connections to upstreams, kept by one worker for all of its requests.
+//! Connections to endpoints, kept by one worker for all of its requests.
 //!
-//! HTTP/1 connections wait on a stack, the freshest on top. HTTP/2 connections are shared; while
-//! one is being opened the requests that want it wait for that one. All bounds are constants here.
+//! HTTP/1 connections wait on a stack, the freshest on top. HTTP/2 connections are shared. Whoever
+//! needs a connection that is not there waits in line; whichever comes first, a new one or one that
+//! is free again, goes to the head of the line. All bounds are constants here.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use mesh_http::{RequestHead, Version};
-use mesh_model::Str;
-use mesh_model::time::Clock;
-use mesh_pki::live::LiveIdentity;
-use mesh_runtime::Tasks;
-use tokio::sync::Notify;
+use mesh_http::Version;
+use slotmap::{SlotMap, new_key_type};
 
-use crate::http::body::Body;
 use crate::http::connect::Connected;
 use crate::http::failure::{Failure, FailureKind};
-use crate::http::with_end::WithEnd;
-use crate::upstream::dial::{self, Dialed};
-use crate::upstream::hyper_adapter::{After, Answer, Http1, Http2, ready_again};
 use crate::upstream::target::{Speak, Target};
-use crate::upstream::tls::{Carries, TlsConfigs, is_of_mesh};
+use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey};
+
+new_key_type! {
+    /// The connections to one target.
+    pub(crate) struct PoolKey;
+}
 
 /// Idle HTTP/1 connections kept per target.
 const IDLE_HTTP1: usize = 256;
@@ -31,388 +26,363 @@ const IDLE_HTTP1: usize = 256;
 /// each one costs memory on both ends, and opening another costs less than a millisecond.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Streams on one HTTP/2 connection before another is opened beside it.
-const STREAMS: u32 = 100;
+const STREAMS: usize = 100;
 /// HTTP/2 connections per target.
 const HTTP2_CONNECTIONS: usize = 4;
+/// Requests that may wait for a connection to one target.
+const WAITING: usize = 1024;
 
 /// All pools of one worker.
-pub struct Pools {
-    pools: RefCell<HashMap<Target, Rc<Pool>, ahash::RandomState>>,
-    tls: Rc<TlsConfigs>,
-    tasks: Tasks,
-    clock: Arc<dyn Clock>,
+#[derive(Default)]
+pub(crate) struct Pools {
+    by_target: HashMap<Target, PoolKey, ahash::RandomState>,
+    pools: SlotMap<PoolKey, Pool>,
 }
 
 /// Connections to one target.
-#[derive(Default)]
-struct Pool {
-    idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Rc<Shared>>>,
-    dialing: RefCell<Option<Rc<Dialing>>>,
+pub(crate) struct Pool {
+    pub(crate) target: Target,
+    idle: Vec<(ConnKey, Instant)>,
+    shared: Vec<ConnKey>,
+    dialing: usize,
+    waiting: VecDeque<(FlowKey, u32)>,
     /// Whether the last handshake chose HTTP/1, so that there is nothing to share.
-    speaks_http1: Cell<bool>,
+    speaks_http1: bool,
 }
 
-struct Idle {
-    connection: Http1,
-    about: Rc<About>,
-    since: Instant,
+/// What came of the wish for a connection.
+pub(crate) enum Leased {
+    /// It is there.
+    Now(ConnKey, Connected),
+    /// The request will be told.
+    Later,
+    /// There will be none.
+    Failed(Failure),
 }
 
-struct Shared {
-    connection: Http2,
-    about: Rc<About>,
-    streams: Cell<u32>,
-    idle_since: Cell<Instant>,
-    used: Cell<bool>,
-}
-
-struct About {
-    mutual_tls: bool,
-    peer: Option<Str>,
-    local: Option<std::net::SocketAddr>,
-}
-
-/// A connection that is being opened for everybody who waits for it.
-#[derive(Default)]
-struct Dialing {
-    done: RefCell<Option<Result<(), (FailureKind, String)>>>,
-    woken: Notify,
-}
-
-/// A connection, for one request.
-pub struct Lease {
-    kind: Kind,
-    connected: Connected,
-    pool: Weak<Pool>,
-    clock: Arc<dyn Clock>,
-    tasks: Tasks,
-}
-
-enum Kind {
-    Own(Http1, Rc<About>),
-    Shared(Stream),
-}
-
-/// One stream of a shared connection; counts as long as it is held.
-struct Stream(Rc<Shared>, Arc<dyn Clock>);
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let streams = self.0.streams.get().saturating_sub(1);
-        self.0.streams.set(streams);
-        if streams == 0 {
-            self.0.idle_since.set(self.1.now());
+impl Pool {
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            idle: Vec::new(),
+            shared: Vec::new(),
+            dialing: 0,
+            waiting: VecDeque::new(),
+            speaks_http1: false,
         }
+    }
+
+    fn shares(&self) -> bool {
+        self.target.speak != Speak::Http1 && !self.speaks_http1
+    }
+
+    fn idle_bound(&self) -> Duration {
+        self.target.idle_timeout.unwrap_or(IDLE_TIME)
     }
 }
 
 impl Pools {
-    /// Empty pools.
-    #[must_use]
-    pub fn new(identity: Option<LiveIdentity>, tasks: Tasks, clock: Arc<dyn Clock>) -> Self {
-        let tls = Rc::new(TlsConfigs::new(identity, clock.clone()));
-        Self {
-            pools: RefCell::default(),
-            tls,
-            tasks,
-            clock,
-        }
+    /// The pool of that key.
+    pub(crate) fn get(&self, key: PoolKey) -> Option<&Pool> {
+        self.pools.get(key)
     }
 
-    /// TLS towards upstreams, for connections that carry no HTTP.
-    #[must_use]
-    pub fn tls(&self) -> &TlsConfigs {
-        &self.tls
+    fn of(&mut self, target: &Target) -> PoolKey {
+        if let Some(key) = self.by_target.get(target) {
+            return *key;
+        }
+        let key = self.pools.insert(Pool::new(target.clone()));
+        self.by_target.insert(target.clone(), key);
+        key
     }
+}
 
-    /// A connection to `target`: one from the pool unless `fresh` asks for a new one.
-    ///
-    /// # Errors
-    /// A [`Failure`] after which nothing has been sent. Dropping the future is harmless.
-    pub async fn lease(&self, target: &Target, reuse: Option<Duration>) -> Result<Lease, Failure> {
-        let pool = self.pool(target);
-        if let Some(lease) = self.take_shared(&pool) {
-            self.grow(&pool, target);
-            return Ok(lease);
+impl Engine {
+    /// A connection to `target` for a request: one from the pool, unless what is there has been
+    /// idle for longer than `reuse`.
+    pub(crate) fn lease(
+        &mut self,
+        flow: FlowKey,
+        target: &Target,
+        reuse: Option<Duration>,
+    ) -> Leased {
+        let key = self.pools.of(target);
+        if let Some(link) = self.shared_with_room(key) {
+            return self.leased(link);
         }
-        if let Some(within) = reuse
-            && let Some(lease) = self.take_idle(&pool, target, within)
-        {
-            return Ok(lease);
+        if let Some(link) = reuse.and_then(|within| self.take_idle(key, within)) {
+            return self.leased(link);
         }
-        if target.speak == Speak::Http1 || pool.speaks_http1.get() {
-            return self.open_own(&pool, target).await;
-        }
-        let dialing = self.dial_shared(&pool, target)?;
-        dialing.wait().await?;
-        match self
-            .take_shared(&pool)
-            .or_else(|| self.take_idle(&pool, target, Duration::MAX))
-        {
-            Some(lease) => Ok(lease),
-            // ALPN chose HTTP/1 and somebody else was quicker.
-            None => self.open_own(&pool, target).await,
-        }
-    }
-
-    fn pool(&self, target: &Target) -> Rc<Pool> {
-        let mut pools = self.pools.borrow_mut();
-        if let Some(pool) = pools.get(target) {
-            return pool.clone();
-        }
-        let pool = Rc::new(Pool::default());
-        pools.insert(target.clone(), pool.clone());
-        pool
-    }
-
-    fn take_shared(&self, pool: &Rc<Pool>) -> Option<Lease> {
-        let mut shared = pool.shared.borrow_mut();
-        shared.retain(|connection| !connection.connection.is_closed());
-        let best = shared
-            .iter()
-            .min_by_key(|connection| connection.streams.get())?;
-        let idle = match best.streams.get() {
-            0 => self
-                .clock
-                .now()
-                .saturating_duration_since(best.idle_since.get()),
-            _ => Duration::ZERO,
+        let Some(pool) = self.pools.pools.get_mut(key) else {
+            return Leased::Failed(FailureKind::RouteUnusable.into());
         };
-        best.streams.set(best.streams.get() + 1);
-        let connected = best
-            .about
-            .connected(Version::Http2, best.used.replace(true), idle);
-        let stream = Stream(best.clone(), self.clock.clone());
-        Some(self.lease_of(pool, Kind::Shared(stream), connected))
+        if pool.waiting.len() >= WAITING {
+            return Leased::Failed(FailureKind::Overflow.into());
+        }
+        let ticket = self.flows.get(flow).map_or(0, |flow| flow.ticket);
+        pool.waiting.push_back((flow, ticket));
+        let enough = pool.shares() && (pool.dialing > 0 || pool.shared.len() >= HTTP2_CONNECTIONS);
+        if !enough && let Err(failure) = self.dial_for(key) {
+            if let Some(pool) = self.pools.pools.get_mut(key) {
+                pool.waiting.retain(|(waiting, _)| *waiting != flow);
+            }
+            return Leased::Failed(failure);
+        }
+        Leased::Later
     }
 
-    fn take_idle(&self, pool: &Rc<Pool>, target: &Target, within: Duration) -> Option<Lease> {
-        let now = self.clock.now();
-        let bound = target.idle_timeout.unwrap_or(IDLE_TIME);
-        loop {
-            let idle = pool.idle.borrow_mut().pop()?;
-            let since = now.saturating_duration_since(idle.since);
-            if since > within {
-                // The one used last comes first, so all the others have been idle for longer.
-                pool.idle.borrow_mut().push(idle);
-                return None;
-            }
-            if idle.connection.is_closed() || since > bound {
+    fn dial_for(&mut self, key: PoolKey) -> Result<(), Failure> {
+        let Some(pool) = self.pools.pools.get_mut(key) else {
+            return Err(FailureKind::RouteUnusable.into());
+        };
+        let target = pool.target.clone();
+        pool.dialing += 1;
+        let dialed = self.dial(key, &target);
+        if dialed.is_err()
+            && let Some(pool) = self.pools.pools.get_mut(key)
+        {
+            pool.dialing -= 1;
+        }
+        dialed
+    }
+
+    fn leased(&mut self, link: ConnKey) -> Leased {
+        match self.connected(link) {
+            Some(connected) => Leased::Now(link, connected),
+            None => Leased::Failed(Failure::safe(FailureKind::UpstreamClosed)),
+        }
+    }
+
+    /// What the stages see of a connection; it counts as used from now on.
+    fn connected(&mut self, key: ConnKey) -> Option<Connected> {
+        let now = self.now;
+        let link = self.link(key)?;
+        let idle = match link.streams.is_empty() {
+            true => now.saturating_duration_since(link.idle_since),
+            false => Duration::ZERO,
+        };
+        let about = link.about();
+        Some(Connected {
+            reused: link.use_once_more(),
+            idle,
+            version: link.version(),
+            mutual_tls: about.mutual_tls,
+            peer: about.peer,
+            local: about.local,
+        })
+    }
+
+    /// The HTTP/2 connection with the fewest streams.
+    fn shared_with_room(&mut self, key: PoolKey) -> Option<ConnKey> {
+        let pool = self.pools.pools.get(key)?;
+        if pool.shared.is_empty() {
+            return None;
+        }
+        let mut best: Option<(usize, ConnKey)> = None;
+        for link_key in &pool.shared {
+            let Some(Conn::Link(link)) = self.conns.get(*link_key) else {
                 continue;
+            };
+            let streams = link.streams.len();
+            if link.room() > 0 && best.is_none_or(|(fewest, _)| streams < fewest) {
+                best = Some((streams, *link_key));
             }
-            let connected = idle.about.connected(Version::Http11, true, since);
-            return Some(self.lease_of(pool, Kind::Own(idle.connection, idle.about), connected));
         }
-    }
-
-    async fn open_own(&self, pool: &Rc<Pool>, target: &Target) -> Result<Lease, Failure> {
-        let plan = dial::plan(&self.tls, target, Carries::Http(Speak::Http1))?;
-        let dialed = dial::dial(plan).await?;
-        let about = About::of(&dialed, target);
-        let connection = Http1::start(dialed.io, &self.tasks).await?;
-        let connected = about.connected(Version::Http11, false, Duration::ZERO);
-        Ok(self.lease_of(pool, Kind::Own(connection, about), connected))
-    }
-
-    /// Opens a second connection ahead of need when the ones there are busy.
-    fn grow(&self, pool: &Rc<Pool>, target: &Target) {
-        let busy = {
-            let shared = pool.shared.borrow();
-            shared.len() < HTTP2_CONNECTIONS && shared.iter().all(|c| c.streams.get() >= STREAMS)
-        };
-        if busy && let Err(failure) = self.dial_shared(pool, target) {
+        let (streams, link) = best?;
+        let grows =
+            streams >= STREAMS && pool.dialing == 0 && pool.shared.len() < HTTP2_CONNECTIONS;
+        if grows && let Err(failure) = self.dial_for(key) {
             tracing::debug!(?failure, "no further connection");
         }
+        Some(link)
     }
 
-    fn dial_shared(&self, pool: &Rc<Pool>, target: &Target) -> Result<Rc<Dialing>, Failure> {
-        let mut slot = pool.dialing.borrow_mut();
-        if let Some(dialing) = &*slot {
-            return Ok(dialing.clone());
+    fn take_idle(&mut self, key: PoolKey, within: Duration) -> Option<ConnKey> {
+        let now = self.now;
+        let pool = self.pools.pools.get_mut(key)?;
+        let bound = pool.idle_bound();
+        let (link, since) = pool.idle.last().copied()?;
+        let idle = now.saturating_duration_since(since);
+        // The one used last comes first, so all the others have been idle for longer.
+        if idle > within || idle > bound {
+            return None;
         }
-        let plan = dial::plan(&self.tls, target, Carries::Http(target.speak))?;
-        let dialing = Rc::new(Dialing::default());
-        *slot = Some(dialing.clone());
-        let told = dialing.clone();
-        let (pool, target) = (pool.clone(), target.clone());
-        let (tasks, clock) = (self.tasks.clone(), self.clock.clone());
-        self.tasks.spawn_local("upstream dial", async move {
-            let opened = open_shared(plan, &pool, &target, &tasks, &*clock).await;
-            pool.dialing.borrow_mut().take();
-            told.finish(opened);
-        });
-        Ok(dialing)
+        pool.idle.pop();
+        Some(link)
     }
 
-    fn lease_of(&self, pool: &Rc<Pool>, kind: Kind, connected: Connected) -> Lease {
-        Lease {
-            kind,
-            connected,
-            pool: Rc::downgrade(pool),
-            clock: self.clock.clone(),
-            tasks: self.tasks.clone(),
+    /// A connection that was being opened is there.
+    pub(crate) fn pool_opened(&mut self, key: PoolKey, link: ConnKey) {
+        let is_h2 = self
+            .link(link)
+            .is_some_and(|link| link.version() == Version::Http2);
+        if let Some(pool) = self.pools.pools.get_mut(key) {
+            pool.dialing = pool.dialing.saturating_sub(1);
+            pool.speaks_http1 = !is_h2;
+            if is_h2 {
+                pool.shared.push(link);
+            }
+        }
+        if is_h2 {
+            self.serve_waiting(key);
+        } else {
+            self.pool_free(key, link);
+            self.dial_for_the_rest(key);
+        }
+    }
+
+    /// ALPN chose HTTP/1, so that each of those who waited for one connection needs its own.
+    fn dial_for_the_rest(&mut self, key: PoolKey) {
+        while let Some(pool) = self.pools.pools.get(key) {
+            if pool.shares() || pool.dialing >= pool.waiting.len() {
+                return;
+            }
+            if let Err(failure) = self.dial_for(key) {
+                return self.pool_failed_all(key, &failure);
+            }
+        }
+    }
+
+    /// A connection that was being opened came to nothing.
+    pub(crate) fn pool_unopened(&mut self, key: PoolKey, failure: &Failure) {
+        let Some(pool) = self.pools.pools.get_mut(key) else {
+            return;
+        };
+        pool.dialing = pool.dialing.saturating_sub(1);
+        if pool.shares() {
+            return self.pool_failed_all(key, failure);
+        }
+        if let Some((flow, ticket)) = self.next_waiting(key) {
+            self.tell_unconnected(flow, ticket, failure);
+        }
+    }
+
+    fn pool_failed_all(&mut self, key: PoolKey, failure: &Failure) {
+        let waiting = match self.pools.pools.get_mut(key) {
+            Some(pool) => std::mem::take(&mut pool.waiting),
+            None => return,
+        };
+        for (flow, ticket) in waiting {
+            self.tell_unconnected(flow, ticket, failure);
+        }
+    }
+
+    fn tell_unconnected(&mut self, flow: FlowKey, ticket: u32, failure: &Failure) {
+        if self.flows.get(flow).is_some_and(|flow| flow.waits(ticket)) {
+            let told = Failure::safe(failure.kind).caused_by(failure.reason());
+            self.flow_unconnected(flow, told);
+        }
+    }
+
+    /// The first in line that still waits.
+    fn next_waiting(&mut self, key: PoolKey) -> Option<(FlowKey, u32)> {
+        let pool = self.pools.pools.get_mut(key)?;
+        while let Some((flow, ticket)) = pool.waiting.pop_front() {
+            if self.flows.get(flow).is_some_and(|flow| flow.waits(ticket)) {
+                return Some((flow, ticket));
+            }
+        }
+        None
+    }
+
+    /// A connection of HTTP/1 takes another request.
+    pub(crate) fn pool_free(&mut self, key: PoolKey, link: ConnKey) {
+        if let Some((flow, _)) = self.next_waiting(key) {
+            if let Some(connected) = self.connected(link) {
+                self.flow_connected(flow, link, connected);
+            }
+            return;
+        }
+        let now = self.now;
+        let full = match self.pools.pools.get_mut(key) {
+            Some(pool) if pool.idle.len() < IDLE_HTTP1 => {
+                pool.idle.push((link, now));
+                false
+            }
+            Some(_) | None => true,
+        };
+        if full {
+            self.remove(link);
+        }
+    }
+
+    /// A shared connection may have room for those who wait.
+    pub(crate) fn serve_waiting(&mut self, key: PoolKey) {
+        loop {
+            if self
+                .pools
+                .pools
+                .get(key)
+                .is_none_or(|pool| pool.waiting.is_empty())
+            {
+                return;
+            }
+            let Some(link) = self.shared_with_room(key) else {
+                return;
+            };
+            let Some((flow, _)) = self.next_waiting(key) else {
+                return;
+            };
+            if let Some(connected) = self.connected(link) {
+                self.flow_connected(flow, link, connected);
+            }
+        }
+    }
+
+    /// A connection takes no further request.
+    pub(crate) fn pool_forget(&mut self, key: PoolKey, link: ConnKey) {
+        let Some(pool) = self.pools.pools.get_mut(key) else {
+            return;
+        };
+        pool.idle.retain(|(idle, _)| *idle != link);
+        pool.shared.retain(|shared| *shared != link);
+        // Those who hoped for it need another.
+        let stranded = pool.shares()
+            && pool.shared.is_empty()
+            && pool.dialing == 0
+            && !pool.waiting.is_empty();
+        if stranded && let Err(failure) = self.dial_for(key) {
+            self.pool_failed_all(key, &failure);
         }
     }
 
     /// Closes connections that were idle for too long, and forgets empty pools.
-    pub fn sweep(&self) {
-        let now = self.clock.now();
-        self.pools.borrow_mut().retain(|target, pool| {
-            let bound = target.idle_timeout.unwrap_or(IDLE_TIME);
-            let old = |since: Instant| now.saturating_duration_since(since) > bound;
-            let mut idle = pool.idle.borrow_mut();
-            idle.retain(|idle| !idle.connection.is_closed() && !old(idle.since));
-            let mut shared = pool.shared.borrow_mut();
-            shared.retain(|c| {
-                !c.connection.is_closed() && (c.streams.get() > 0 || !old(c.idle_since.get()))
-            });
-            !idle.is_empty() || !shared.is_empty() || pool.dialing.borrow().is_some()
-        });
-    }
-}
-
-async fn open_shared(
-    plan: dial::Plan,
-    pool: &Pool,
-    target: &Target,
-    tasks: &Tasks,
-    clock: &dyn Clock,
-) -> Result<(), Failure> {
-    let dialed = dial::dial(plan).await?;
-    let about = About::of(&dialed, target);
-    let http2 = dialed.http2 || (target.tls.is_none() && target.speak == Speak::Http2);
-    pool.speaks_http1.set(!http2);
-    if http2 {
-        let connection = Http2::start(dialed.io, tasks).await?;
-        pool.shared.borrow_mut().push(Rc::new(Shared {
-            connection,
-            about,
-            streams: Cell::new(0),
-            idle_since: Cell::new(clock.now()),
-            used: Cell::new(false),
-        }));
-    } else if target.speak == Speak::Http2 {
-        return Err(Failure::safe(FailureKind::ConnectFailed)
-            .caused_by("the upstream does not speak HTTP/2"));
-    } else {
-        let connection = Http1::start(dialed.io, tasks).await?;
-        pool.idle.borrow_mut().push(Idle {
-            connection,
-            about,
-            since: clock.now(),
-        });
-    }
-    Ok(())
-}
-
-impl Dialing {
-    fn finish(&self, result: Result<(), Failure>) {
-        let told = result.map_err(|failure| (failure.kind, failure.reason()));
-        *self.done.borrow_mut() = Some(told);
-        self.woken.notify_waiters();
-    }
-
-    async fn wait(&self) -> Result<(), Failure> {
-        loop {
-            let woken = self.woken.notified();
-            if let Some(done) = &*self.done.borrow() {
-                return done
-                    .clone()
-                    .map_err(|(kind, why)| Failure::safe(kind).caused_by(why));
-            }
-            woken.await;
-        }
-    }
-}
-
-impl About {
-    fn of(dialed: &Dialed, target: &Target) -> Rc<Self> {
-        // A name in a certificate means something only if the mesh's own root vouched for it.
-        let of_mesh = target.tls.as_deref().is_some_and(is_of_mesh);
-        let peer = dialed.peer.clone().filter(|_| of_mesh);
-        Rc::new(Self {
-            mutual_tls: peer.is_some(),
-            peer,
-            local: dialed.local,
-        })
-    }
-
-    fn connected(&self, version: Version, reused: bool, idle: Duration) -> Connected {
-        Connected {
-            reused,
-            idle,
-            version,
-            mutual_tls: self.mutual_tls,
-            peer: self.peer.clone(),
-            local: self.local,
-        }
-    }
-}
-
-impl Lease {
-    /// What the stages see of it.
-    #[must_use]
-    pub fn connected(&self) -> &Connected {
-        &self.connected
-    }
-
-    /// Sends a request and waits for the head of its answer. The connection goes back to the pool
-    /// when the answer's body was read to its end.
-    ///
-    /// # Errors
-    /// A [`Failure`]. Dropping the future gives up the connection or resets the stream.
-    pub async fn send(self, head: &RequestHead, body: Body) -> Result<Answer, Failure> {
-        let Self {
-            kind,
-            pool,
-            clock,
-            tasks,
-            ..
-        } = self;
-        match kind {
-            Kind::Shared(stream) => {
-                let mut connection = stream.0.connection.clone();
-                let mut answer = connection.send(head, body).await?;
-                answer.body = WithEnd::wrap(answer.body, move |_| drop(stream));
-                Ok(answer)
-            }
-            Kind::Own(connection, about) => {
-                let (mut answer, after) = connection.send(head, body).await?;
-                if let After::Kept(connection) = after {
-                    let back = move |whole| {
-                        if whole {
-                            give_back(connection, about, pool, clock, &tasks);
-                        }
-                    };
-                    answer.body = WithEnd::wrap(answer.body, back);
+    pub(crate) fn sweep_links(&mut self) {
+        let now = self.now;
+        let mut old = Vec::new();
+        for pool in self.pools.pools.values() {
+            let bound = pool.idle_bound();
+            let is_old = |since: Instant| now.saturating_duration_since(since) > bound;
+            old.extend(
+                pool.idle
+                    .iter()
+                    .filter(|(_, since)| is_old(*since))
+                    .map(|(link, _)| *link),
+            );
+            for key in &pool.shared {
+                if let Some(Conn::Link(link)) = self.conns.get(*key)
+                    && link.streams.is_empty()
+                    && is_old(link.idle_since)
+                {
+                    old.push(*key);
                 }
-                Ok(answer)
             }
         }
-    }
-}
-
-/// Puts a connection back as soon as it takes another request.
-fn give_back(
-    connection: Http1,
-    about: Rc<About>,
-    pool: Weak<Pool>,
-    clock: Arc<dyn Clock>,
-    tasks: &Tasks,
-) {
-    tasks.spawn_local("http1 idle", async move {
-        let Some(connection) = ready_again(connection).await else {
-            return;
-        };
-        let Some(pool) = pool.upgrade() else { return };
-        let mut idle = pool.idle.borrow_mut();
-        if idle.len() < IDLE_HTTP1 {
-            idle.push(Idle {
-                connection,
-                about,
-                since: clock.now(),
-            });
+        for link in old {
+            self.retire_link(link);
         }
-    });
+        let Pools { by_target, pools } = &mut self.pools;
+        by_target.retain(|_, key| {
+            let in_use = pools.get(*key).is_some_and(|pool| {
+                !pool.idle.is_empty()
+                    || !pool.shared.is_empty()
+                    || !pool.waiting.is_empty()
+                    || pool.dialing > 0
+            });
+            if !in_use {
+                pools.remove(*key);
+            }
+            in_use
+        });
+    }
 }

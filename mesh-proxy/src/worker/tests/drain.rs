@@ -119,5 +119,5 @@ async fn the_end_waits_for_requests_under_way() {
         one.get(&uri, &[]).await.unwrap().headers()["connection"],
         "close"
     );
-    assert!(proxy.connections.stop(Duration::from_secs(5)).await);
+    assert!(proxy.emptied(Duration::from_secs(5)).await);
 }

@@ -1,0 +1,281 @@
+//! Bytes both ways between two connections, until both have said that nothing more comes.
+//!
+//! Nothing is decided here but whose turn it is: each direction reads only while its other end
+//! takes, so that a stalled reader stops the writer and what is held is bounded by one batch. Where
+//! no TLS is in the way bulk moves inside the kernel (splice), through pipes that a direction has
+//! only while bytes are in them. The owner watches the sockets, edge-triggered, and calls.
+
+mod end;
+mod pipes;
+
+use std::io;
+use std::time::Instant;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+
+pub(crate) use end::End;
+use pipes::{Pipe, Pipes};
+
+/// Bytes that are moved before other connections get their turn.
+const SHARE: usize = 1 << 20;
+/// Bytes that are read at once.
+const BATCH: usize = 128 * 1024;
+/// What a batch of TLS may open to beyond its own length: a record that it completes.
+const CARRIED_OVER: usize = 32 * 1024;
+/// The first read where both ends are plain: only what fills it is worth a pipe.
+const PROBE: usize = 16 * 1024;
+
+/// What the tunnels of one worker share: buffers and empty pipes, neither made before it is used.
+#[derive(Default)]
+pub(crate) struct Shared {
+    buffers: Option<Buffers>,
+    pipes: Pipes,
+}
+
+/// Where bytes stay between a read and a write of the same step, and no longer.
+struct Buffers {
+    plain: Box<[u8]>,
+    sealed: Box<[u8]>,
+}
+
+impl Shared {
+    fn buffers(&mut self) -> &mut Buffers {
+        self.buffers.get_or_insert_with(|| Buffers {
+            plain: vec![0; BATCH + CARRIED_OVER].into_boxed_slice(),
+            sealed: vec![0; BATCH].into_boxed_slice(),
+        })
+    }
+}
+
+/// An end of a tunnel, as seen from the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Whoever called.
+    Client,
+    /// Whoever was called.
+    Upstream,
+}
+
+/// What a call has come to.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Nothing more can be done before a socket becomes ready.
+    Wait,
+    /// More can be done at once, but others should have their turn before.
+    Again,
+    /// Both directions have ended in good order.
+    Done,
+    /// A connection broke; both are to be dropped, and will be reset.
+    Broken(io::Error),
+}
+
+/// Two connections, and what is on its way between them.
+pub(crate) struct Tunnel {
+    client: End,
+    upstream: End,
+    sent: Course,
+    received: Course,
+    moved_at: Instant,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Course {
+    /// Bytes that were read and not taken yet.
+    held: Vec<u8>,
+    /// How many of them were taken since.
+    taken: usize,
+    pipe: Option<Pipe>,
+    /// More comes than one small read brings.
+    bulk: bool,
+    moved: u64,
+    /// The other end was told that nothing more comes.
+    closed: bool,
+}
+
+impl Tunnel {
+    /// Joins two connections; `ahead` was read from the client already.
+    pub(crate) fn new(client: End, upstream: End, ahead: Vec<u8>, now: Instant) -> Self {
+        let sent = Course {
+            moved: ahead.len() as u64,
+            held: ahead,
+            ..Course::default()
+        };
+        Self {
+            client,
+            upstream,
+            sent,
+            received: Course::default(),
+            moved_at: now,
+        }
+    }
+
+    /// The socket of an end, to be registered.
+    pub(crate) fn socket(&mut self, side: Side) -> &mut TcpStream {
+        self.end(side).socket()
+    }
+
+    /// Notes what the kernel tells of an end's socket.
+    pub(crate) fn ready(&mut self, side: Side, event: &Event) {
+        self.end(side).ready(event);
+    }
+
+    /// Bytes from the client.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.moved
+    }
+
+    /// Bytes from the upstream.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.moved
+    }
+
+    /// When something was last moved.
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.moved_at
+    }
+
+    /// Moves what can be moved; to be called after [`Tunnel::ready`], and after `Again`.
+    pub(crate) fn advance(&mut self, shared: &mut Shared, now: Instant) -> Progress {
+        match self.pump(shared, now) {
+            Err(error) => {
+                self.cut();
+                Progress::Broken(error)
+            }
+            Ok(_) if self.sent.closed && self.received.closed => Progress::Done,
+            Ok(Turn::Over) => Progress::Again,
+            Ok(Turn::Blocked) => Progress::Wait,
+        }
+    }
+
+    /// Lets both connections be reset rather than closed when they are dropped: neither peer must
+    /// take what it got for everything.
+    pub(crate) fn cut(&mut self) {
+        self.client.cut();
+        self.upstream.cut();
+    }
+
+    fn end(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Upstream => &mut self.upstream,
+        }
+    }
+
+    fn pump(&mut self, shared: &mut Shared, now: Instant) -> io::Result<Turn> {
+        let limit = self.sent.moved + self.received.moved + SHARE as u64;
+        loop {
+            let (client, upstream) = (&mut self.client, &mut self.upstream);
+            let sent = self.sent.step(client, upstream, shared)?;
+            let received = self.received.step(upstream, client, shared)?;
+            if !sent && !received {
+                return Ok(Turn::Blocked);
+            }
+            self.moved_at = now;
+            if self.sent.moved + self.received.moved >= limit {
+                return Ok(Turn::Over);
+            }
+        }
+    }
+}
+
+/// Why a turn has ended.
+enum Turn {
+    /// Nothing can be done.
+    Blocked,
+    /// Its share is used up.
+    Over,
+}
+
+impl Course {
+    /// Moves one batch; false when there is nothing to be done.
+    fn step(&mut self, from: &mut End, to: &mut End, shared: &mut Shared) -> io::Result<bool> {
+        let mut progress = self.flush(to)?;
+        if self.is_waiting() || !to.takes() {
+            return Ok(progress);
+        }
+        progress |= if self.bulk && from.is_plain() && to.is_plain() {
+            self.splice(from, to, &mut shared.pipes)?
+        } else {
+            self.copy(from, to, shared.buffers())?
+        };
+        Ok(progress | self.close(from, to)?)
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.held.is_empty() || self.pipe.as_ref().is_some_and(|pipe| !pipe.is_empty())
+    }
+
+    /// Passes on what came before.
+    fn flush(&mut self, to: &mut End) -> io::Result<bool> {
+        let mut progress = to.flush()?;
+        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_empty()) {
+            progress |= to.splice_from(pipe)?;
+        }
+        if !self.held.is_empty() && to.takes() {
+            let rest = self.held.get(self.taken..).unwrap_or_default();
+            let written = to.write(rest)?;
+            self.taken += written;
+            progress |= written > 0;
+            if self.taken == self.held.len() {
+                self.held = Vec::new();
+                self.taken = 0;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Moves bytes inside the kernel. The pipe is empty before, so that a read that would block
+    /// speaks of the socket.
+    fn splice(&mut self, from: &mut End, to: &mut End, pipes: &mut Pipes) -> io::Result<bool> {
+        let Some(mut pipe) = self.pipe.take().or_else(|| pipes.take()) else {
+            // No descriptor is left: the small reads go on.
+            self.bulk = false;
+            return Ok(true);
+        };
+        let read = from.splice_into(&mut pipe)?;
+        self.moved += read as u64;
+        if read > 0 {
+            to.splice_from(&mut pipe)?;
+        }
+        if pipe.is_empty() && !from.is_readable() {
+            pipes.give_back(pipe);
+            self.bulk = false;
+        } else {
+            self.pipe = Some(pipe);
+        }
+        Ok(read > 0)
+    }
+
+    /// Moves bytes through the worker's buffers; what is not taken is kept.
+    fn copy(&mut self, from: &mut End, to: &mut End, buffers: &mut Buffers) -> io::Result<bool> {
+        if !from.is_readable() {
+            return Ok(false);
+        }
+        let both_plain = from.is_plain() && to.is_plain();
+        let at_once = if both_plain { PROBE } else { BATCH };
+        let read = from.read(buffers, at_once)?;
+        self.moved += read.bytes as u64;
+        self.bulk = both_plain && read.bytes == at_once;
+        let bytes = buffers.plain.get(..read.bytes).unwrap_or_default();
+        if !bytes.is_empty() {
+            let written = to.write(bytes)?;
+            let rest = bytes.get(written..).unwrap_or_default();
+            self.held.extend_from_slice(rest);
+        }
+        Ok(read.something)
+    }
+
+    /// Passes the end on, behind everything that came before it.
+    fn close(&mut self, from: &End, to: &mut End) -> io::Result<bool> {
+        if self.closed || !from.has_ended() || self.is_waiting() {
+            return Ok(false);
+        }
+        self.closed = to.finish()?;
+        Ok(self.closed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

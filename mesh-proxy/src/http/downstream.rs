@@ -1,0 +1,550 @@
+//! A client's HTTP connection: its bytes become requests, and answers become bytes.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mesh_http::{BodyLength, ErrorCode, Event, Fault, RequestHead, StreamId, Version, h1, h2};
+use mesh_traffic::listener::{HttpManager, Network};
+
+use crate::conn::drain::{Drain, Phase};
+use crate::conn::wire::{Filled, Wire};
+use crate::http::codec::ServerCodec;
+use crate::http::connection::Connection;
+use crate::http::failure::{Failure, FailureKind};
+use crate::http::head::Arrival;
+use crate::http::streams::Streams;
+use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::timers::TimerKey;
+
+/// How long a request's head may take from its first byte, where the listener says nothing.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of answers that wait for the client before their upstreams are held back.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
+/// Undecoded bytes of a pipelining client before its socket is left alone.
+const PIPELINED: usize = 16 * 1024;
+/// Reads in a row before others get their turn.
+const READS: usize = 8;
+
+/// A client's connection that speaks HTTP.
+pub(crate) struct Downstream {
+    /// Its bytes.
+    pub(crate) wire: Wire,
+    /// What is known of it.
+    pub(crate) connection: Rc<Connection>,
+    /// Its codec.
+    pub(crate) codec: ServerCodec,
+    /// Its requests.
+    pub(crate) streams: Streams,
+    /// Requests whose answers wait for room.
+    pub(crate) blocked: Vec<FlowKey>,
+    /// Whether it will be flushed in this turn.
+    pub(crate) dirty: bool,
+    /// What could not be decoded yet.
+    rest: Vec<u8>,
+    drain: Drain,
+    draining: bool,
+    /// Bytes of a request's body that its endpoint does not take.
+    pub(crate) held: usize,
+    /// The client closed its side.
+    ended: bool,
+    /// The client knows that nothing more comes.
+    finished: bool,
+    head_since: Option<Instant>,
+    idle_since: Instant,
+    timer: Option<(Instant, TimerKey)>,
+}
+
+impl Downstream {
+    /// A connection to which nothing has happened yet.
+    pub(crate) fn new(
+        wire: Wire,
+        connection: Rc<Connection>,
+        version: Version,
+        drain: Drain,
+        now: Instant,
+    ) -> Self {
+        let codec = codec(&connection, version);
+        Self {
+            wire,
+            connection,
+            codec,
+            streams: Streams::default(),
+            blocked: Vec::new(),
+            dirty: false,
+            rest: Vec::new(),
+            drain,
+            draining: false,
+            held: 0,
+            ended: false,
+            finished: false,
+            head_since: None,
+            idle_since: now,
+            timer: None,
+        }
+    }
+
+    /// Whether answers may be written to it.
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.codec.output().len() < HIGH_WATER
+    }
+
+    /// Whether its socket is read at the moment.
+    fn reads(&mut self) -> bool {
+        // HTTP/2 holds its client back by windows.
+        let takes = self.codec.version() == Version::Http2 || self.held < HIGH_WATER;
+        let limit = match self.streams.is_empty() {
+            true => self.head_limit(),
+            false => PIPELINED,
+        };
+        // A client that takes no answers gets no further requests in.
+        !self.ended && takes && self.rest.len() < limit && self.has_room()
+    }
+
+    fn if_it_reads(&mut self) -> Option<&mut Self> {
+        self.reads().then_some(self)
+    }
+
+    fn head_limit(&self) -> usize {
+        2 * head_limit(&self.connection).max(PIPELINED)
+    }
+
+    /// Listeners say how long heads may take and connections may be idle.
+    fn manager(&self) -> Option<&HttpManager> {
+        let chain = self.connection.listener.chains.get(self.connection.chain)?;
+        match &chain.network {
+            Network::Http(manager) => Some(manager),
+            Network::Tcp(_) => None,
+        }
+    }
+
+    /// When it is to be closed for want of activity.
+    fn deadline(&self) -> Option<(Instant, FailureKind)> {
+        if !self.streams.is_empty() {
+            return None;
+        }
+        let manager = self.manager();
+        if let Some(since) = self.head_since {
+            let bound = manager.and_then(|manager| manager.request_headers_timeout);
+            let at = since + bound.unwrap_or(HEAD_TIMEOUT);
+            return Some((at, FailureKind::HeadTimeout));
+        }
+        let bound = manager.and_then(|manager| manager.idle_timeout)?;
+        Some((self.idle_since + bound, FailureKind::Draining))
+    }
+}
+
+fn head_limit(connection: &Connection) -> usize {
+    /// Envoy's `max_request_headers_kb`.
+    const DEFAULT: usize = 60 * 1024;
+    let chain = connection.listener.chains.get(connection.chain);
+    match chain.map(|chain| &chain.network) {
+        Some(Network::Http(manager)) if manager.max_request_head > 0 => {
+            usize::try_from(manager.max_request_head).unwrap_or(DEFAULT)
+        }
+        Some(_) | None => DEFAULT,
+    }
+}
+
+fn codec(connection: &Connection, version: Version) -> ServerCodec {
+    let head_bytes = head_limit(connection);
+    if version == Version::Http2 {
+        let limits = h2::Limits {
+            head_bytes,
+            ..h2::Limits::default()
+        };
+        ServerCodec::H2(Box::new(h2::Server::new(&limits)))
+    } else {
+        let limits = h1::Limits {
+            head_bytes,
+            ..h1::Limits::default()
+        };
+        ServerCodec::H1(Box::new(h1::Server::new(&limits)))
+    }
+}
+
+impl Engine {
+    /// A client's connection, if that is what the key leads to.
+    pub(crate) fn downstream(&mut self, key: ConnKey) -> Option<&mut Downstream> {
+        match self.conns.get_mut(key)? {
+            Conn::Downstream(down) => Some(down),
+            _ => None,
+        }
+    }
+
+    /// Serves a connection that has just been opened; `ahead` was read from it already.
+    pub(crate) fn begin_downstream(&mut self, key: ConnKey, ahead: &[u8]) {
+        self.feed_downstream(key, ahead);
+        self.follow_drain(key);
+        self.work.push_back(Work::Read(key));
+        self.watch_downstream(key);
+        self.mark(key);
+    }
+
+    /// Reads what the client sent.
+    pub(crate) fn read_downstream(&mut self, key: ConnKey) {
+        let mut scratch = self.lend_scratch();
+        let mut reads = 0;
+        while let Some(down) = self.downstream(key).and_then(Downstream::if_it_reads) {
+            if reads == READS {
+                self.work.push_back(Work::Read(key));
+                break;
+            }
+            reads += 1;
+            match down.wire.fill(&mut scratch) {
+                Ok(Filled::Bytes(read)) => {
+                    self.feed_downstream(key, scratch.bytes.get(..read).unwrap_or_default());
+                }
+                Ok(Filled::Nothing) => break,
+                Ok(Filled::End) => self.downstream_ended(key),
+                Err(error) => self.downstream_broken(key, &error),
+            }
+        }
+        self.return_scratch(scratch);
+        self.watch_downstream(key);
+    }
+
+    /// Decodes fresh bytes together with what was left of earlier ones.
+    fn feed_downstream(&mut self, key: ConnKey, fresh: &[u8]) {
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        if down.rest.is_empty() {
+            let mut input = fresh;
+            self.decode_downstream(key, &mut input);
+            if let Some(down) = self.downstream(key).filter(|_| !input.is_empty()) {
+                down.rest.extend_from_slice(input);
+            }
+        } else {
+            down.rest.extend_from_slice(fresh);
+            self.decode_rest(key);
+        }
+    }
+
+    /// A request is over, so bytes that came meanwhile may be the next one.
+    pub(crate) fn decode_downstream_again(&mut self, key: ConnKey) {
+        self.decode_rest(key);
+        self.work.push_back(Work::Read(key));
+        self.watch_downstream(key);
+    }
+
+    fn decode_rest(&mut self, key: ConnKey) {
+        let Some(down) = self.downstream(key).filter(|down| !down.rest.is_empty()) else {
+            return;
+        };
+        let mut rest = std::mem::take(&mut down.rest);
+        let mut input = rest.as_slice();
+        self.decode_downstream(key, &mut input);
+        let left = input.len();
+        if let Some(down) = self.downstream(key).filter(|_| left > 0) {
+            let used = rest.len() - left;
+            rest.drain(..used);
+            down.rest = rest;
+        }
+    }
+
+    fn decode_downstream(&mut self, key: ConnKey, input: &mut &[u8]) {
+        let mut head = std::mem::take(&mut self.request_head);
+        let now = self.now;
+        while let Some(down) = self.downstream(key) {
+            match down.codec.next(now, input, &mut head) {
+                Ok(Some(event)) => self.downstream_event(key, event, &mut head),
+                Ok(None) => break,
+                Err(fault) => {
+                    *input = &[];
+                    self.downstream_fault(key, fault, &mut head);
+                    break;
+                }
+            }
+        }
+        self.request_head = head;
+        self.mark(key);
+    }
+
+    fn downstream_event(&mut self, key: ConnKey, event: Event<'_>, head: &mut RequestHead) {
+        match event {
+            Event::Head { stream, body } => self.request_arrived(key, stream, body, head),
+            Event::Data { stream, bytes, end } => self.request_data(key, stream, bytes, end),
+            Event::Trailers { stream } => {
+                let fields = std::mem::take(&mut head.fields);
+                self.request_trailers(key, stream, fields);
+            }
+            Event::Reset { stream, .. } => self.request_gone(key, stream),
+            Event::Broken { stream, fault } => self.request_broken(key, stream, fault),
+            Event::Window { stream } => self.client_takes_more(key, stream),
+            Event::GoingAway | Event::Interim { .. } => {}
+        }
+    }
+
+    fn request_arrived(
+        &mut self,
+        key: ConnKey,
+        stream: StreamId,
+        body: BodyLength,
+        head: &mut RequestHead,
+    ) {
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        down.head_since = None;
+        let connection = down.connection.clone();
+        let arrival = Arrival {
+            head: std::mem::take(head),
+            hosts: 1,
+            bodiless: body == BodyLength::None,
+        };
+        self.begin_flow(key, stream, connection, arrival, body);
+    }
+
+    fn request_broken(&mut self, key: ConnKey, stream: StreamId, fault: Fault) {
+        let failure = Failure::new(FailureKind::DownstreamBody).caused_by(fault);
+        let Some(flow) = self.flow_of_client(key, stream) else {
+            // No request came of it.
+            self.observer.connection_refused(fault.kind.label());
+            return;
+        };
+        self.abandon(flow, failure.kind);
+    }
+
+    fn request_gone(&mut self, key: ConnKey, stream: StreamId) {
+        if let Some(flow) = self.flow_of_client(key, stream) {
+            self.abandon(flow, FailureKind::DownstreamGone);
+        }
+    }
+
+    /// The request that runs on a stream of a client's connection.
+    pub(crate) fn flow_of_client(&mut self, key: ConnKey, stream: StreamId) -> Option<FlowKey> {
+        self.downstream(key)?.streams.get(stream)
+    }
+
+    /// The client broke a rule in a way that ends the connection.
+    fn downstream_fault(&mut self, key: ConnKey, fault: Fault, head: &mut RequestHead) {
+        self.observer.connection_refused(fault.kind.label());
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        down.ended = true;
+        tracing::debug!(client = %down.connection.client, why = fault.why, "client broke a rule");
+        if down.codec.version() == Version::Http2 {
+            // GOAWAY says it; requests under way go with the connection.
+            self.abandon_all(key, FailureKind::DownstreamGone);
+            self.end_downstream_after_flush(key);
+        } else if let Some(flow) = self.downstream(key).and_then(|d| d.streams.flows().pop()) {
+            let failure = Failure::new(FailureKind::DownstreamBody).caused_by(fault);
+            self.body_failed(flow, failure);
+        } else {
+            let connection = match self.downstream(key) {
+                Some(down) => down.connection.clone(),
+                None => return,
+            };
+            let failure = Failure::new(FailureKind::of_fault(fault.kind)).caused_by(fault);
+            self.refuse(key, connection, std::mem::take(head), failure);
+        }
+    }
+
+    fn end_downstream_after_flush(&mut self, key: ConnKey) {
+        if let Some(Conn::Downstream(down)) = self.conns.get_mut(key) {
+            // What cannot leave at once does not leave.
+            let _broken = down.wire.flush(down.codec.output());
+        }
+        self.close(key);
+    }
+
+    /// The client closed its side: without it nobody waits for the answers under way.
+    fn downstream_ended(&mut self, key: ConnKey) {
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        down.ended = true;
+        match down.codec.end_of_input() {
+            Ok(Some(event)) => {
+                let mut head = RequestHead::default();
+                self.downstream_event(key, event, &mut head);
+                self.mark(key);
+            }
+            Ok(None) => self.hang_up_downstream(key),
+            Err(fault) => {
+                tracing::debug!(why = fault.why, "client closed");
+                self.hang_up_downstream(key);
+            }
+        }
+    }
+
+    fn downstream_broken(&mut self, key: ConnKey, error: &std::io::Error) {
+        tracing::debug!(%error, "client's connection broke");
+        self.hang_up_downstream(key);
+    }
+
+    /// Gives up a connection with all that is under way on it.
+    pub(crate) fn hang_up_downstream(&mut self, key: ConnKey) {
+        self.abandon_all(key, FailureKind::DownstreamGone);
+        if let Some(Conn::Downstream(down)) = self.remove(key)
+            && let Some((_, timer)) = down.timer
+        {
+            self.timers.cancel(timer);
+        }
+    }
+
+    fn abandon_all(&mut self, key: ConnKey, kind: FailureKind) {
+        let flows = match self.downstream(key) {
+            Some(down) => down.streams.flows(),
+            None => return,
+        };
+        for flow in flows {
+            self.abandon(flow, kind);
+        }
+    }
+
+    /// Writes what is to be sent, closes what is over, and lets waiting answers go on.
+    pub(crate) fn flush_downstream(&mut self, key: ConnKey) {
+        let Some(Conn::Downstream(down)) = self.conns.get_mut(key) else {
+            return;
+        };
+        let Downstream {
+            wire,
+            codec,
+            finished,
+            ..
+        } = &mut **down;
+        if let Err(error) = wire.flush(codec.output()) {
+            return self.downstream_broken(key, &error);
+        }
+        let written = codec.output().is_empty() && wire.is_flushed();
+        if written && codec.is_half_closed() && !std::mem::replace(finished, true) {
+            wire.finish();
+        }
+        if written && codec.is_over() {
+            let flows = down.streams.flows();
+            for flow in flows {
+                self.abandon(flow, FailureKind::DownstreamGone);
+            }
+            return self.close_downstream(key);
+        }
+        if written && down.streams.is_empty() {
+            down.codec.output().rest();
+        }
+        if !down.blocked.is_empty() && down.has_room() {
+            let blocked = std::mem::take(&mut down.blocked);
+            for flow in blocked {
+                self.pump_download(flow);
+            }
+            self.work.push_back(Work::Read(key));
+        }
+    }
+
+    fn close_downstream(&mut self, key: ConnKey) {
+        if let Some(down) = self.downstream(key)
+            && let Some((_, timer)) = down.timer.take()
+        {
+            self.timers.cancel(timer);
+        }
+        self.close(key);
+    }
+
+    /// Looks whether the connection is to finish.
+    pub(crate) fn follow_drain(&mut self, key: ConnKey) {
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        let phase = down.drain.phase();
+        let is_h2 = down.codec.version() == Version::Http2;
+        if phase >= Phase::Begun && !down.draining && (is_h2 || phase == Phase::Due) {
+            down.draining = true;
+            down.codec.drain();
+        }
+        self.mark(key);
+    }
+
+    /// Whether the client is to be told with the next answer that the connection ends.
+    pub(crate) fn drain_with_answer(&mut self, key: ConnKey) {
+        if let Some(down) = self.downstream(key)
+            && !down.draining
+            && down.drain.phase() >= Phase::Begun
+        {
+            down.draining = true;
+            down.codec.drain();
+        }
+    }
+
+    /// A request is over.
+    pub(crate) fn client_served(&mut self, key: ConnKey, stream: StreamId) {
+        let now = self.now;
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        down.streams.remove(stream);
+        down.idle_since = now;
+        if !down.rest.is_empty() {
+            self.work.push_back(Work::Decode(key));
+        } else if down.wire.is_readable() {
+            self.work.push_back(Work::Read(key));
+        }
+        self.watch_downstream(key);
+        self.mark(key);
+    }
+
+    /// Sets the timer of a connection to its next deadline, if that is earlier than the one set.
+    fn watch_downstream(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        let in_head = down.streams.is_empty()
+            && down.codec.version() != Version::Http2
+            && down.codec.is_in_head();
+        if !in_head {
+            down.head_since = None;
+        } else if down.head_since.is_none() {
+            down.head_since = Some(now);
+        }
+        let Some((deadline, _)) = down.deadline() else {
+            return;
+        };
+        match down.timer {
+            Some((set, _)) if set <= deadline => {}
+            other => {
+                if let Some((_, timer)) = other {
+                    self.timers.cancel(timer);
+                }
+                let timer = self.timers.set(deadline, Due::Conn(key));
+                if let Some(down) = self.downstream(key) {
+                    down.timer = Some((deadline, timer));
+                }
+            }
+        }
+    }
+
+    /// The timer of a connection went off: something may be due, or has moved on since.
+    pub(crate) fn downstream_due(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        down.timer = None;
+        match down.deadline() {
+            Some((at, kind)) if at <= now => {
+                if kind == FailureKind::HeadTimeout {
+                    self.observer.connection_refused("head_timeout");
+                }
+                tracing::debug!(?kind, "client was silent for too long");
+                if let Some(down) = self.downstream(key) {
+                    down.codec.drain();
+                    if down.codec.is_over() {
+                        return self.mark(key);
+                    }
+                }
+                self.hang_up_downstream(key);
+            }
+            Some(_) | None => self.watch_downstream(key),
+        }
+    }
+}
+
+/// Codes by which a stream's end is told.
+pub(crate) fn reset_code(failure: &Failure) -> ErrorCode {
+    use crate::http::failure::{Retry, Side};
+    match (failure.side, failure.retry) {
+        (_, Retry::Safe) => ErrorCode::REFUSED_STREAM,
+        (Side::Downstream, _) => ErrorCode::CANCEL,
+        (Side::Upstream | Side::Local, _) => ErrorCode::INTERNAL_ERROR,
+    }
+}

@@ -1,0 +1,57 @@
+use super::*;
+
+#[test]
+fn a_small_body_can_be_sent_again() {
+    let mut upload = Upload::default();
+    upload.push(b"one ");
+    upload.push(b"two");
+    upload.sent(5);
+    upload.end(None);
+    assert_eq!(upload.unsent(), b"wo");
+    upload.rewind();
+    assert_eq!(
+        (upload.unsent(), upload.can_repeat()),
+        (b"one two".as_slice(), true)
+    );
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_sent_once_and_not_kept() {
+    let mut upload = Upload::default();
+    let piece = vec![1u8; 16 * 1024];
+    for _ in 0..10 {
+        upload.push(&piece);
+        upload.sent(piece.len());
+    }
+    assert!(!upload.can_repeat() && upload.passes());
+    assert_eq!(
+        (upload.received(), upload.unsent()),
+        (10 * 16 * 1024, &[][..])
+    );
+}
+
+#[test]
+fn a_body_that_waits_for_its_first_attempt_is_kept_whole() {
+    let mut upload = Upload::default();
+    upload.push(&vec![1u8; 3 * REPLAY_LIMIT]);
+    assert!(upload.can_repeat());
+    upload.sent(1);
+    assert!(!upload.can_repeat());
+    assert_eq!(upload.unsent().len(), 3 * REPLAY_LIMIT - 1);
+}
+
+#[test]
+fn credit_is_given_once_for_each_byte() {
+    let mut upload = Upload::default();
+    upload.push(b"12345678");
+    upload.sent(3);
+    assert_eq!((upload.take_credit(), upload.take_credit()), (3, 0));
+    upload.rewind();
+    upload.sent(8);
+    assert_eq!(upload.take_credit(), 5);
+    upload.push(&vec![0; REPLAY_LIMIT]);
+    upload.sent(REPLAY_LIMIT);
+    assert_eq!(upload.take_credit(), REPLAY_LIMIT);
+    upload.passed(10);
+    assert_eq!(upload.take_credit(), 10);
+}

@@ -1,0 +1,490 @@
+//! The loop of a worker: sockets become ready, connections are driven, and each connection that
+//! has something to send is flushed once per turn, so that what belongs together leaves together.
+//!
+//! Everything here runs on one thread and never waits. Connections and requests live in slot maps
+//! and know each other by key; a key whose owner is gone finds nobody, which ends the matter.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mesh_http::{RequestHead, ResponseHead};
+use mesh_model::Str;
+use mesh_model::time::Clock;
+use mesh_pki::live::LiveIdentity;
+use mio::{Events, Interest, Poll, Token};
+use slotmap::{Key, KeyData, SlotMap, new_key_type};
+use tokio::sync::mpsc;
+
+use crate::config::live::LiveConfig;
+use crate::conn::accept::Accepted;
+use crate::conn::closing::Closing;
+use crate::conn::forward_tcp::Forward;
+use crate::conn::handshake::ServerConfigs;
+use crate::conn::opening::Opening;
+use crate::conn::tunnel;
+use crate::conn::wire::{Scratch, Wire};
+use crate::http::downstream::Downstream;
+use crate::http::exchange::OwnMetadata;
+use crate::http::flow::Flow;
+use crate::http::observe::Observer;
+use crate::upstream::balance::Balancers;
+use crate::upstream::link::Link;
+use crate::upstream::pool::Pools;
+use crate::upstream::tls::TlsConfigs;
+use crate::worker::timers::{TimerKey, Timers};
+use crate::worker::{Shared, Signals};
+
+new_key_type! {
+    /// A connection of a worker.
+    pub(crate) struct ConnKey;
+    /// A request of a worker.
+    pub(crate) struct FlowKey;
+}
+
+/// The token by which other threads wake a worker.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// Events that are taken from the kernel at once.
+const EVENTS: usize = 512;
+/// How often what is no longer used is put away.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// A connection, by what it is for.
+pub(crate) enum Conn {
+    /// A client's, of which it is not known yet what it speaks.
+    Opening(Box<Opening>),
+    /// A client's, that speaks HTTP.
+    Downstream(Box<Downstream>),
+    /// One to an endpoint.
+    Link(Box<Link>),
+    /// A client's whose bytes are passed on as they are, or its way to that.
+    Forward(Box<Forward>),
+    /// The other end of one that is passed on.
+    ForwardEnd(ConnKey),
+    /// One that has said everything and waits for its peer to have heard it.
+    Closing(Box<Closing>),
+    /// A client's that somebody is at work on.
+    Taken,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A connection's times are to be looked at.
+    Conn(ConnKey),
+    /// A request's times are to be looked at.
+    Flow(FlowKey),
+    /// Unused things are to be put away.
+    Sweep,
+}
+
+/// What is still to be done in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A connection may have something to be read.
+    Read(ConnKey),
+    /// A connection to an endpoint has served its request.
+    Free(ConnKey),
+    /// A connection was left with bytes that could not be decoded at the time.
+    Decode(ConnKey),
+}
+
+/// One worker.
+pub(crate) struct Engine {
+    pub(crate) live: Arc<LiveConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) own: OwnMetadata,
+    pub(crate) observer: Rc<dyn Observer>,
+    pub(crate) balancers: Balancers,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) server_tls: ServerConfigs,
+    pub(crate) client_tls: TlsConfigs,
+    /// The time of this turn.
+    pub(crate) now: Instant,
+    pub(crate) conns: SlotMap<ConnKey, Conn>,
+    pub(crate) flows: SlotMap<FlowKey, Box<Flow>>,
+    pub(crate) pools: Pools,
+    pub(crate) timers: Timers<Due>,
+    pub(crate) work: VecDeque<Work>,
+    /// Heads that codecs fill, kept for their buffers.
+    pub(crate) request_head: RequestHead,
+    pub(crate) response_head: ResponseHead,
+    pub(crate) signals: Arc<Signals>,
+    /// What connections that are passed on share.
+    pub(crate) tunnels: tunnel::Shared,
+    dirty: Vec<ConnKey>,
+    scratch: Option<Box<Scratch>>,
+    inbox: mpsc::Receiver<Accepted>,
+    identity: Option<LiveIdentity>,
+    poll: Option<Poll>,
+    registry: mio::Registry,
+}
+
+impl Engine {
+    /// A worker with empty pools.
+    ///
+    /// # Errors
+    /// When the poll's registry cannot be shared.
+    pub(crate) fn new(
+        shared: &Shared,
+        poll: Poll,
+        inbox: mpsc::Receiver<Accepted>,
+        signals: Arc<Signals>,
+    ) -> io::Result<Self> {
+        let now = shared.clock.now();
+        let mut timers = Timers::new(now);
+        timers.set(now + SWEEP, Due::Sweep);
+        Ok(Self {
+            live: shared.live.clone(),
+            clock: shared.clock.clone(),
+            own: shared.own.clone(),
+            observer: (shared.observers)(),
+            balancers: Balancers::default(),
+            random: fastrand::Rng::new(),
+            server_tls: ServerConfigs::new(shared.identity.clone()),
+            client_tls: TlsConfigs::new(shared.identity.clone(), shared.clock.clone()),
+            now,
+            conns: SlotMap::with_key(),
+            flows: SlotMap::with_key(),
+            pools: Pools::default(),
+            timers,
+            work: VecDeque::new(),
+            request_head: RequestHead::default(),
+            response_head: ResponseHead::default(),
+            signals,
+            tunnels: tunnel::Shared::default(),
+            dirty: Vec::new(),
+            scratch: Some(Scratch::new()),
+            inbox,
+            identity: shared.identity.clone(),
+            registry: poll.registry().try_clone()?,
+            poll: Some(poll),
+        })
+    }
+
+    /// Runs until the worker is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let Some(mut poll) = self.poll.take() else {
+            return;
+        };
+        while !self.signals.stop.load(Ordering::Acquire) {
+            let wait = self
+                .timers
+                .next()
+                .map(|at| at.saturating_duration_since(self.clock.now()));
+            match poll.poll(&mut events, wait) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "worker cannot poll");
+                    return;
+                }
+            }
+            self.turn(&events);
+        }
+    }
+
+    /// One turn: what the kernel tells, what others sent, what is due, and what follows from it.
+    fn turn(&mut self, events: &Events) {
+        self.now = self.clock.now();
+        let mut woken = false;
+        for event in events {
+            if event.token() == WAKER {
+                woken = true;
+            } else {
+                self.socket_ready(event);
+            }
+        }
+        if woken {
+            self.take_accepted();
+            self.look_for_drains();
+        }
+        self.expire();
+        self.settle();
+    }
+
+    fn socket_ready(&mut self, event: &mio::event::Event) {
+        let key = key_of(event.token());
+        let Some(conn) = self.conns.get_mut(key) else {
+            return;
+        };
+        match conn {
+            Conn::Forward(forward) => {
+                forward.client_ready(event);
+                self.work.push_back(Work::Read(key));
+                return;
+            }
+            Conn::ForwardEnd(whole) => {
+                let whole = *whole;
+                if let Some(Conn::Forward(forward)) = self.conns.get_mut(whole) {
+                    forward.upstream_ready(event);
+                    self.work.push_back(Work::Read(whole));
+                }
+                return;
+            }
+            _ => {}
+        }
+        if let Some(wire) = conn.wire() {
+            wire.ready(event);
+            if wire.is_readable() {
+                self.work.push_back(Work::Read(key));
+            }
+        }
+        self.mark(key);
+    }
+
+    /// Puts a connection in the place of one that was taken out.
+    pub(crate) fn put(&mut self, key: ConnKey, conn: Conn) {
+        if let Some(place) = self.conns.get_mut(key) {
+            *place = conn;
+        }
+        self.mark(key);
+    }
+
+    /// Works until nothing more can be done without waiting.
+    fn settle(&mut self) {
+        loop {
+            while let Some(work) = self.work.pop_front() {
+                self.guarded(work);
+            }
+            let Some(key) = self.dirty.pop() else {
+                return;
+            };
+            self.flush(key);
+        }
+    }
+
+    /// Does a piece of work; should it panic, only its connection ends.
+    fn guarded(&mut self, work: Work) {
+        let key = match work {
+            Work::Read(key) | Work::Free(key) | Work::Decode(key) => key,
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| self.drive(work)));
+        if done.is_err() {
+            tracing::error!("a connection ended by a panic");
+            self.observer.connection_refused("panic");
+            self.scratch.get_or_insert_with(Scratch::new);
+            self.drop_after_panic(key);
+        }
+    }
+
+    fn drive(&mut self, work: Work) {
+        match work {
+            Work::Read(key) => match self.conns.get(key) {
+                Some(Conn::Opening(_)) => self.opening_ready(key),
+                Some(Conn::Downstream(_)) => self.read_downstream(key),
+                Some(Conn::Link(_)) => self.read_link(key),
+                Some(Conn::Closing(_)) => self.read_closing(key),
+                Some(Conn::Forward(_)) => self.forward_ready(key),
+                Some(Conn::ForwardEnd(_) | Conn::Taken) | None => {}
+            },
+            Work::Free(key) => self.free_link(key),
+            Work::Decode(key) => {
+                if let Some(Conn::Downstream(_)) = self.conns.get(key) {
+                    self.decode_downstream_again(key);
+                }
+            }
+        }
+    }
+
+    fn drop_after_panic(&mut self, key: ConnKey) {
+        self.remove(key);
+        // Its requests go with it, whatever state they are in.
+        self.flows.retain(|_, flow| {
+            flow.down != key && flow.leg.as_ref().is_none_or(|leg| leg.link != key)
+        });
+    }
+
+    fn flush(&mut self, key: ConnKey) {
+        match self.conns.get_mut(key) {
+            Some(Conn::Opening(_)) => self.flush_opening(key),
+            Some(Conn::Downstream(down)) => {
+                down.dirty = false;
+                self.flush_downstream(key);
+            }
+            Some(Conn::Link(link)) => {
+                link.dirty = false;
+                self.flush_link(key);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sees to it that a connection is flushed at the end of the turn.
+    pub(crate) fn mark(&mut self, key: ConnKey) {
+        let dirty = match self.conns.get_mut(key) {
+            Some(Conn::Downstream(down)) => &mut down.dirty,
+            Some(Conn::Link(link)) => &mut link.dirty,
+            Some(Conn::Opening(_)) => {
+                self.dirty.push(key);
+                return;
+            }
+            _ => return,
+        };
+        if !std::mem::replace(dirty, true) {
+            self.dirty.push(key);
+        }
+    }
+
+    /// Enters a connection, and asks the kernel to tell of it.
+    pub(crate) fn enter(&mut self, conn: Conn) -> io::Result<ConnKey> {
+        let key = self.conns.insert(conn);
+        let wire = self.conns.get_mut(key).and_then(Conn::wire);
+        let registered = match wire {
+            Some(wire) => register(&self.registry, wire.socket(), key),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        if let Err(error) = registered {
+            self.conns.remove(key);
+            return Err(error);
+        }
+        Ok(key)
+    }
+
+    /// Enters the other socket of a connection that is passed on.
+    pub(crate) fn enter_other(
+        &mut self,
+        socket: &mut mio::net::TcpStream,
+        whole: ConnKey,
+    ) -> io::Result<ConnKey> {
+        let key = self.conns.insert(Conn::ForwardEnd(whole));
+        if let Err(error) = register(&self.registry, socket, key) {
+            self.conns.remove(key);
+            return Err(error);
+        }
+        Ok(key)
+    }
+
+    /// Takes a connection out. Closing its socket ends the kernel's interest as well.
+    pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Conn> {
+        let conn = self.conns.remove(key)?;
+        match conn {
+            Conn::Opening(_) | Conn::Downstream(_) | Conn::Forward(_) | Conn::Taken => {
+                self.signals.closed();
+            }
+            Conn::Link(_) | Conn::ForwardEnd(_) | Conn::Closing(_) => {}
+        }
+        Some(conn)
+    }
+
+    /// Ends the kernel's interest in a socket that goes on under another key.
+    pub(crate) fn deregister(&mut self, wire: &mut Wire) -> io::Result<()> {
+        self.registry.deregister(wire.socket())
+    }
+
+    /// Lends the buffers for reading; nobody else reads meanwhile.
+    pub(crate) fn lend_scratch(&mut self) -> Box<Scratch> {
+        self.scratch.take().unwrap_or_else(Scratch::new)
+    }
+
+    /// Takes the buffers back.
+    pub(crate) fn return_scratch(&mut self, scratch: Box<Scratch>) {
+        self.scratch = Some(scratch);
+    }
+
+    /// Who we are.
+    pub(crate) fn own_identity(&mut self) -> Option<Str> {
+        let identity = self.identity.as_ref()?;
+        let current = identity.current();
+        Some(current.spiffe_id().to_string().into())
+    }
+
+    fn take_accepted(&mut self) {
+        while let Ok(accepted) = self.inbox.try_recv() {
+            self.open(accepted);
+        }
+    }
+
+    fn look_for_drains(&mut self) {
+        let keys: Vec<ConnKey> = self.conns.keys().collect();
+        for key in keys {
+            if let Some(Conn::Downstream(_)) = self.conns.get(key) {
+                self.follow_drain(key);
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        let mut due = Vec::new();
+        self.timers.expire(self.now, &mut due);
+        for due in due {
+            match due {
+                Due::Conn(key) => self.conn_due(key),
+                Due::Flow(key) => self.flow_due(key),
+                Due::Sweep => self.sweep(),
+            }
+        }
+    }
+
+    fn conn_due(&mut self, key: ConnKey) {
+        match self.conns.get(key) {
+            Some(Conn::Opening(_)) => self.opening_due(key),
+            Some(Conn::Downstream(_)) => self.downstream_due(key),
+            Some(Conn::Link(_)) => self.link_due(key),
+            Some(Conn::Closing(_)) => {
+                self.remove(key);
+            }
+            Some(Conn::Forward(_)) => self.forward_due(key),
+            Some(Conn::ForwardEnd(_) | Conn::Taken) | None => {}
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.sweep_links();
+        let config = self.live.current();
+        self.balancers.sweep(&config);
+        self.timers.set(self.now + SWEEP, Due::Sweep);
+    }
+
+    /// Sets a timer anew.
+    pub(crate) fn reset_timer(
+        &mut self,
+        timer: Option<TimerKey>,
+        after: Duration,
+        due: Due,
+    ) -> TimerKey {
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        self.timers.set(self.now + after, due)
+    }
+}
+
+impl Conn {
+    /// The connection's bytes, where they are its own.
+    pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
+        match self {
+            Self::Opening(opening) => Some(&mut opening.wire),
+            Self::Downstream(down) => Some(&mut down.wire),
+            Self::Link(link) => Some(&mut link.wire),
+            Self::Closing(closing) => Some(&mut closing.wire),
+            Self::Forward(_) | Self::ForwardEnd(_) | Self::Taken => None,
+        }
+    }
+}
+
+fn register(
+    registry: &mio::Registry,
+    socket: &mut mio::net::TcpStream,
+    key: ConnKey,
+) -> io::Result<()> {
+    registry.register(
+        socket,
+        token_of(key),
+        Interest::READABLE | Interest::WRITABLE,
+    )
+}
+
+fn token_of(key: ConnKey) -> Token {
+    // Slot maps count versions in the upper half, so no key is the waker's token.
+    Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX - 1))
+}
+
+fn key_of(token: Token) -> ConnKey {
+    ConnKey::from(KeyData::from_ffi(token.0 as u64))
+}
