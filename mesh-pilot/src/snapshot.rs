@@ -24,8 +24,8 @@ use gateway::Gateway;
 use peer_authentication::PeerAuthentications;
 use rules::Routing;
 use view::{
-    InboundPort, MeshConstants, MtlsMode, OutboundPort, Role, RouterView, SidecarView, View,
-    VisibleService, is_carried,
+    Carriage, InboundPort, MeshConstants, MtlsMode, OutboundPort, Role, RouterView, SidecarView,
+    View, VisibleService,
 };
 
 /// Everything that was configured, as of one version.
@@ -139,7 +139,8 @@ impl World {
         binds
             .filter_map(|(&port, bind)| {
                 let leading = self.registry.leading_to(workload, bind.bind);
-                is_carried(leading.protocol).then(|| InboundPort {
+                let carried = Carriage::of(leading.protocol) != Carriage::Nothing;
+                carried.then(|| InboundPort {
                     port,
                     bind: bind.bind,
                     app: bind.app,

@@ -12,6 +12,7 @@ mod message;
 pub mod names;
 mod route;
 mod secret;
+mod tcp_proxy;
 
 use std::collections::BTreeMap;
 

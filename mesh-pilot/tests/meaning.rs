@@ -10,11 +10,14 @@
 mod world;
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use mesh_http::{RequestHead, Scheme};
 use mesh_pilot::snapshot::{ProxyId, ProxyKind, World};
 use mesh_pilot::translate::{Resources, translate};
+use mesh_traffic::listener::{ConnFacts, Network, Transport};
 use mesh_traffic::{Action, Cluster, Endpoints, Listener, RouteTable, decide_route};
 
 fn case(name: &str) -> World {
@@ -210,4 +213,138 @@ fn a_rule_for_a_host_that_does_not_exist_still_names_its_cluster() {
     let cluster = asked(&made, "a.default.svc.cluster.local:8080", "GET a/");
     assert_eq!(cluster, "outbound|8080||nowhere.example");
     assert!(!made.clusters.contains_key(&cluster));
+}
+
+/// What a connection to `address` gets: `requests`, the cluster that its bytes go to, `closed`;
+/// and whether mutual TLS is ended for it.
+fn connected(made: &Resources, address: &str, transport: Transport, alpn: &[&str]) -> String {
+    let local: SocketAddr = address.parse().unwrap();
+    let name = format!("{}_{}", local.ip(), local.port());
+    let listener = Listener::compile(made.listeners.get(&name).unwrap()).unwrap();
+    let facts = ConnFacts {
+        local,
+        remote: "127.0.0.1:40000".parse().unwrap(),
+        transport,
+        alpn,
+        sni: Some("data.example"),
+    };
+    let Some(chain) = listener.chain(&facts) else {
+        return "closed".into();
+    };
+    let ended = if chain.tls.is_some() { "mutual " } else { "" };
+    match &chain.network {
+        Network::Http(_) => format!("{ended}requests"),
+        Network::Tcp(proxy) => format!("{ended}{}", proxy.cluster(|| 0).unwrap()),
+    }
+}
+
+#[test]
+fn bytes_of_a_declared_port_reach_their_service_whatever_they_are() {
+    let made = resources(&case("tcp"), "sidecar client-0.default");
+    for port in 6000..=6005 {
+        let address = format!("127.7.1.11:{port}");
+        let wanted = format!("outbound|{port}||data.default.svc.cluster.local");
+        let check = |transport, alpn: &[&str]| {
+            assert_eq!(connected(&made, &address, transport, alpn), wanted);
+        };
+        check(Transport::Raw, &[]);
+        check(Transport::Raw, &["http/1.1"]);
+        check(Transport::Tls, &["h2"]);
+        assert!(made.clusters.contains_key(&wanted));
+        // An application that speaks first is heard: nothing waits for the client's bytes.
+        let listener = made.listeners.get(&address.replace(':', "_")).unwrap();
+        assert!(!Listener::compile(listener).unwrap().needs_tls_inspection);
+    }
+}
+
+#[test]
+fn a_port_that_declares_nothing_is_told_by_its_first_bytes() {
+    let made = resources(&case("tcp"), "sidecar client-0.default");
+    let of = |transport, alpn: &[&str]| connected(&made, "127.7.1.11:6006", transport, alpn);
+    let bytes = "outbound|6006||data.default.svc.cluster.local";
+    assert_eq!(of(Transport::Raw, &["http/1.1"]), "requests");
+    assert_eq!(of(Transport::Raw, &["h2c"]), "requests");
+    assert_eq!(of(Transport::Raw, &[]), bytes);
+    assert_eq!(of(Transport::Tls, &["http/1.1"]), bytes);
+}
+
+#[test]
+fn a_port_for_bytes_takes_the_connections_of_its_mode() {
+    let made = resources(&case("tcp"), "sidecar server-0.default");
+    let of = |port: u16, transport, alpn: &[&str]| {
+        connected(&made, &format!("127.7.2.1:{port}"), transport, alpn)
+    };
+    let mesh = ["istio-peer-exchange", "istio"];
+    let rows = [
+        (
+            8001,
+            "mutual inbound|8001||",
+            "inbound|8001||",
+            "inbound|8001||",
+        ),
+        (
+            8002,
+            "mutual inbound|8002||",
+            "mutual inbound|8002||",
+            "closed",
+        ),
+        (8003, "inbound|8003||", "inbound|8003||", "inbound|8003||"),
+    ];
+    for (port, of_mesh, own_tls, plain) in rows {
+        assert_eq!(of(port, Transport::Tls, &mesh), of_mesh);
+        assert_eq!(of(port, Transport::Tls, &["h2"]), own_tls);
+        assert_eq!(of(port, Transport::Raw, &[]), plain);
+    }
+}
+
+#[test]
+fn an_undeclared_port_takes_requests_and_bytes_in_its_mode() {
+    let made = resources(&case("tcp"), "sidecar server-0.default");
+    let of = |port: u16, transport, alpn: &[&str]| {
+        connected(&made, &format!("127.7.2.1:{port}"), transport, alpn)
+    };
+    let (http, tcp) = (
+        ["istio-h2", "istio", "h2"],
+        ["istio-peer-exchange", "istio"],
+    );
+    let rows = [
+        (
+            8004,
+            "mutual requests",
+            "mutual inbound|8004||",
+            "requests",
+            "inbound|8004||",
+        ),
+        (
+            8005,
+            "mutual requests",
+            "mutual inbound|8005||",
+            "closed",
+            "closed",
+        ),
+        (
+            8006,
+            "inbound|8006||",
+            "inbound|8006||",
+            "requests",
+            "inbound|8006||",
+        ),
+    ];
+    for (port, mesh_http, mesh_tcp, plain_http, plain) in rows {
+        assert_eq!(of(port, Transport::Tls, &http), mesh_http);
+        assert_eq!(of(port, Transport::Tls, &tcp), mesh_tcp);
+        assert_eq!(of(port, Transport::Raw, &["http/1.1"]), plain_http);
+        assert_eq!(of(port, Transport::Raw, &[]), plain);
+    }
+}
+
+#[test]
+fn an_application_that_speaks_first_is_not_kept_waiting() {
+    let made = resources(&case("tcp"), "sidecar server-0.default");
+    let of = |name: &str| Listener::compile(made.listeners.get(name).unwrap()).unwrap();
+    let permissive = of("127.7.2.1_8001");
+    assert_eq!(permissive.inspection_timeout, Some(Duration::from_secs(1)));
+    assert!(permissive.continue_after_inspection);
+    assert!(!of("127.7.2.1_8002").continue_after_inspection);
+    assert!(!of("127.7.2.1_8003").needs_tls_inspection);
 }

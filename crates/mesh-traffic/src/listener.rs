@@ -32,6 +32,9 @@ pub struct Listener {
     pub needs_tls_inspection: bool,
     /// How long the first bytes may take; `None` for as long as they like.
     pub inspection_timeout: Option<Duration>,
+    /// Whether a connection whose time for first bytes is over is taken for plain bytes of unknown
+    /// kind; else it is closed.
+    pub continue_after_inspection: bool,
     /// Filter chains in the order of the resource, the default one last.
     pub chains: Vec<FilterChain>,
     pub(crate) matches: Vec<ChainMatch>,

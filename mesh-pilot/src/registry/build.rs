@@ -80,18 +80,14 @@ fn registered(
     let hostname = service_host(name, namespace, domain).ok()?;
     let mut ports = Vec::new();
     let mut target_ports = BTreeMap::new();
-    for (index, port) in resource.spec.ports.iter().enumerate() {
-        let protocol = protocol(port);
-        if let Some(warning) = not_carried(resource, index, port, protocol) {
-            found.push(warning);
-        }
+    for port in &resource.spec.ports {
         if let Some(PortOrName::Number(number)) = port.target_port {
             target_ports.insert(port.port, number);
         }
         ports.push(ServicePort {
             name: port.name.as_str().into(),
             port: port.port,
-            protocol,
+            protocol: protocol(port),
         });
     }
     let service = Service {
@@ -130,26 +126,6 @@ fn undeclared(port: u16) -> Protocol {
     } else {
         Protocol::Auto
     }
-}
-
-/// A warning about a port that clients could call but proxies do not carry.
-fn not_carried(
-    resource: &Resource<k8s::Service>,
-    index: usize,
-    port: &k8s::ServicePort,
-    protocol: Protocol,
-) -> Option<Diagnostic> {
-    if protocol == Protocol::Udp || crate::snapshot::view::is_carried(protocol) {
-        return None;
-    }
-    let text = format!(
-        "port {} speaks {protocol}, which proxies of this version do not carry",
-        port.port
-    );
-    let hint = "if it speaks HTTP, begin its name with `http-` or set appProtocol: http";
-    let field = format!("spec.ports[{index}]");
-    let made = Diagnostic::warning(codes::UNSUPPORTED, &resource.key, field, text);
-    Some(made.with_hint(hint))
 }
 
 fn workload(resource: &Resource<k8s::Pod>, found: &mut Vec<Diagnostic>) -> Option<Workload> {

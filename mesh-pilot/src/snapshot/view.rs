@@ -62,7 +62,7 @@ impl VisibleService {
     /// The ports that connections can be made to.
     pub fn tcp_ports(&self) -> impl Iterator<Item = &ServicePort> {
         let ports = self.service.ports.iter();
-        ports.filter(|port| port.protocol != Protocol::Udp)
+        ports.filter(|port| Carriage::of(port.protocol) != Carriage::Nothing)
     }
 }
 
@@ -179,10 +179,41 @@ impl View {
     }
 }
 
-/// Whether proxies carry requests to ports of this protocol today: as HTTP. A port that declares
-/// nothing is taken for HTTP too, since nothing is sniffed yet; the well-known ports of other
-/// protocols are sorted out before.
-#[must_use]
-pub fn is_carried(protocol: Protocol) -> bool {
-    protocol.is_http() || protocol == Protocol::Auto
+/// How proxies carry what is said on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carriage {
+    /// Request by request.
+    Http,
+    /// As bytes, whatever they are: TLS of the application among them.
+    Tcp,
+    /// Each connection by its first bytes: request by request if they are HTTP, else as bytes.
+    Sniffed,
+    /// Not at all.
+    Nothing,
+}
+
+impl Carriage {
+    /// How a port of this protocol is carried.
+    ///
+    /// istio: the classes of protocols; what is undeclared is sniffed since 1.5.
+    #[must_use]
+    pub fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => Self::Http,
+            Protocol::Https
+            | Protocol::Tls
+            | Protocol::Tcp
+            | Protocol::Mongo
+            | Protocol::Redis
+            | Protocol::Mysql => Self::Tcp,
+            Protocol::Auto => Self::Sniffed,
+            Protocol::Udp => Self::Nothing,
+        }
+    }
+
+    /// Whether requests may come, so that routes are needed.
+    #[must_use]
+    pub fn may_be_http(self) -> bool {
+        matches!(self, Self::Http | Self::Sniffed)
+    }
 }

@@ -19,7 +19,7 @@ use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
 use super::{message, names, secret};
 use crate::snapshot::rules::{Balancer, ClientTls, PolicyBlocks, SubsetPolicy};
-use crate::snapshot::view::{InboundPort, View, VisibleService, is_carried};
+use crate::snapshot::view::{Carriage, InboundPort, View, VisibleService};
 
 /// istio: meshConfig.connectTimeout, `mesh/v1alpha1/config.proto`.
 const CONNECT_TIMEOUT: Duration = Duration {
@@ -119,7 +119,8 @@ impl Target<'_> {
         let mutual = || {
             let sni = names::sni(self.port.port, self.subset_name(), self.host());
             let trust_domain = &self.view.mesh.trust_domain;
-            secret::upstream(sni, &self.service.accounts, trust_domain)
+            let carried = Carriage::of(self.port.protocol);
+            secret::upstream(sni, &self.service.accounts, trust_domain, carried)
         };
         match tls {
             None => (per_endpoint(mutual()), None),
@@ -233,7 +234,7 @@ fn protocol_options(protocol: Protocol) -> Options {
     if protocol.is_http2() {
         return options(http2());
     }
-    if is_carried(protocol) {
+    if Carriage::of(protocol).may_be_http() {
         return options(UpstreamProtocolOptions::AutoConfig(
             AutoHttpConfig::default(),
         ));

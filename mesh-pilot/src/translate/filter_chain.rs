@@ -1,4 +1,6 @@
-//! Filter chains, and the HTTP connection manager inside each.
+//! Filter chains, and the HTTP connection managers inside them.
+
+mod inbound;
 
 use std::net::SocketAddr;
 
@@ -8,23 +10,15 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager as part;
 
 use super::message::{self, WAIT_FOR_RESOURCE};
-use super::{http_filters, names, route, secret};
-use crate::snapshot::view::{InboundPort, MtlsMode, View};
+use super::{http_filters, names, tcp_proxy};
+pub(super) use inbound::inbound;
 
-/// What clients of the mesh say in ALPN; no other client does.
-///
-/// istio: `pilot/pkg/networking/util`, the HTTP and TCP words together.
-const ISTIO_ALPN: [&str; 5] = [
-    "istio-http/1.0",
-    "istio-http/1.1",
-    "istio-h2",
-    "istio-peer-exchange",
-    "istio",
-];
+/// How the HTTP inspector calls what it finds in plain bytes.
+const HTTP_WORDS: [&str; 2] = ["http/1.1", "h2c"];
 /// istio: what servers call themselves.
 const SERVER_NAME: &str = "istio-envoy";
 
-/// The one chain of an outbound listener; its routes come by RDS.
+/// The one chain of an outbound listener for requests; its routes come by RDS.
 pub(super) fn outbound(bind: SocketAddr, route_table: &str) -> proto::FilterChain {
     let manager = hcm::HttpConnectionManager {
         server_header_transformation: part::ServerHeaderTransformation::PassThrough.into(),
@@ -34,6 +28,26 @@ pub(super) fn outbound(bind: SocketAddr, route_table: &str) -> proto::FilterChai
     };
     proto::FilterChain {
         filters: vec![http(&manager)],
+        ..Default::default()
+    }
+}
+
+/// The same for connections that turn out to be HTTP; others get another chain.
+pub(super) fn outbound_sniffed(bind: SocketAddr, route_table: &str) -> proto::FilterChain {
+    proto::FilterChain {
+        filter_chain_match: Some(proto::FilterChainMatch {
+            transport_protocol: "raw_buffer".into(),
+            application_protocols: HTTP_WORDS.map(str::to_owned).into(),
+            ..Default::default()
+        }),
+        ..outbound(bind, route_table)
+    }
+}
+
+/// The chain of an outbound listener whose bytes are passed on.
+pub(super) fn outbound_tcp(cluster: String) -> proto::FilterChain {
+    proto::FilterChain {
+        filters: vec![tcp_proxy::to(cluster)],
         ..Default::default()
     }
 }
@@ -58,58 +72,6 @@ pub(super) fn gateway(bind: SocketAddr, route_table: &str) -> proto::FilterChain
         filters: vec![http(&manager)],
         ..Default::default()
     }
-}
-
-/// The chains of a workload's port, by which connections its mode accepts.
-pub(super) fn inbound(view: &View, port: &InboundPort) -> Vec<proto::FilterChain> {
-    let mutual = |alpn: &[&str]| proto::FilterChain {
-        filter_chain_match: Some(proto::FilterChainMatch {
-            transport_protocol: "tls".into(),
-            application_protocols: alpn.iter().map(|&p| p.to_owned()).collect(),
-            ..Default::default()
-        }),
-        transport_socket: Some(secret::downstream(&view.mesh.trust_domain)),
-        ..inbound_chain(port)
-    };
-    let plain = || proto::FilterChain {
-        filter_chain_match: Some(proto::FilterChainMatch {
-            transport_protocol: "raw_buffer".into(),
-            ..Default::default()
-        }),
-        ..inbound_chain(port)
-    };
-    match port.mode {
-        MtlsMode::Strict => vec![mutual(&[])],
-        // TLS that is not the mesh's own is the application's business on ports that speak it;
-        // on an HTTP port nothing could answer it, so no chain takes it.
-        MtlsMode::Permissive => vec![mutual(&ISTIO_ALPN), plain()],
-        MtlsMode::Disable => vec![plain()],
-    }
-}
-
-fn inbound_chain(port: &InboundPort) -> proto::FilterChain {
-    let manager = hcm::HttpConnectionManager {
-        server_name: SERVER_NAME.into(),
-        use_remote_address: message::no(),
-        forward_client_cert_details: part::ForwardClientCertDetails::AppendForward.into(),
-        set_current_client_cert_details: Some(part::SetCurrentClientCertDetails {
-            subject: message::yes(),
-            dns: true,
-            uri: true,
-            ..Default::default()
-        }),
-        route_specifier: Some(part_route(port)),
-        ..manager(names::stat_prefix("inbound", port.bind))
-    };
-    proto::FilterChain {
-        name: names::listener(port.bind),
-        filters: vec![http(&manager)],
-        ..Default::default()
-    }
-}
-
-fn part_route(port: &InboundPort) -> part::RouteSpecifier {
-    part::RouteSpecifier::RouteConfig(route::inbound::table(port))
 }
 
 /// What all connection managers have in common.

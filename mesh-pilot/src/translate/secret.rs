@@ -9,6 +9,7 @@ use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
 use super::message::{self, WAIT_FOR_RESOURCE};
+use crate::snapshot::view::Carriage;
 
 /// Name of the workload's certificate and key.
 const OWN_CERTIFICATE: &str = "default";
@@ -19,32 +20,54 @@ const AGENT: &str = "sds-grpc";
 
 /// What a client sidecar offers; the server's chains match on the first ones.
 const CLIENT_ALPN: [&str; 5] = ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"];
-/// What a server agrees to. It never agrees to the `istio` words, which only mark the client.
+/// What it offers where bytes are passed on.
+const CLIENT_TCP_ALPN: [&str; 2] = ["istio-peer-exchange", "istio"];
+/// What a server agrees to where it reads requests: the `istio` words only mark the client.
 const SERVER_ALPN: [&str; 2] = ["h2", "http/1.1"];
+/// What a server agrees to where it passes bytes on.
+///
+/// departs from istio: never `istio-peer-exchange`, as a client that is granted it begins with its
+/// own metadata, which the application would get to see. But something that a client of the mesh
+/// offers must be granted, or TLS ends there (RFC 7301 3.2).
+const SERVER_TCP_ALPN: [&str; 3] = ["istio", "h2", "http/1.1"];
 
 /// Mutual TLS towards a service whose endpoints run as `accounts`.
 pub(super) fn upstream(
     server_name: String,
     accounts: &[SpiffeId],
     trust_domain: &TrustDomain,
+    carried: Carriage,
 ) -> core::TransportSocket {
     let sans = match accounts {
         // Without a matcher anybody would do.
         [] => vec![of_trust_domain(trust_domain)],
         ids => ids.iter().map(exactly).collect(),
     };
+    let alpn: &[&str] = match carried {
+        Carriage::Tcp => &CLIENT_TCP_ALPN,
+        Carriage::Http | Carriage::Sniffed | Carriage::Nothing => &CLIENT_ALPN,
+    };
     socket(pack(&tls::UpstreamTlsContext {
-        common_tls_context: Some(common(sans, &CLIENT_ALPN)),
+        common_tls_context: Some(common(sans, alpn)),
         sni: server_name,
         ..Default::default()
     }))
 }
 
-/// Mutual TLS of an inbound port, for clients of the mesh's own trust domain.
+/// Mutual TLS of an inbound port that reads requests, for clients of the mesh's own trust domain.
 pub(super) fn downstream(trust_domain: &TrustDomain) -> core::TransportSocket {
+    server(trust_domain, &SERVER_ALPN)
+}
+
+/// The same where bytes are passed on.
+pub(super) fn downstream_tcp(trust_domain: &TrustDomain) -> core::TransportSocket {
+    server(trust_domain, &SERVER_TCP_ALPN)
+}
+
+fn server(trust_domain: &TrustDomain, alpn: &[&str]) -> core::TransportSocket {
     let sans = vec![of_trust_domain(trust_domain)];
     socket(pack(&tls::DownstreamTlsContext {
-        common_tls_context: Some(common(sans, &SERVER_ALPN)),
+        common_tls_context: Some(common(sans, alpn)),
         require_client_certificate: message::yes(),
         ..Default::default()
     }))

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use mesh_pilot::translate::Resources;
 use mesh_proto::Any;
-use mesh_proto::any::unpack;
+use mesh_proto::any::{self, unpack};
 use mesh_proto::envoy::envoy::config::cluster::v3 as cluster;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
+use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as upstream;
 use mesh_proto::envoy::envoy::r#type::matcher::v3 as matcher;
@@ -85,15 +86,30 @@ fn listener(out: &mut Out, it: &listener::Listener) {
         out.field("metadata", metadata(it.metadata.as_ref()));
         let filters: Vec<_> = it.listener_filters.iter().map(|f| &*f.name).collect();
         out.field("listener_filters", filters.join(" "));
+        let then = match it.continue_on_listener_filters_timeout {
+            true => "continue",
+            false => "close",
+        };
+        match it.listener_filters_timeout {
+            None => {}
+            Some(limit) if limit == Duration::default() => out.line("first bytes whenever"),
+            Some(limit) => out.line(format!(
+                "first bytes within {} or {then}",
+                duration(Some(&limit))
+            )),
+        }
         for chain in &it.filter_chains {
-            filter_chain(out, chain);
+            filter_chain(out, "chain", chain);
+        }
+        if let Some(chain) = &it.default_filter_chain {
+            filter_chain(out, "default chain", chain);
         }
     });
 }
 
-fn filter_chain(out: &mut Out, it: &listener::FilterChain) {
+fn filter_chain(out: &mut Out, what: &str, it: &listener::FilterChain) {
     let wanted = it.filter_chain_match.clone().unwrap_or_default();
-    let title = format!("chain {} {}", it.name, wanted.transport_protocol);
+    let title = format!("{what} {} {}", it.name, wanted.transport_protocol);
     out.within(
         title.split_whitespace().collect::<Vec<_>>().join(" "),
         |out| {
@@ -104,10 +120,23 @@ fn filter_chain(out: &mut Out, it: &listener::FilterChain) {
                 else {
                     panic!("filter {} has no configuration", filter.name);
                 };
-                manager(out, &unpack(any).unwrap());
+                if any::is::<tcp::TcpProxy>(any) {
+                    tcp_proxy(out, &unpack(any).unwrap());
+                } else {
+                    manager(out, &unpack(any).unwrap());
+                }
             }
         },
     );
+}
+
+fn tcp_proxy(out: &mut Out, it: &tcp::TcpProxy) {
+    use tcp::tcp_proxy::ClusterSpecifier;
+    out.field("stat_prefix", &it.stat_prefix);
+    match it.cluster_specifier.as_ref().unwrap() {
+        ClusterSpecifier::Cluster(name) => out.line(format!("bytes to {name}")),
+        ClusterSpecifier::WeightedClusters(_) => panic!("weighted clusters are not generated"),
+    }
 }
 
 fn manager(out: &mut Out, it: &hcm::HttpConnectionManager) {

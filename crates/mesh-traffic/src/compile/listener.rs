@@ -54,6 +54,7 @@ pub(crate) fn compile(pb: &pb::Listener) -> Compiled<Listener> {
             pb.listener_filters_timeout.as_ref(),
             Some(DEFAULT_INSPECTION_TIMEOUT),
         )?,
+        continue_after_inspection: pb.continue_on_listener_filters_timeout,
         chains,
         matches,
         default_chain,

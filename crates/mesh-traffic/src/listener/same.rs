@@ -17,6 +17,7 @@ impl Listener {
             authority,
             needs_tls_inspection,
             inspection_timeout,
+            continue_after_inspection,
             chains,
             matches,
             default_chain,
@@ -28,6 +29,7 @@ impl Listener {
             && *authority == other.authority
             && *needs_tls_inspection == other.needs_tls_inspection
             && *inspection_timeout == other.inspection_timeout
+            && *continue_after_inspection == other.continue_after_inspection
             && *matches == other.matches
             && *default_chain == other.default_chain
             && chains.len() == other.chains.len()

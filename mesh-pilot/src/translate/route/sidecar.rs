@@ -10,7 +10,7 @@ use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
 use super::matching::Place;
 use super::rule;
 use crate::snapshot::rules::Routing;
-use crate::snapshot::view::{SidecarView, View, VisibleService, is_carried};
+use crate::snapshot::view::{Carriage, SidecarView, View, VisibleService};
 use crate::translate::{listener, names};
 
 /// The port whose hosts need no port in the authority.
@@ -26,7 +26,7 @@ pub(in crate::translate) fn tables(
     let services = sidecar
         .outbound
         .iter()
-        .filter(|port| listener::is_http(view, port))
+        .filter(|port| listener::carriage(view, port).may_be_http())
         .filter_map(|port| view.service(&port.host).map(|s| (s, port.port)))
         .map(|(service, port)| single(view, service, port));
     let proxy = sidecar.http_proxy.map(|_| http_proxy(view, sidecar));
@@ -45,7 +45,7 @@ fn http_proxy(view: &View, sidecar: &SidecarView) -> proto::RouteConfiguration {
     let mut hosts = Hosts::default();
     for service in view.services.iter() {
         let ports = service.service.ports.iter();
-        for port in ports.filter(|port| is_carried(port.protocol)) {
+        for port in ports.filter(|port| Carriage::of(port.protocol).may_be_http()) {
             let name = names::host_port(service.service.hostname.as_str(), port.port);
             let domains = with_ports(domains(view, service), port.port);
             hosts.add(name, domains, service_routes(view, service, port.port));
