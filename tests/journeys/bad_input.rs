@@ -275,4 +275,18 @@ fn up_says_what_is_wrong_with_its_input() {
         2,
         &["nobody"],
     );
+    let set = |flag: &str| up(&["--state", &state, "-f", &bookinfo, "--set", flag]);
+    check(
+        &set("proxy.concurency=1"),
+        2,
+        &["mesh-proxy has no flag --concurency", "\"concurrency\""],
+    );
+    check(
+        &set("citadel.workload-cert-ttl=soon"),
+        2,
+        &[
+            "--set citadel.workload-cert-ttl=soon: mesh-citadel: ",
+            "soon",
+        ],
+    );
 }

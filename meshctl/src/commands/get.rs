@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Global, Output};
 use crate::embedded::config::{Store, yaml};
-use crate::embedded::findings;
+use crate::embedded::{findings, images};
 use crate::error::CommandError;
 use crate::target::{ConfigStatus, Mesh};
 use crate::ui::Ui;
@@ -97,6 +97,10 @@ pub(crate) async fn run(global: &Global, args: GetArgs, ui: &Ui) -> Result<(), C
 /// Why a local mesh has no objects of a kind, whatever it was started with.
 fn not_kept(kind: &Kind) -> Option<String> {
     match kind.content {
+        _ if kind.kind == images::KIND => Some(format!(
+            "{} are read by `meshctl up` alone and not kept",
+            kind.plural
+        )),
         Content::Deployment | Content::OtherWorkload => Some(format!(
             "a local mesh runs {} and keeps their pods only: see `meshctl get pods`, `meshctl status`",
             kind.plural

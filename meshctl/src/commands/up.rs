@@ -91,6 +91,7 @@ async fn foreground(
 ) -> Result<(), CommandError> {
     let dir = StateDir::locate(global.state.as_deref())?;
     let sets = Sets::parse(&args.set)?;
+    supervise::try_out(&sets)?;
     let namespace = global.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     let input = input::read(&args.filename, namespace)?;
     input

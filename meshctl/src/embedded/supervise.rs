@@ -29,6 +29,7 @@ mod runner;
 mod scribe;
 mod server;
 mod spawn;
+mod trial;
 
 use crew::Crew;
 pub(crate) use crew::Roster;
@@ -36,6 +37,7 @@ pub(crate) use progress::Progress;
 use scribe::Scribe;
 use server::Server;
 use spawn::Spawner;
+pub(crate) use trial::try_out;
 
 /// How long the supervisor's own tasks may take to end.
 const OWN_GRACE: Duration = Duration::from_secs(1);

@@ -1,21 +1,44 @@
 //! `--set COMPONENT.FLAG=VALUE`: flags of components that the user decides.
 
+use std::fmt;
+
 use mesh_api::nearest;
 
 use crate::error::CommandError;
 
-/// What can be set, in the order of the help text.
-const COMPONENTS: [&str; 4] = ["citadel", "pilot", "mixer", "proxy"];
+/// What can be set, in the order of the help text, and its program.
+const COMPONENTS: [(&str, &str); 4] = [
+    ("citadel", "mesh-citadel"),
+    ("pilot", "mesh-pilot"),
+    ("mixer", "mesh-mixer"),
+    ("proxy", "mesh-proxy"),
+];
 
 /// The flags that the user sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sets(Vec<Set>);
 
+/// One flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Set {
+pub(crate) struct Set {
     component: String,
-    flag: String,
+    /// Its name without dashes.
+    pub(crate) flag: String,
     value: String,
+}
+
+impl Set {
+    /// As an argument of the program.
+    pub(crate) fn argument(&self) -> String {
+        argument(&self.flag, &self.value)
+    }
+}
+
+impl fmt::Display for Set {
+    /// Prints it as it was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}={}", self.component, self.flag, self.value)
+    }
 }
 
 impl Sets {
@@ -29,6 +52,15 @@ impl Sets {
             .map(|text| parse(text))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// The programs of which something is set, and what.
+    pub(crate) fn by_program(&self) -> impl Iterator<Item = (&'static str, Vec<&Set>)> {
+        COMPONENTS.iter().filter_map(|(component, program)| {
+            let own = self.0.iter().filter(|set| set.component == *component);
+            let own: Vec<&Set> = own.collect();
+            (!own.is_empty()).then_some((*program, own))
+        })
     }
 
     /// The flags of one component.
@@ -49,10 +81,11 @@ fn parse(text: &str) -> Result<Set, CommandError> {
     if flag.is_empty() {
         return Err(malformed());
     }
-    if !COMPONENTS.contains(&component) {
+    let names = COMPONENTS.map(|(name, _)| name);
+    if !names.contains(&component) {
         let error = CommandError::usage(format!("--set {text}: no component {component:?}"));
-        let known = format!("components are {}", COMPONENTS.join(", "));
-        return Err(error.hint(match nearest(component, COMPONENTS) {
+        let known = format!("components are {}", names.join(", "));
+        return Err(error.hint(match nearest(component, names) {
             Some(near) => format!("did you mean {near:?}? {known}"),
             None => known,
         }));
@@ -86,11 +119,16 @@ impl Flags {
         self
     }
 
-    /// As arguments. `--flag=value` is one of them, so that a value may begin with a dash.
+    /// As arguments.
     pub(super) fn into_args(self) -> Vec<String> {
         self.0
             .into_iter()
-            .map(|(flag, value)| format!("--{flag}={value}"))
+            .map(|(flag, value)| argument(&flag, &value))
             .collect()
     }
+}
+
+/// `--flag=value` is one argument, so that a value may begin with a dash.
+fn argument(flag: &str, value: &str) -> String {
+    format!("--{flag}={value}")
 }
