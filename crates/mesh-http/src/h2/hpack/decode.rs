@@ -1,5 +1,7 @@
 //! The decoder (RFC 7541 3.2): header blocks to fields.
 
+use std::fmt;
+
 use super::static_table;
 use super::table::Table;
 use super::{HpackError, INITIAL_TABLE_SIZE, huffman, integer};
@@ -11,13 +13,22 @@ const UPDATES_PER_BLOCK: u32 = 2;
 const KEEP: usize = 4096;
 
 /// Decodes the header blocks of one peer, in the order in which they were sent.
-#[derive(Debug)]
 pub(crate) struct Decoder {
     table: Table,
     /// The most that the peer may set the table's size to.
     max_table: usize,
     /// Strings of the present field that were in the Huffman code.
     decoded: Vec<u8>,
+}
+
+impl fmt::Debug for Decoder {
+    /// Without decoded strings: they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("table", &self.table)
+            .field("max_table", &self.max_table)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Decoder {
@@ -49,8 +60,8 @@ impl Decoder {
             match first {
                 0x80.. => self.indexed(integer::read(first, 0x7f, &mut rest)?, each)?,
                 0x40..=0x7f => self.literal(first, 0x3f, &mut rest, each, Table::keep)?,
-                // Whether a field may never be indexed concerns intermediaries that encode it
-                // again: ours decide by the field's name.
+                // That a field may never be indexed (6.2.3) is for those who encode it again: our
+                // encoder's callers go by the field's name.
                 0x00..=0x1f => self.literal(first, 0x0f, &mut rest, each, Table::pass)?,
                 0x20..=0x3f => {
                     updates = updates

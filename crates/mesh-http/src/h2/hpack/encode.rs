@@ -136,7 +136,7 @@ impl Encoder {
         self.slots.inserted();
         self.slots.put(field_hash);
         if named.is_none() {
-            self.slots.put(name_hash);
+            self.slots.put(name_hash); // What has a static index is never looked for by name.
         }
         self.trail.add(Place::of_number(self.slots.number(0)));
     }

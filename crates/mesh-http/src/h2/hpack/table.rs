@@ -5,6 +5,7 @@
 //! inserted, on average. Nothing is allocated before the first entry.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// What an entry costs beside its bytes (RFC 7541 4.1).
 const OVERHEAD: usize = 32;
@@ -18,7 +19,6 @@ pub(super) fn size_of(name: &[u8], value: &[u8]) -> usize {
 }
 
 /// The dynamic table.
-#[derive(Debug)]
 pub(super) struct Table {
     /// Evicted bytes first, then the entries', oldest first.
     bytes: Vec<u8>,
@@ -42,6 +42,17 @@ struct Entry {
 impl Entry {
     fn len(self) -> usize {
         self.name_len as usize + self.value_len as usize
+    }
+}
+
+impl fmt::Debug for Table {
+    /// How full it is; fields may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("entries", &self.entries.len())
+            .field("size", &self.size())
+            .field("max", &self.max)
+            .finish_non_exhaustive()
     }
 }
 

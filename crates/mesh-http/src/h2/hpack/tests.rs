@@ -103,6 +103,20 @@ fn errors_are_faults_of_the_compression() {
     assert_eq!(fault.why, "RFC 7541 2.3.3: an index beyond the tables");
 }
 
+#[test]
+fn what_is_in_the_tables_is_not_in_debug_output() {
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096));
+    let field = (b"cookie".to_vec(), b"zzzzzzzz".to_vec());
+    let block = encode(&mut encoder, &[(field, 7)]);
+    assert!(decode(&mut decoder, &block).is_ok());
+    let text = format!("{encoder:?} {decoder:?}");
+    assert!(text.contains("entries: 1"), "{text}");
+    assert!(
+        !text.contains("zzz") && !text.contains("122, 122"),
+        "{text}"
+    );
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded_whatever_the_settings_become(steps in steps()) {
