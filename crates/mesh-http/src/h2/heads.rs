@@ -35,6 +35,3 @@ pub(crate) const fn malformed(why: &'static str) -> Fault {
         why,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,11 @@
+//! The codec through its public face: frames in, events and frames out.
 
+mod closing;
+mod floods;
+mod flow;
+mod messages;
+mod pair;
+mod responses;
+mod sending;
+mod states;
+mod support;
