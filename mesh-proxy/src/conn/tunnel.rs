@@ -192,7 +192,8 @@ impl Course {
     /// Moves one batch; false when there is nothing to be done.
     fn step(&mut self, from: &mut End, to: &mut End, shared: &mut Shared) -> io::Result<bool> {
         let mut progress = self.flush(to)?;
-        if self.is_waiting() || !to.takes() {
+        // A handshake goes on whatever the other end does; its bytes are for nobody else.
+        if self.is_waiting() || !(to.takes() || from.is_shaking()) {
             return Ok(progress);
         }
         progress |= if self.bulk && from.is_plain() && to.is_plain() {

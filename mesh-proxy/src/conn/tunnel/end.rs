@@ -75,6 +75,10 @@ impl End {
         !self.ended && (self.readable || self.opened_before)
     }
 
+    pub(super) fn is_shaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -251,11 +255,14 @@ impl End {
         Ok(progress)
     }
 
-    /// Says that nothing more will be sent; false while the socket does not take even that.
+    /// Says that nothing more will be sent; false while that cannot be said yet.
     ///
     /// # Errors
     /// When the socket is broken.
     pub(super) fn finish(&mut self) -> io::Result<bool> {
+        if self.is_shaking() {
+            return Ok(false);
+        }
         if let Some(tls) = &mut self.tls {
             if !self.close_said {
                 tls.send_close_notify();

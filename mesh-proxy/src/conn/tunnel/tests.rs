@@ -138,10 +138,10 @@ fn exchange<S: Stream>(mut stream: S, bytes: Vec<u8>) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let (mut got, mut sent) = (Vec::new(), 0);
         // In steps, as a peer that only sends and one that only reads would wait for each other.
-        for chunk in bytes.chunks(64 * 1024) {
+        for chunk in bytes.chunks(16 * 1024) {
             stream.write_all(chunk).unwrap();
             sent += chunk.len();
-            let wanted = sent.saturating_sub(got.len() + 256 * 1024);
+            let wanted = sent.saturating_sub(got.len() + 32 * 1024);
             let mut part = vec![0; wanted];
             stream.read_exact(&mut part).unwrap();
             got.extend(part);
@@ -169,6 +169,11 @@ where
     S: SideData + 'static,
 {
     fn close(&mut self) -> std::io::Result<()> {
+        // Nothing can be closed before it is open.
+        self.flush()?;
+        while self.conn.is_handshaking() {
+            self.conn.complete_io(&mut self.sock)?;
+        }
         self.conn.send_close_notify();
         self.flush()?;
         self.sock.shutdown(Shutdown::Write)
