@@ -33,6 +33,8 @@ struct Connection {
     big: usize,
     inbox: Vec<u8>,
     speaks: Speaks,
+    /// A request that is answered together with so many others.
+    together: Option<usize>,
 }
 
 enum Speaks {
@@ -54,6 +56,7 @@ pub(crate) fn serve(addresses: &[SocketAddr]) -> io::Result<()> {
         listeners.push(listener);
     }
     let mut connections = Connections::default();
+    let mut waiting = Vec::new();
     let mut ready = Vec::new();
     let mut scratch = vec![0; SCRATCH];
     loop {
@@ -69,8 +72,14 @@ pub(crate) fn serve(addresses: &[SocketAddr]) -> io::Result<()> {
                 continue;
             };
             let goes_on = connection.drive(event, &answers, &mut scratch);
+            let together = connection.together.take();
             if event.broken || !matches!(goes_on, Ok(Flow::Open)) {
                 connections.close(event.token);
+            } else if let Some(wanted) = together {
+                waiting.push(event.token);
+                if waiting.len() >= wanted {
+                    connections.answer_all(&mut waiting, &answers);
+                }
             }
         }
         connections.reuse_closed();
@@ -106,6 +115,17 @@ impl Connections {
         Ok(())
     }
 
+    /// Answers requests that waited for each other.
+    fn answer_all(&mut self, waiting: &mut Vec<usize>, answers: &Answers) {
+        for token in waiting.drain(..) {
+            if let Some(connection) = self.at(token) {
+                connection.out.bytes.extend_from_slice(&answers.one);
+                // What broke is told by the next event.
+                let _flushed = connection.flush(answers);
+            }
+        }
+    }
+
     fn close(&mut self, token: usize) {
         if let Some(slot) = self.slots.get_mut(token) {
             *slot = None;
@@ -126,6 +146,7 @@ impl Connection {
             big: 0,
             inbox: Vec::new(),
             speaks: Speaks::NotYetKnown,
+            together: None,
         }
     }
 
@@ -161,7 +182,10 @@ impl Connection {
         let used = match &mut self.speaks {
             Speaks::NotYetKnown => 0,
             Speaks::One(reader) => {
-                reader.read(&self.inbox, answers, &mut self.out.bytes, &mut self.big)
+                let said = reader.read(&self.inbox, answers, &mut self.out.bytes);
+                self.big += said.big;
+                self.together = said.together;
+                said.used
             }
             Speaks::Two(reader) => reader.read(&self.inbox, answers, &mut self.out.bytes),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Result;
 use tempfile::TempDir;
@@ -25,8 +26,8 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    /// Runs everything, showing each sample as it comes.
-    pub(crate) fn run(&self, cores: Cores) -> Result<Results> {
+    /// Runs everything, showing each sample as it comes; `file` has the results so far at any time.
+    pub(crate) fn run(&self, cores: Cores, file: &Path) -> Result<Results> {
         let folder = TempDir::new()?;
         let bench = Bench {
             cores,
@@ -45,6 +46,7 @@ impl Campaign {
                     self.scenario(*scenario, address, &bench, &mut results);
                 }
             }
+            results.write(file)?;
         }
         Ok(results)
     }

@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use mesh_test::pki::Certified;
 use mesh_test::tls::careless_client;
 use rustls::pki_types::ServerName;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -21,6 +23,8 @@ use crate::certificates::NAME;
 
 /// Connections that are being opened at a time.
 const AT_A_TIME: usize = 64;
+/// How long all together may take.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What to hold.
 #[derive(Debug, Args)]
@@ -31,7 +35,8 @@ pub(crate) struct Hold {
     /// How many.
     #[arg(long)]
     connections: usize,
-    /// Sends one request on each to this service, and reads its answer.
+    /// Sends one request on each to this service, all answered together: while they wait, the
+    /// proxy needs an upstream connection for each.
     #[arg(long)]
     host: Option<String>,
     /// Folder of certificates: speak mutual TLS, as `client`.
@@ -42,17 +47,35 @@ pub(crate) struct Hold {
     alpn: String,
 }
 
-/// A held connection.
-trait Held: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Held for T {}
+/// What came of it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// Connections that are held.
+    pub(crate) open: usize,
+    /// Connections that were refused, or broke, or got no good answer.
+    pub(crate) lost: u64,
+    /// Why the first of them was lost.
+    pub(crate) complaint: Option<String>,
+}
+
+impl Held {
+    fn lose(&mut self, error: &anyhow::Error) {
+        self.lost += 1;
+        self.complaint.get_or_insert_with(|| format!("{error:#}"));
+    }
+}
+
+/// A connection, with or without TLS.
+trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
 /// Opens the connections, says so in one line, and holds them until standard input ends.
 pub(crate) async fn run(hold: Hold) -> Result<()> {
     let opener = Arc::new(Opener {
         tls: hold.tls()?,
         request: hold.host.as_ref().map(|host| {
-            let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\n\r\n");
-            request.into_bytes()
+            let path = format!("/together/{}", hold.connections);
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\n\r\n").into_bytes()
         }),
         to: hold.to,
         turns: Semaphore::new(AT_A_TIME),
@@ -60,18 +83,19 @@ pub(crate) async fn run(hold: Hold) -> Result<()> {
     let mut opening = JoinSet::new();
     for _ in 0..hold.connections {
         let opener = opener.clone();
-        opening.spawn(async move { opener.open().await });
+        opening.spawn(async move { tokio::time::timeout(PATIENCE, opener.open()).await });
     }
     let mut held = Vec::with_capacity(hold.connections);
-    let mut lost = 0;
+    let mut report = Held::default();
     while let Some(opened) = opening.join_next().await {
-        match opened? {
+        match opened?.map_err(Into::into).flatten() {
             Ok(connection) => held.push(connection),
-            Err(_) => lost += 1,
+            Err(error) => report.lose(&error),
         }
     }
+    report.open = held.len();
     let mut output = std::io::stdout();
-    writeln!(output, "{} {lost}", held.len())?;
+    writeln!(output, "{}", serde_json::to_string(&report)?)?;
     output.flush()?;
     // Nothing is expected on the connections: they need no attention while the thread waits.
     std::io::stdin().read_to_end(&mut Vec::new())?;
@@ -101,22 +125,23 @@ struct Opener {
 }
 
 impl Opener {
-    async fn open(&self) -> Result<Box<dyn Held>> {
-        let _turn = self.turns.acquire().await?;
+    async fn open(&self) -> Result<Box<dyn Connection>> {
+        let turn = self.turns.acquire().await?;
         let socket = TcpStream::connect(self.to).await?;
-        let mut connection: Box<dyn Held> = match &self.tls {
+        let mut connection: Box<dyn Connection> = match &self.tls {
             None => Box::new(socket),
             Some(tls) => Box::new(tls.connect(ServerName::try_from(NAME)?, socket).await?),
         };
         if let Some(request) = &self.request {
             connection.write_all(request).await?;
+            drop(turn);
             answered(&mut connection).await?;
         }
         Ok(connection)
     }
 }
 
-async fn answered(connection: &mut Box<dyn Held>) -> Result<()> {
+async fn answered(connection: &mut Box<dyn Connection>) -> Result<()> {
     let mut answer = Vec::new();
     loop {
         if let Some((head, body)) = split_head(&answer) {

@@ -119,9 +119,8 @@ fn campaign(arguments: Arguments) -> Result<()> {
         seconds: arguments.seconds,
         runs: arguments.runs,
     };
-    let results = campaign.run(Cores::choose()?)?;
     let file = report::results_file()?;
-    results.write(&file)?;
+    let results = campaign.run(Cores::choose()?, &file)?;
     say(&format!(
         "\n{}{}\nwritten to {}\n",
         report::terminal(&results),

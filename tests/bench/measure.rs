@@ -9,10 +9,11 @@ use anyhow::{Context, Result, ensure};
 use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
 
+use crate::hold::Held;
 use crate::load::{Protocol, Report};
 use crate::peer::{GRPC_HOST, HOST, Running};
 use crate::process::{Cores, Process, busy_nanoseconds, cpu_nanoseconds, rss_kib};
-use crate::scenario::{Held, Pattern};
+use crate::scenario::{Connections, Pattern};
 
 /// Connections held while memory is looked at.
 const HELD: u64 = 9000;
@@ -77,9 +78,9 @@ impl Bench<'_> {
     }
 
     /// Looks at a peer's memory while connections are held in that way.
-    pub(crate) fn memory(&self, running: &Running, held: Held) -> Result<Sample> {
+    pub(crate) fn memory(&self, running: &Running, held: Connections) -> Result<Sample> {
         let before = rss_kib(&running.pids)? as f64;
-        if held == Held::Nothing {
+        if held == Connections::None {
             return Ok(Sample {
                 rss_kib: Some(before),
                 ..Sample::default()
@@ -90,22 +91,16 @@ impl Bench<'_> {
         let output = holder.child().stdout.take().context("a pipe")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let counts: Vec<u64> = line
-            .split_whitespace()
-            .map_while(|n| n.parse().ok())
-            .collect();
-        let &[open, lost] = counts.as_slice() else {
-            anyhow::bail!("no connections were held: {}", holder.complaints());
-        };
-        ensure!(
-            open > 0,
-            "no connection was held: {lost} were refused or broken"
-        );
+        let held: Result<Held, _> = serde_json::from_str(&line);
+        let held = held.with_context(|| format!("nothing was held: {}", holder.complaints()))?;
+        let complaint = || held.complaint.clone().unwrap_or_default();
+        ensure!(held.open > 0, "no connection was held: {}", complaint());
         let after = rss_kib(&running.pids)? as f64;
         Ok(Sample {
             rss_kib: Some(after),
-            kib_per_connection: Some((after - before) / open as f64),
-            errors: lost,
+            kib_per_connection: Some((after - before) / held.open as f64),
+            errors: held.lost,
+            complaint: held.complaint,
             ..Sample::default()
         })
     }
@@ -156,13 +151,13 @@ fn load_arguments(
     line.split(' ').map(ToOwned::to_owned).collect()
 }
 
-fn hold_arguments(running: &Running, held: Held) -> Vec<String> {
+fn hold_arguments(running: &Running, held: Connections) -> Vec<String> {
     let line = format!("hold --to {} --connections {HELD}", running.to);
     let mut words: Vec<String> = line.split(' ').map(ToOwned::to_owned).collect();
-    if held != Held::Opened {
+    if held != Connections::Opened {
         words.extend(["--host", HOST].map(ToOwned::to_owned));
     }
-    if held == Held::KeptTls {
+    if held == Connections::KeptTls {
         let folder = running.certificates.to_string_lossy().into_owned();
         let more = ["--certificates", &folder, "--alpn", running.alpn];
         words.extend(more.map(ToOwned::to_owned));

@@ -76,16 +76,16 @@ pub(crate) enum Method {
     /// By load, at a rate or as fast as it goes.
     Load(Pattern, Option<u32>),
     /// By resident memory, with connections held in that way.
-    Memory(Held),
+    Memory(Connections),
     /// By driving meshctl.
     Local,
 }
 
 /// What connections are held while memory is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum Connections {
     /// None.
-    Nothing,
+    None,
     /// Opened only.
     Opened,
     /// After a request.
@@ -162,10 +162,10 @@ impl Scenario {
             Self::GrpcFixed | Self::H2cFixed => Method::Load(GRPC, FIXED),
             Self::Tcp | Self::TcpTls => Method::Load(BULK, None),
             Self::Handshake => Method::Load(CHURN, None),
-            Self::MemoryIdle | Self::Memory1000Clusters => Method::Memory(Held::Nothing),
-            Self::MemoryOpen => Method::Memory(Held::Opened),
-            Self::MemoryKept => Method::Memory(Held::Kept),
-            Self::MemoryKeptTls => Method::Memory(Held::KeptTls),
+            Self::MemoryIdle | Self::Memory1000Clusters => Method::Memory(Connections::None),
+            Self::MemoryOpen => Method::Memory(Connections::Opened),
+            Self::MemoryKept => Method::Memory(Connections::Kept),
+            Self::MemoryKeptTls => Method::Memory(Connections::KeptTls),
             Self::Local => Method::Local,
         }
     }

