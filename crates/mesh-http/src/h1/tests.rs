@@ -5,9 +5,14 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::*;
-use crate::{BodyLength, Event, Fields, RequestHead, ResponseHead};
+use crate::{BodyLength, CannotSend, ErrorCode, Event, Fields, RequestHead, ResponseHead};
 
+mod chunks;
+mod lifecycle;
+mod properties;
 mod requests;
+mod responses;
+mod writing;
 
 /// One side of a connection that is fed.
 trait Side {
@@ -175,4 +180,27 @@ fn tell<S: Side>(mk: impl Fn() -> S, input: &[u8]) -> String {
 #[expect(clippy::disallowed_methods, reason = "the codec only passes it on")]
 fn now() -> Instant {
     Instant::now()
+}
+
+fn status(status: u16) -> ResponseHead {
+    ResponseHead {
+        status,
+        ..ResponseHead::default()
+    }
+}
+
+fn request(method: &str) -> RequestHead {
+    RequestHead {
+        method: method.to_owned(),
+        authority: "h:80".to_owned(),
+        path: "/p".to_owned(),
+        ..RequestHead::default()
+    }
+}
+
+fn connect() -> RequestHead {
+    RequestHead {
+        authority: "b:443".to_owned(),
+        ..request("CONNECT")
+    }
 }
