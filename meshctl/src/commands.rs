@@ -13,7 +13,6 @@ pub(crate) mod child;
 pub(crate) mod delete;
 pub(crate) mod down;
 pub(crate) mod get;
-pub(crate) mod in_force;
 pub(crate) mod logs;
 pub(crate) mod start;
 pub(crate) mod status;

@@ -12,6 +12,7 @@ mod cli;
 mod commands;
 mod embedded;
 mod error;
+mod in_force;
 mod target;
 mod ui;
 

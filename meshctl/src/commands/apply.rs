@@ -9,11 +9,11 @@ use mesh_runtime::SystemClock;
 use mesh_runtime::settings::parse_duration;
 
 use crate::cli::{Global, Output};
-use crate::commands::in_force::{self, Change};
 use crate::embedded::config::{self, Store};
 use crate::embedded::findings::Texts;
 use crate::embedded::{input, review};
 use crate::error::CommandError;
+use crate::in_force::{self, Change};
 use crate::target::Mesh;
 use crate::ui::Ui;
 

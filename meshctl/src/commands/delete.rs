@@ -6,9 +6,9 @@ use mesh_model::name::ResourceKey;
 use crate::cli::Global;
 use crate::commands::apply::{Files, Waiting, is_configuration};
 use crate::commands::get::kind;
-use crate::commands::in_force::{self, Change};
 use crate::embedded::review;
 use crate::error::CommandError;
+use crate::in_force::{self, Change};
 use crate::target::Mesh;
 use crate::ui::Ui;
 

@@ -7,11 +7,11 @@ use mesh_runtime::SystemClock;
 
 use super::board::{Board, Unit};
 use super::scribe;
-use crate::commands::in_force;
 use crate::embedded::plan::Plan;
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::{State, Status};
 use crate::error::CommandError;
+use crate::in_force;
 use crate::ui::{Tone, Ui};
 
 /// A component that dies this often before it was ever ready stops the start.

@@ -6,12 +6,12 @@ use mesh_api::decode;
 use serde_json::{Value, json};
 
 use super::board::Board;
-use crate::commands::in_force::Change;
 use crate::embedded::cluster::{self, ClusterFile, PodState};
 use crate::embedded::config::yaml;
 use crate::embedded::plan::{INGRESS, Plan};
 use crate::embedded::state_dir::{self, StateDir, VERSION};
 use crate::error::CommandError;
+use crate::in_force::Change;
 
 /// Writes what changed, and nothing else.
 #[derive(Debug)]
