@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mesh_model::ident::SpiffeId;
 use mesh_pki::tls::peer_spiffe_id;
-use mesh_runtime::Tasks;
+use mesh_runtime::{Tasks, net};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,8 +28,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKES: usize = 256;
 /// Finished connections that wait for the server to take them; more wait in their tasks.
 const READY: usize = 16;
-/// Pause after the system refused a connection, for example for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Who is at the other end of a call: an extension of every request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,14 +88,7 @@ impl Accept {
             let Ok(permit) = self.room.clone().acquire_owned().await else {
                 return;
             };
-            let (stream, remote) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            };
+            let (stream, remote) = net::accept(&listener, "tls").await;
             let (acceptor, ready) = (self.acceptor.clone(), self.ready.clone());
             let stopping = self.tasks.stopping().clone();
             self.tasks.spawn("tls handshake", async move {

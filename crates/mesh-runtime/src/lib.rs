@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod log;
 pub mod metrics;
+pub mod net;
 pub mod settings;
 pub mod shutdown;
 pub mod tasks;

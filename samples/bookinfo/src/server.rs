@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mesh_runtime::Tasks;
+use mesh_runtime::{Tasks, net};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -24,8 +24,6 @@ const CONNECTIONS: usize = 4096;
 /// How long a connection may be silent between requests. Long, so that a client's pool closes
 /// idle connections before we do and never writes to one that is going away.
 const IDLE: Duration = Duration::from_secs(600);
-/// Pause after an accept that failed (out of file descriptors, most likely).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One of the four services.
 pub(crate) trait Service: Send + Sync + 'static {
@@ -43,17 +41,9 @@ pub(crate) async fn serve<S: Service>(service: Arc<S>, listener: TcpListener, ta
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, _) = tokio::select! {
+            accepted = net::accept(&listener, "requests") => accepted,
             () = tasks.stopping().cancelled() => return,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
         };
         let (service, stopping) = (service.clone(), tasks.clone());
         tasks.spawn("connection", async move {
