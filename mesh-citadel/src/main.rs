@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let flags = Flags::parse();
-    mesh_runtime::log::start(&flags.log_level, flags.log_format.into());
+    flags.log.start();
     let Err(error) = serve(flags).await else {
         return ExitCode::SUCCESS;
     };

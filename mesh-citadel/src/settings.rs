@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use mesh_model::ident::{IdentError, TrustDomain};
-use mesh_runtime::log::Format;
+use mesh_runtime::log::LogFlags;
 use mesh_runtime::settings::parse_duration;
 
 use crate::issue::profile::{BadLifetimes, Lifetimes};
@@ -38,30 +38,9 @@ pub struct Flags {
     // istio: MAX_WORKLOAD_CERT_TTL
     #[arg(long, value_name = "DURATION", default_value = "2160h", value_parser = parse_duration)]
     pub max_workload_cert_ttl: Duration,
-    /// What is logged: error, warn, info, debug, trace, or TARGET=LEVEL,...
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
-    /// How log lines look.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl From<LogFormat> for Format {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
+    /// Level and form of the log.
+    #[command(flatten)]
+    pub log: LogFlags,
 }
 
 /// Why flags are refused.

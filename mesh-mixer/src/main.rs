@@ -5,13 +5,12 @@ use std::sync::Arc;
 use clap::Parser as _;
 use mesh_mixer::app::{Deps, run_until_signal};
 use mesh_mixer::settings::{Flags, Settings};
-use mesh_runtime::{SystemClock, Tasks, log};
+use mesh_runtime::{SystemClock, Tasks};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let (level, format) = flags.log();
-    log::start(level, format);
+    flags.log.start();
     let settings = Settings::try_from(flags)?;
     let registry = prometheus::Registry::new();
     let deps = Deps {

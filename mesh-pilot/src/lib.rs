@@ -12,4 +12,4 @@ pub mod snapshot;
 mod testing;
 pub mod translate;
 
-pub use settings::{LogFormat, Settings};
+pub use settings::Settings;

@@ -3,15 +3,22 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
-use mesh_identity::IdentitySettings;
-use mesh_model::ident::{IdentError, ServiceAccount, TrustDomain};
+use clap::Parser;
+use mesh_identity::settings::SYSTEM_NAMESPACE;
+use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
+use mesh_model::ident::{IdentError, TrustDomain};
+use mesh_runtime::log::LogFlags;
 
 use crate::snapshot::view::MeshConstants;
+
+/// istio: the service account of its pilot.
+const ACCOUNT: &str = "istio-pilot-service-account";
 
 /// The control plane of mesh: reads Istio configuration, serves Envoy's xDS to proxies.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesh-pilot", version)]
+#[command(mut_arg("namespace", |flag| flag.required(false).default_value(SYSTEM_NAMESPACE)))]
+#[command(mut_arg("service_account", |flag| flag.required(false).default_value(ACCOUNT)))]
 pub struct Settings {
     /// Where proxies connect (gRPC over mutual TLS).
     #[arg(long, value_name = "HOST:PORT")]
@@ -31,49 +38,12 @@ pub struct Settings {
     /// Namespace of mesh-wide configuration.
     #[arg(long, default_value = "istio-system")]
     pub root_namespace: String,
-    /// Trust domain of the mesh's identities.
-    #[arg(long, default_value = "cluster.local")]
-    pub trust_domain: String,
-    /// Namespace that pilot runs in.
-    #[arg(long, default_value = "istio-system")]
-    pub namespace: String,
-    /// Service account that pilot runs as.
-    #[arg(long, default_value = "istio-pilot-service-account")]
-    pub service_account: String,
-    /// Where citadel signs certificates.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub ca_address: String,
-    /// PEM file of the mesh's roots.
-    #[arg(long, value_name = "FILE")]
-    pub ca_root: PathBuf,
-    /// File of the token that proves pilot's identity to citadel.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: PathBuf,
-    /// What is logged: error, warn, info, debug, trace, or a list of target=level.
-    #[arg(long, default_value = "info")]
-    pub log_level: String,
-    /// How log lines look.
-    #[arg(long, value_enum, default_value_t)]
-    pub log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl From<LogFormat> for mesh_runtime::log::Format {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
+    /// Whose certificate pilot shows, and how it gets it.
+    #[command(flatten)]
+    pub identity: IdentityFlags,
+    /// Level and form of the log.
+    #[command(flatten)]
+    pub log: LogFlags,
 }
 
 impl Settings {
@@ -84,7 +54,7 @@ impl Settings {
     pub fn mesh(&self) -> Result<MeshConstants, IdentError> {
         Ok(MeshConstants {
             domain: self.domain.as_str().into(),
-            trust_domain: TrustDomain::parse(&self.trust_domain)?,
+            trust_domain: TrustDomain::parse(&self.identity.trust_domain)?,
             root_namespace: self.root_namespace.as_str().into(),
             cluster_id: CLUSTER_ID.into(),
         })
@@ -94,14 +64,8 @@ impl Settings {
     ///
     /// # Errors
     /// When trust domain, namespace or account are none.
-    pub fn identity(&self) -> Result<IdentitySettings, IdentError> {
-        Ok(IdentitySettings {
-            trust_domain: TrustDomain::parse(&self.trust_domain)?,
-            account: ServiceAccount::new(&self.namespace, &self.service_account)?,
-            ca_address: self.ca_address.clone(),
-            ca_root: self.ca_root.clone(),
-            token_file: self.token_file.clone(),
-        })
+    pub fn identity(&self) -> Result<IdentitySettings, BadIdentity> {
+        self.identity.clone().try_into()
     }
 }
 

@@ -5,10 +5,12 @@
 
 pub mod agent;
 pub mod channel;
+pub mod flags;
 pub mod incoming;
 pub mod settings;
 
 pub use agent::{Agent, StartError, Status};
 pub use channel::grpc_channel;
+pub use flags::{BadIdentity, IdentityFlags};
 pub use incoming::{PeerInfo, TlsConnection, tls_incoming};
 pub use settings::IdentitySettings;

@@ -1,12 +1,4 @@
-//! What an agent must be told. The products own the flags; docs/local-mesh.md lists them:
-//!
-//! | flag | field |
-//! |---|---|
-//! | `--trust-domain cluster.local` | `trust_domain` |
-//! | `--namespace NS`, `--service-account SA` | `account` |
-//! | `--ca-address HOST:PORT` | `ca_address` |
-//! | `--ca-root FILE` | `ca_root` |
-//! | `--token-file FILE` | `token_file` |
+//! What an agent must be told; `flags` says how a process is told it.
 
 use std::path::PathBuf;
 

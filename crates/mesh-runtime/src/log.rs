@@ -1,15 +1,34 @@
 //! Logs: one line per event on standard error, as text or JSON.
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 /// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
     /// For people.
     #[default]
     Text,
     /// For machines.
     Json,
+}
+
+/// The flags of every process that logs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogFlags {
+    /// What is logged: error, warn, info, debug, trace, or a list of target=level
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: Format,
+}
+
+impl LogFlags {
+    /// Starts logging as the flags say.
+    pub fn start(&self) {
+        start(&self.log_level, self.log_format);
+    }
 }
 
 /// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace`, or a list of
