@@ -94,13 +94,19 @@ impl std::error::Error for CommandError {}
 
 /// Adds the path to an error of the file system.
 pub(crate) fn at_path(path: &Path, error: &std::io::Error) -> CommandError {
-    let problem = CommandError::problem(format!("{}: {error}", path.display()));
+    let what = match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    let problem = CommandError::problem(format!("{}: {what}", path.display()));
     if error.kind() != ErrorKind::PermissionDenied {
         return problem;
     }
+    let way_out = "be its owner, or name another path";
     match path.ancestors().find_map(owner_and_mode) {
-        Some(who) => problem.hint(who),
-        None => problem.hint("you may not do this here: be its owner, or name another path"),
+        Some(who) => problem.hint(format!("{who}: {way_out}")),
+        None => problem.hint(way_out),
     }
 }
 

@@ -16,7 +16,8 @@ fn a_missing_permission_is_explained_by_the_owner() {
     );
     let you = rustix::process::geteuid().as_raw();
     let hint = format!(
-        "{} belongs to user {you} (mode 0700), you are user {you}",
+        "{} belongs to user {you} (mode 0700), you are user {you}: \
+         be its owner, or name another path",
         folder.path().display()
     );
     assert_eq!(error.hints, [hint]);
@@ -25,5 +26,9 @@ fn a_missing_permission_is_explained_by_the_owner() {
 #[test]
 fn other_errors_of_files_need_no_hint() {
     let missing = std::io::Error::from(ErrorKind::NotFound);
-    assert!(at_path(Path::new("x"), &missing).hints.is_empty());
+    let error = at_path(Path::new("x"), &missing);
+    assert_eq!(
+        error,
+        CommandError::problem("x: there is no such file or folder")
+    );
 }
