@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use self::bytes::{token_len, trim, value_len};
+use self::bytes::{has_upper, token_len, trim, value_len};
 
 pub(crate) mod bytes;
 
@@ -118,6 +118,32 @@ impl Fields {
     /// [`BadField::TooLarge`].
     #[inline]
     pub(crate) fn append_raw(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadField> {
+        let spelled = has_upper(name);
+        if !spelled {
+            return self.append_lower(name, value);
+        }
+        let entry = self.next_entry(name, value, spelled)?;
+        self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(name);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// As [`Fields::append_raw`], of a name that is known to be in lower case.
+    ///
+    /// # Errors
+    /// [`BadField::TooLarge`].
+    #[inline]
+    pub(crate) fn append_lower(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadField> {
+        let entry = self.next_entry(name, value, false)?;
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn next_entry(&self, name: &[u8], value: &[u8], spelled: bool) -> Result<Entry, BadField> {
         let (Ok(start), Ok(name_len), Ok(value_len)) = (
             u32::try_from(self.bytes.len()),
             u32::try_from(name.len()),
@@ -125,23 +151,12 @@ impl Fields {
         ) else {
             return Err(BadField::TooLarge);
         };
-        let spelled = name.iter().any(u8::is_ascii_uppercase);
-        if spelled {
-            self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
-        } else {
-            self.bytes.extend_from_slice(name);
-        }
-        self.bytes.extend_from_slice(value);
-        if spelled {
-            self.bytes.extend_from_slice(name);
-        }
-        self.entries.push(Entry {
+        Ok(Entry {
             start,
             name_len,
             value_len,
             spelled,
-        });
-        Ok(())
+        })
     }
 
     /// Puts one field in place of all of that name.
@@ -221,6 +236,14 @@ impl Fields {
     pub fn iter_spelled(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter_raw()
             .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    /// All fields in order, names in lower case, as bytes: what HTTP/2 writes.
+    pub(crate) fn iter_lower(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|entry| {
+            let name = self.bytes.get(entry.name()).unwrap_or_default();
+            (name, value_of(&self.bytes, *entry))
+        })
     }
 
     /// All fields in order, names as they were spelled, as bytes: what a codec writes.

@@ -1,13 +1,19 @@
 //! Which bytes may stand where in a message (RFC 9110 5.5 and 5.6.2, RFC 9112 3).
 //!
-//! Tokens are short and looked up byte by byte; targets and values are long and run through eight
-//! bytes at a time.
+//! Long runs go through eight bytes at a time; what such a step cannot tell is looked up.
 
 /// How many bytes at the front may be part of a token (RFC 9110 5.6.2).
 #[inline]
 pub(crate) fn token_len(bytes: &[u8]) -> usize {
-    let end = bytes.iter().position(|byte| !is_token(*byte));
-    end.unwrap_or(bytes.len())
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += run(rest, |word| !word_like(word) & HIGH);
+        match bytes.get(at) {
+            Some(byte) if is_token(*byte) => at += 1,
+            Some(_) | None => return at,
+        }
+    }
 }
 
 /// How many bytes at the front may be part of a field value: visible characters, space, tab and
@@ -38,6 +44,25 @@ pub(crate) fn target_len(bytes: &[u8]) -> usize {
 pub(crate) fn is_token(byte: u8) -> bool {
     #[expect(clippy::indexing_slicing, reason = "a byte is less than 256")]
     TOKEN[usize::from(byte)]
+}
+
+/// Whether all bytes may be part of a field name of HTTP/2: of a token, and not in upper case
+/// (RFC 9113 8.2).
+#[inline]
+pub(crate) fn is_lower_token(name: &[u8]) -> bool {
+    name.iter()
+        .all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
+}
+
+/// Whether a token has a letter in upper case.
+#[inline]
+pub(crate) fn has_upper(token: &[u8]) -> bool {
+    let (words, rest) = token.as_chunks::<8>();
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word) & !HIGH;
+        at_least(word, b'A') & !at_least(word, b'Z' + 1) & HIGH != 0
+    };
+    words.iter().any(in_word) || rest.iter().any(u8::is_ascii_uppercase)
 }
 
 /// Without the white space round it (RFC 9110 5.6.3).
@@ -98,6 +123,25 @@ fn below(word: u64, limit: u8) -> u64 {
 #[inline]
 fn equal(word: u64, byte: u8) -> u64 {
     below(word ^ ONES.wrapping_mul(u64::from(byte)), 1)
+}
+
+/// The high bit of each byte that is a letter, a digit or a hyphen, of which most names are made;
+/// none is marked wrongly.
+#[inline]
+fn word_like(word: u64) -> u64 {
+    let seven = word & !HIGH;
+    let lower = seven | (ONES * 0x20);
+    let letter = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+    let digit = at_least(seven, b'0') & !at_least(seven, b'9' + 1);
+    let hyphen = at_least(seven, b'-') & !at_least(seven, b'-' + 1);
+    (letter | digit | hyphen) & !word
+}
+
+/// The high bit of each byte of at least `limit`, where all bytes are ASCII: no sum runs over into
+/// the next byte.
+#[inline]
+fn at_least(word: u64, limit: u8) -> u64 {
+    word.wrapping_add(ONES.wrapping_mul(u64::from(0x80 - limit)))
 }
 
 /// How many bytes lie before the first that `marks` finds.

@@ -5,6 +5,7 @@ mod floods;
 mod flow;
 mod messages;
 mod pair;
+mod peer;
 mod responses;
 mod sending;
 mod states;

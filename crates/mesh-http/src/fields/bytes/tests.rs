@@ -31,3 +31,19 @@ fn white_space_goes_from_both_ends_only() {
     assert_eq!(trim(b" \t "), b"");
     assert_eq!(trim(b""), b"");
 }
+
+#[test]
+fn upper_case_is_found_wherever_it_stands() {
+    for byte in 0..128_u8 {
+        for at in 0..20 {
+            let mut bytes = [b'z'; 20];
+            bytes[at] = byte;
+            assert_eq!(
+                has_upper(&bytes),
+                byte.is_ascii_uppercase(),
+                "{byte:#x} at {at}"
+            );
+        }
+    }
+    assert!(!has_upper(b""));
+}

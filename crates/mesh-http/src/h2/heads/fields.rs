@@ -1,7 +1,7 @@
 //! Regular fields, the same in every section (RFC 9113 8.2).
 
 use super::malformed;
-use crate::fields::bytes::{token_len, trim, value_len};
+use crate::fields::bytes::{is_lower_token, trim, value_len};
 use crate::{Fault, FaultKind, Fields};
 
 /// What a field means to the codec.
@@ -36,13 +36,10 @@ impl Meaning {
 
 /// Checks a field that is no pseudo-header field, and trims its value.
 pub(super) fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u8]), Fault> {
-    if name.is_empty() || token_len(name) != name.len() {
+    if name.is_empty() || !is_lower_token(name) {
         return Err(malformed(
-            "RFC 9113 8.2.1: a field name has a byte that it cannot have",
+            "RFC 9113 8.2.1: a field name is no token in lower case",
         ));
-    }
-    if name.iter().any(u8::is_ascii_uppercase) {
-        return Err(malformed("RFC 9113 8.2.1: a field name in upper case"));
     }
     if value_len(value) != value.len() {
         return Err(malformed(
@@ -62,7 +59,7 @@ pub(super) fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u
 
 /// Adds a checked field.
 pub(super) fn add(fields: &mut Fields, name: &[u8], value: &[u8]) -> Result<(), Fault> {
-    let added = fields.append_raw(name, value);
+    let added = fields.append_lower(name, value);
     added.map_err(|_| super::TOO_LARGE)
 }
 

@@ -62,8 +62,7 @@ pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &
 }
 
 fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
-    for (name, value) in fields.iter() {
-        let name = name.as_bytes();
+    for (name, value) in fields.iter_lower() {
         match Meaning::of(name) {
             // `:authority` says it (RFC 9113 8.3.1).
             Meaning::Host | Meaning::Connection => continue,
