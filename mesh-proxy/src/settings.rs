@@ -1,7 +1,7 @@
 //! Flags, and the settings that they become once they were checked.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -183,7 +183,10 @@ impl TryFrom<Flags> for Settings {
             telemetry_address: flags.telemetry_address,
             admin: flags.admin,
             concurrency: usize::from(flags.concurrency),
-            access_log: flags.access_log,
+            // Lines for the null device are not even made.
+            access_log: flags
+                .access_log
+                .filter(|file| file != Path::new("/dev/null")),
             drain_time: flags.drain_time,
         })
     }

@@ -145,6 +145,10 @@ impl Mk {
             http_filters: vec![router],
             server_name: "istio-envoy".into(),
             use_remote_address: Some(wkt::BoolValue { value: self.edge }),
+            common_http_protocol_options: Some(core::HttpProtocolOptions {
+                headers_with_underscores_action: i32::from(self.edge),
+                ..Default::default()
+            }),
             request_headers_timeout: Some(wkt::Duration {
                 seconds: 0,
                 nanos: self.head_millis * 1_000_000,
@@ -163,7 +167,7 @@ impl Mk {
         }
     }
 
-    fn filter(&self) -> listener::Filter {
+    pub(crate) fn filter(&self) -> listener::Filter {
         listener::Filter {
             name: "http".into(),
             config_type: Some(listener::filter::ConfigType::TypedConfig(pack(
@@ -185,7 +189,11 @@ impl Mk {
         };
         let mut chains = Vec::new();
         if self.mutual_tls {
-            chains.push(chain("mutual", "tls", Some(server_socket())));
+            chains.push(chain(
+                "mutual",
+                "tls",
+                Some(server_socket(&["h2", "http/1.1"])),
+            ));
         }
         if self.plaintext {
             chains.push(chain("plain", "raw_buffer", None));
@@ -194,37 +202,47 @@ impl Mk {
     }
 
     pub(crate) fn tcp_listener(&self, address: SocketAddr, cluster: &str) -> Listener {
-        let proxy = tcp::TcpProxy {
-            stat_prefix: "tcp".into(),
-            cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster.into())),
-            ..Default::default()
-        };
-        let filter = listener::Filter {
-            name: "tcp".into(),
-            config_type: Some(listener::filter::ConfigType::TypedConfig(pack(&proxy))),
-        };
         let chain = listener::FilterChain {
-            filters: vec![filter],
+            filters: vec![tcp_filter(cluster)],
             ..Default::default()
         };
         self.with_chains(address, vec![chain])
     }
 
     fn with_chains(&self, address: SocketAddr, chains: Vec<listener::FilterChain>) -> Listener {
+        Listener::compile(&self.with_chains_pb(address, chains)).unwrap()
+    }
+
+    pub(crate) fn with_chains_pb(
+        &self,
+        address: SocketAddr,
+        chains: Vec<listener::FilterChain>,
+    ) -> listener::Listener {
         let direction = match (self.edge, self.inbound) {
             (true, _) => 0,
             (false, true) => 1,
             (false, false) => 2,
         };
-        Listener::compile(&listener::Listener {
+        listener::Listener {
             name: self.name.into(),
             address: Some(pb_address(address)),
             filter_chains: chains,
             traffic_direction: direction,
             metadata: self.authority.map(authority_metadata),
             ..Default::default()
-        })
-        .unwrap()
+        }
+    }
+}
+
+pub(crate) fn tcp_filter(cluster: &str) -> listener::Filter {
+    let proxy = tcp::TcpProxy {
+        stat_prefix: "tcp".into(),
+        cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster.into())),
+        ..Default::default()
+    };
+    listener::Filter {
+        name: "tcp".into(),
+        config_type: Some(listener::filter::ConfigType::TypedConfig(pack(&proxy))),
     }
 }
 
@@ -253,7 +271,7 @@ fn pb_address(address: SocketAddr) -> core::Address {
     }
 }
 
-fn server_socket() -> core::TransportSocket {
+pub(crate) fn server_socket(alpn: &[&str]) -> core::TransportSocket {
     let secret = |name: &str| tls::SdsSecretConfig {
         name: name.into(),
         ..Default::default()
@@ -266,7 +284,7 @@ fn server_socket() -> core::TransportSocket {
                     secret("ROOTCA"),
                 ),
             ),
-            alpn_protocols: vec!["h2".into(), "http/1.1".into()],
+            alpn_protocols: alpn.iter().map(|&word| word.into()).collect(),
             ..Default::default()
         }),
         require_client_certificate: Some(wkt::BoolValue { value: true }),

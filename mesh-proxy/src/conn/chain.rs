@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use mesh_traffic::listener::{ConnFacts, Listener, Network, Transport};
+use mesh_traffic::listener::{ConnFacts, FilterChain, Listener, Network, Transport};
 
-use crate::conn::sniff::{Hello, Sniffed};
+use crate::conn::sniff::{Hello, Looking, Sniffed};
 
 /// What is known of a connection before its first bytes.
 pub struct Facts<'a> {
@@ -22,7 +22,7 @@ pub fn chain(of: &Facts<'_>, sniffed: &Sniffed) -> Option<usize> {
     let none = Hello::default();
     let (transport, hello) = match sniffed {
         Sniffed::Tls(hello) => (Transport::Tls, hello),
-        Sniffed::Http2 | Sniffed::Plain => (Transport::Raw, &none),
+        Sniffed::Http2 | Sniffed::Http1 | Sniffed::Plain => (Transport::Raw, &none),
     };
     let mut alpn: Vec<&str> = hello
         .alpn
@@ -32,8 +32,8 @@ pub fn chain(of: &Facts<'_>, sniffed: &Sniffed) -> Option<usize> {
     // As Envoy's HTTP inspector says it of plaintext.
     match sniffed {
         Sniffed::Http2 => alpn.push("h2c"),
-        Sniffed::Plain => alpn.push("http/1.1"),
-        Sniffed::Tls(_) => {}
+        Sniffed::Http1 => alpn.push("http/1.1"),
+        Sniffed::Plain | Sniffed::Tls(_) => {}
     }
     let facts = ConnFacts {
         local: of.local,
@@ -49,9 +49,22 @@ pub fn chain(of: &Facts<'_>, sniffed: &Sniffed) -> Option<usize> {
         .position(|chain| std::ptr::eq(chain, chosen))
 }
 
+/// What must be known of the first bytes of its connections.
+#[must_use]
+pub fn looking_for(listener: &Listener) -> Looking {
+    let http = |chain: &FilterChain| matches!(chain.network, Network::Http(_));
+    if listener.needs_http_inspection {
+        Looking::Protocol
+    } else if listener.chains.iter().any(http) {
+        Looking::Version
+    } else {
+        Looking::Tls
+    }
+}
+
 /// Whether the first bytes of a connection must be known before anything else happens.
 #[must_use]
 pub fn needs_first_bytes(listener: &Listener) -> bool {
-    let http = |chain: &mesh_traffic::FilterChain| matches!(chain.network, Network::Http(_));
+    let http = |chain: &FilterChain| matches!(chain.network, Network::Http(_));
     listener.needs_tls_inspection || listener.chains.iter().any(|c| c.tls.is_some() || http(c))
 }

@@ -293,10 +293,14 @@ impl Engine {
         match tunnel.advance(&mut self.tunnels, now) {
             Progress::Wait => {}
             Progress::Again => self.work.push_back(Work::Read(key)),
-            Progress::Done => self.end_forward(key),
+            Progress::Done => {
+                let (sent, received) = (tunnel.sent(), tunnel.received());
+                tracing::debug!(sent, received, "passed-on connection ended");
+                self.end_forward(key);
+            }
             Progress::Broken(error) => {
-                tracing::debug!(%error, "passed-on connection ended");
-                tunnel.cut();
+                let (sent, received) = (tunnel.sent(), tunnel.received());
+                tracing::debug!(%error, sent, received, "passed-on connection broke");
                 self.end_forward(key);
             }
         }

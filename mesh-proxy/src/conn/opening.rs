@@ -86,7 +86,7 @@ impl Engine {
             local,
             listener: listener.clone(),
             drain,
-            step: Step::Sniff(Sniffer::default()),
+            step: Step::Sniff(Sniffer::looking_for(chain::looking_for(&listener))),
             timer: None,
         };
         let key = match self.enter(Conn::Opening(Box::new(opening))) {
@@ -121,7 +121,12 @@ impl Engine {
 
     /// The client took too long.
     pub(crate) fn opening_due(&mut self, key: ConnKey) {
-        self.step(key, |_, opening| match &opening.step {
+        self.step(key, |engine, opening| match &mut opening.step {
+            // Whoever has said nothing yet waits for the other side to begin.
+            Step::Sniff(sniffer) if opening.listener.continue_after_inspection => {
+                let seen = std::mem::take(sniffer).into_seen();
+                opening.choose(engine, key, &Sniffed::Plain, seen)
+            }
             // Whoever said nothing at all was only idle.
             Step::Sniff(sniffer) if sniffer.is_empty() && !is_tls_expected(&opening.listener) => {
                 Err(Refused::Sniff(SniffError::Closed))
@@ -255,6 +260,11 @@ impl Opening {
             match self.wire.read_plain(buffer) {
                 Ok(Filled::Bytes(read)) => sniffer.feed(buffer.get(..read).unwrap_or_default()),
                 Ok(Filled::Nothing) => return Ok(None),
+                // A client may have nothing to say and still wait to hear something.
+                Ok(Filled::End) if self.listener.continue_after_inspection => {
+                    let seen = std::mem::take(sniffer).into_seen();
+                    return Ok(Some((Sniffed::Plain, seen)));
+                }
                 Ok(Filled::End) => return Err(SniffError::Closed.into()),
                 Err(error) => return Err(SniffError::Io(error).into()),
             }
@@ -286,7 +296,7 @@ impl Opening {
         let (index, found) = found.ok_or_else(|| {
             no_chain(match sniffed {
                 Sniffed::Tls(_) => "TLS",
-                Sniffed::Http2 | Sniffed::Plain => "plaintext",
+                Sniffed::Http2 | Sniffed::Http1 | Sniffed::Plain => "plaintext",
             })
         })?;
         match (&found.tls, sniffed) {
@@ -309,7 +319,7 @@ impl Opening {
                     chain: index,
                     sni: match sniffed {
                         Sniffed::Tls(hello) => hello.sni.clone(),
-                        Sniffed::Http2 | Sniffed::Plain => None,
+                        Sniffed::Http2 | Sniffed::Http1 | Sniffed::Plain => None,
                     },
                     peer: None,
                     tls: false,

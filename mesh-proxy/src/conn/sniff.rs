@@ -3,6 +3,8 @@
 //! The classifier is fed bytes and keeps them: nothing is decided on half of a ClientHello, and
 //! what was read is handed on to whoever serves the connection.
 
+mod http1;
+
 use std::time::Duration;
 
 use mesh_model::Str;
@@ -26,8 +28,22 @@ pub enum Sniffed {
     Tls(Hello),
     /// HTTP/2 with prior knowledge.
     Http2,
-    /// HTTP/1, or something that is neither TLS nor HTTP/2.
+    /// HTTP/1; found only where [`Looking::Protocol`] asks.
+    Http1,
+    /// None of these, or nothing that was asked.
     Plain,
+}
+
+/// What must be known of the first bytes. No more is waited for: a client may say little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Looking {
+    /// Whether they are TLS.
+    Tls,
+    /// And which version of HTTP they are, where they can be nothing else.
+    #[default]
+    Version,
+    /// And whether they are HTTP at all.
+    Protocol,
 }
 
 /// What a ClientHello says of the server it wants.
@@ -59,9 +75,19 @@ pub struct Sniffer {
     seen: Vec<u8>,
     hello: Option<Acceptor>,
     fed: usize,
+    looking: Looking,
 }
 
 impl Sniffer {
+    /// A classifier that tells no more than is wanted.
+    #[must_use]
+    pub fn looking_for(looking: Looking) -> Self {
+        Self {
+            looking,
+            ..Self::default()
+        }
+    }
+
     /// Everything that was read so far.
     #[must_use]
     pub fn into_seen(self) -> Vec<u8> {
@@ -84,11 +110,28 @@ impl Sniffer {
     /// [`SniffError::BadHello`].
     pub fn judge(&mut self) -> Result<Option<Sniffed>, SniffError> {
         match (self.seen.first(), self.seen.get(1)) {
-            (Some(&TLS_HANDSHAKE), Some(&TLS_MAJOR)) => self.judge_hello(),
+            (Some(&TLS_HANDSHAKE), Some(&TLS_MAJOR)) => match self.judge_hello() {
+                // Where anything may come, what only begins like TLS is something else.
+                Err(SniffError::BadHello(_)) if self.looking != Looking::Version => {
+                    Ok(Some(Sniffed::Plain))
+                }
+                judged => judged,
+            },
             (None, _) | (Some(&TLS_HANDSHAKE), None) => Ok(None),
-            _ if self.seen.starts_with(PREFACE) => Ok(Some(Sniffed::Http2)),
-            _ if PREFACE.starts_with(&self.seen) => Ok(None),
-            _ => Ok(Some(Sniffed::Plain)),
+            _ => Ok(self.judge_plain()),
+        }
+    }
+
+    fn judge_plain(&self) -> Option<Sniffed> {
+        match self.looking {
+            Looking::Tls => Some(Sniffed::Plain),
+            _ if self.seen.starts_with(PREFACE) => Some(Sniffed::Http2),
+            _ if PREFACE.starts_with(&self.seen) => None,
+            Looking::Version => Some(Sniffed::Plain),
+            Looking::Protocol => match http1::begins(&self.seen)? {
+                true => Some(Sniffed::Http1),
+                false => Some(Sniffed::Plain),
+            },
         }
     }
 

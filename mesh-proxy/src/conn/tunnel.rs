@@ -12,7 +12,6 @@ use std::io;
 use std::time::Instant;
 
 use mio::event::Event;
-use mio::net::TcpStream;
 
 pub(crate) use end::End;
 use pipes::{Pipe, Pipes};
@@ -111,8 +110,8 @@ impl Tunnel {
         }
     }
 
-    /// The socket of an end, to be registered.
-    pub(crate) fn socket(&mut self, side: Side) -> &mut TcpStream {
+    #[cfg(test)]
+    fn socket(&mut self, side: Side) -> &mut mio::net::TcpStream {
         self.end(side).socket()
     }
 
@@ -151,7 +150,7 @@ impl Tunnel {
 
     /// Lets both connections be reset rather than closed when they are dropped: neither peer must
     /// take what it got for everything.
-    pub(crate) fn cut(&mut self) {
+    pub(crate) fn cut(&self) {
         self.client.cut();
         self.upstream.cut();
     }

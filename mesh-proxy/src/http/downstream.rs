@@ -287,8 +287,9 @@ impl Engine {
         };
         down.head_since = None;
         let connection = down.connection.clone();
+        let spare = self.spare_heads.pop().unwrap_or_default();
         let arrival = Arrival {
-            head: std::mem::take(head),
+            head: std::mem::replace(head, spare),
             hosts: 1,
             bodiless: body == BodyLength::None,
         };

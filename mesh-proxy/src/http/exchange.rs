@@ -39,9 +39,8 @@ pub struct Sending<'a> {
 /// Name of the header that counts attempts.
 pub const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
 
-/// Writes the head of an attempt, and asks for the answer to it.
-#[must_use]
-pub fn exchange(sending: &Sending<'_>, connected: &Connected) -> RequestHead {
+/// Writes the head of an attempt into `head`, whose buffers it uses.
+pub fn exchange(sending: &Sending<'_>, connected: &Connected, head: &mut RequestHead) {
     let Sending {
         connection,
         shaped,
@@ -49,8 +48,8 @@ pub fn exchange(sending: &Sending<'_>, connected: &Connected) -> RequestHead {
         attempt,
         own,
     } = *sending;
-    let mut head = shaped.head.clone();
-    rewrite_host(&mut head, shaped, picked);
+    head.clone_from(&shaped.head);
+    rewrite_host(head, shaped, picked);
     let outbound = connection.direction() != Direction::Inbound;
     if outbound && connected.mutual_tls && !own.id.is_empty() {
         put(&mut head.fields, PEER_METADATA_ID, &*own.id);
@@ -67,7 +66,6 @@ pub fn exchange(sending: &Sending<'_>, connected: &Connected) -> RequestHead {
         head.fields.remove("connection");
         head.fields.remove("upgrade");
     }
-    head
 }
 
 fn rewrite_host(head: &mut RequestHead, shaped: &Shaped, picked: &Picked) {

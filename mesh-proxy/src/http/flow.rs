@@ -22,6 +22,10 @@ use crate::upstream::pool::Leased;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
 use crate::worker::timers::TimerKey;
 
+/// Requests that are over and kept for their buffers; beyond the first burst a request then
+/// allocates nothing. They are let go of when the worker has less to do.
+pub(crate) const SPARES: usize = 256;
+
 /// A request under way.
 pub(crate) struct Flow {
     /// Its way through the stages.
@@ -89,6 +93,45 @@ impl Limits {
 }
 
 impl Flow {
+    fn new(down: ConnKey, stream: StreamId, exchange: Exchange) -> Self {
+        let mut upload = Upload::default();
+        upload.restart(true);
+        Self {
+            exchange,
+            down,
+            stream,
+            leg: None,
+            ticket: 0,
+            step: Step::Connecting,
+            upload,
+            download: Download::default(),
+            end: End::default(),
+            closed: false,
+            head_only: false,
+            expects: false,
+            tunnel: false,
+            answered: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Begins anew, for another request.
+    fn restart(&mut self, down: ConnKey, stream: StreamId) {
+        self.upload.restart(true);
+        self.down = down;
+        self.stream = stream;
+        self.leg = None;
+        self.step = Step::Connecting;
+        self.download = Download::default();
+        self.end = End::default();
+        self.closed = false;
+        self.head_only = false;
+        self.expects = false;
+        self.tunnel = false;
+        self.answered = false;
+        self.limits = Limits::default();
+    }
+
     /// Whether it still waits for the connection for which it got `ticket`.
     pub(crate) fn waits(&self, ticket: u32) -> bool {
         self.step == Step::Connecting && self.ticket == ticket && self.leg.is_none()
@@ -111,19 +154,11 @@ impl Engine {
         body: BodyLength,
     ) {
         let expects = body != BodyLength::None && take_expectation(&mut arrival.head);
-        let upload = match body {
-            BodyLength::None => Upload::none(),
-            BodyLength::Exactly(_) | BodyLength::Unknown | BodyLength::Tunnel => Upload::default(),
-        };
-        let key = self.enter_flow(
-            down,
-            stream,
-            connection,
-            arrival.head.method == "HEAD",
-            upload,
-        );
+        let key = self.enter_flow(down, stream, connection);
         if let Some(flow) = self.flows.get_mut(key) {
             flow.expects = expects;
+            flow.head_only = arrival.head.method == "HEAD";
+            flow.upload.restart(body == BodyLength::None);
         }
         let next = self.advance(key, Event::Arrived(arrival));
         self.follow(key, next);
@@ -135,27 +170,21 @@ impl Engine {
         down: ConnKey,
         stream: StreamId,
         connection: Rc<Connection>,
-        head_only: bool,
-        upload: Upload,
     ) -> FlowKey {
-        let flow = Flow {
-            exchange: Exchange::new(self.live.current(), connection, self.now),
-            down,
-            stream,
-            leg: None,
-            ticket: 0,
-            step: Step::Connecting,
-            upload,
-            download: Download::default(),
-            end: End::default(),
-            closed: false,
-            head_only,
-            expects: false,
-            tunnel: false,
-            answered: false,
-            limits: Limits::default(),
+        let (config, now) = (self.live.current(), self.now);
+        let flow = match self.spares.pop() {
+            Some(mut flow) => {
+                flow.exchange.restart(config, connection, now);
+                flow.restart(down, stream);
+                flow
+            }
+            None => Box::new(Flow::new(
+                down,
+                stream,
+                Exchange::new(config, connection, now),
+            )),
         };
-        let key = self.flows.insert(Box::new(flow));
+        let key = self.flows.insert(flow);
         if let Some(down) = self.downstream(down) {
             down.streams.insert(stream, key);
         }
@@ -170,7 +199,7 @@ impl Engine {
         head: RequestHead,
         failure: Failure,
     ) {
-        let key = self.enter_flow(down, 0, connection, false, Upload::none());
+        let key = self.enter_flow(down, 0, connection);
         let next = self.advance(key, Event::Refused(head, failure));
         self.follow(key, next);
     }
@@ -572,13 +601,24 @@ impl Engine {
     }
 
     /// The trailers of an answer.
-    pub(crate) fn answer_trailers(&mut self, key: FlowKey, fields: Fields) {
+    pub(crate) fn answer_trailers(&mut self, key: FlowKey, fields: &mut Fields) {
         self.touch(key);
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
         flow.answered = true;
-        flow.end.grpc_status = grpc_status(&fields).or(flow.end.grpc_status);
+        flow.end.grpc_status = grpc_status(fields).or(flow.end.grpc_status);
+        let (down_key, stream) = (flow.down, flow.stream);
+        if flow.download.unsent().is_empty()
+            && let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key)
+            && down.has_room()
+            && down.codec.send_trailers(stream, fields).is_ok()
+        {
+            flow.download.finished = true;
+            self.mark(down_key);
+            return self.finish_if_done(key);
+        }
+        let fields = std::mem::take(fields);
         flow.download
             .end(Some(fields).filter(|fields| !fields.is_empty()));
         self.pump_download(key);
@@ -860,13 +900,17 @@ impl Engine {
 
     fn end_flow(&mut self, key: FlowKey, code: ErrorCode) {
         self.drop_leg(key, code);
-        let Some(flow) = self.flows.remove(key) else {
+        let Some(mut flow) = self.flows.remove(key) else {
             return;
         };
         if let Some((_, timer)) = flow.limits.timer {
             self.timers.cancel(timer);
         }
         self.client_served(flow.down, flow.stream);
+        if self.spares.len() < SPARES {
+            self.spare_heads.push(flow.exchange.take_spare_head());
+            self.spares.push(flow);
+        }
     }
 
     /// Lets go of the connection to the endpoint: it is free again if request and answer are whole,

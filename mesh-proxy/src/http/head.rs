@@ -7,7 +7,7 @@ mod client_cert;
 mod target;
 
 use mesh_http::{RequestHead, Scheme, Version};
-use mesh_traffic::listener::{Direction, HttpManager};
+use mesh_traffic::listener::{Direction, HttpManager, Underscores};
 
 use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
@@ -34,8 +34,6 @@ pub struct Headed {
     pub upgrade: Option<String>,
     /// What the peer's proxy said of its workload.
     pub peer_metadata: PeerMetadata,
-    /// The authority as the client sent it.
-    pub original_authority: String,
 }
 
 /// The metadata headers of an authenticated peer; empty when there were none.
@@ -88,9 +86,9 @@ fn arrange(
     } = arrival;
     target::check(&head, hosts)?;
     target::normalize(&mut head, manager)?;
+    underscores(&mut head.fields, manager.underscores)?;
     let upgrade = wanted_upgrade(&head, bodiless)?;
     strip_hop_by_hop(&mut head.fields, upgrade.as_deref());
-    let original_authority = head.authority.clone();
     if let Some(authority) = &served.listener.authority {
         target::name_own_address(&mut head, connection, authority);
     }
@@ -105,8 +103,22 @@ fn arrange(
         head,
         upgrade,
         peer_metadata,
-        original_authority,
     })
+}
+
+/// Names with an underscore: what reads them as hyphens would take them for other fields.
+fn underscores(fields: &mut mesh_http::Fields, what: Underscores) -> Result<(), Failure> {
+    let is_one = |name: &str| name.contains('_');
+    match what {
+        Underscores::Pass => {}
+        Underscores::Drop => fields.remove_if(|name, _| is_one(name)),
+        Underscores::Refuse if fields.iter().any(|(name, _)| is_one(name)) => {
+            let failure = Failure::new(FailureKind::BadRequest);
+            return Err(failure.caused_by("a header name has an underscore"));
+        }
+        Underscores::Refuse => {}
+    }
+    Ok(())
 }
 
 /// The upgrade to be passed through; one that may be ignored counts as none.
@@ -230,18 +242,20 @@ fn append_client(head: &mut RequestHead, connection: &Connection) {
 }
 
 /// A random UUID (RFC 9562 5.4).
-fn uuid(random: &mut fastrand::Rng) -> String {
+fn uuid(random: &mut fastrand::Rng) -> [u8; 36] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bits = random.u128(..) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    let part = |from, to| hex.get(from..to).unwrap_or_default();
-    let parts = [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ];
-    parts.join("-")
+    let mut left = bits;
+    let mut text = [b'-'; 36];
+    for (index, place) in text.iter_mut().enumerate().rev() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            continue;
+        }
+        let digit = usize::from((left & 0xf) as u8);
+        *place = HEX.get(digit).copied().unwrap_or(b'0');
+        left >>= 4;
+    }
+    text
 }
 
 /// Puts a value that is known to be fit for a header.

@@ -72,7 +72,7 @@ pub fn answer(
     put(
         &mut head.fields,
         "x-envoy-upstream-service-time",
-        took.as_millis().to_string(),
+        decimal(took.as_millis(), &mut [0; 20]),
     );
     if let Some(decision) = shaped.found.decision() {
         if decision
@@ -146,6 +146,21 @@ fn is_refusal(with: &Answering<'_>, failure: &Failure) -> bool {
         && failure.retry == Retry::Safe
         && failure.kind.never_reached_upstream()
         && !with.may_have_run
+}
+
+/// A number in decimal digits, without a heap.
+fn decimal(number: u128, buffer: &mut [u8; 20]) -> &[u8] {
+    let mut left = u64::try_from(number).unwrap_or(u64::MAX);
+    let mut at = buffer.len();
+    for place in buffer.iter_mut().rev() {
+        *place = b'0' + u8::try_from(left % 10).unwrap_or_default();
+        left /= 10;
+        at -= 1;
+        if left == 0 {
+            break;
+        }
+    }
+    buffer.get(at..).unwrap_or_default()
 }
 
 fn local_head(version: Version, status: u16) -> ResponseHead {

@@ -147,6 +147,28 @@ impl Exchange {
         }
     }
 
+    /// Begins anew, for another request; buffers of the last one are used again.
+    pub fn restart(
+        &mut self,
+        config: Arc<Config>,
+        connection: std::rc::Rc<Connection>,
+        now: Instant,
+    ) {
+        let mut fresh = Self::new(config, connection, now);
+        fresh.request = std::mem::take(&mut self.request);
+        fresh.request.clear();
+        fresh.outgoing = std::mem::take(&mut self.outgoing);
+        *self = fresh;
+    }
+
+    /// Takes out a head that is done with, for its buffers.
+    pub fn take_spare_head(&mut self) -> RequestHead {
+        self.shaped
+            .take()
+            .map(|shaped| shaped.head)
+            .unwrap_or_default()
+    }
+
     /// Takes what has happened, and says what is to happen next.
     pub fn advance(&mut self, worker: &mut Worker<'_>, event: Event) -> Next {
         let outcome = match event {
@@ -180,15 +202,15 @@ impl Exchange {
 
     fn arrived(&mut self, worker: &mut Worker<'_>, arrival: Arrival) -> Outcome {
         // Should the head be refused, the log still says what was asked for.
-        self.request = arrival.head.clone();
-        let headed = ready!(head::head(
+        self.request.clone_from(&arrival.head);
+        let mut headed = ready!(head::head(
             &self.connection,
             &self.served,
             arrival,
             worker.random
         ));
         self.request.clone_from(&headed.head);
-        self.peer_metadata = headed.peer_metadata.clone();
+        self.peer_metadata = std::mem::take(&mut headed.peer_metadata);
         let routed = ready!(route::route(
             &self.config,
             &self.served,
@@ -251,7 +273,7 @@ impl Exchange {
             attempt: self.attempts.made(),
             own: worker.own,
         };
-        self.outgoing = exchange::exchange(&sending, &connected);
+        exchange::exchange(&sending, &connected, &mut self.outgoing);
         self.connected = Some(connected);
         self.sent = Some(worker.now);
         Outcome::Next(Next::Wait(Wait::Answer))

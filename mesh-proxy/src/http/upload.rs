@@ -28,12 +28,19 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// A request without a body.
-    pub(crate) fn none() -> Self {
-        Self {
-            ended: true,
-            ..Self::default()
+    /// Begins anew, for another request; a small buffer is used again.
+    pub(crate) fn restart(&mut self, bodiless: bool) {
+        const KEEP: usize = 16 * 1024;
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.clear();
+        if kept.capacity() > KEEP {
+            kept = Vec::new();
         }
+        *self = Self {
+            kept,
+            ended: bodiless,
+            ..Self::default()
+        };
     }
 
     /// Bytes that have come from the client.

@@ -369,7 +369,7 @@ impl Engine {
             Event::Data { stream, bytes, end } => self.link_data(key, stream, bytes, end),
             Event::Trailers { stream } => {
                 if let Some(flow) = self.flow_of_link(key, stream) {
-                    self.answer_trailers(flow, std::mem::take(&mut head.fields));
+                    self.answer_trailers(flow, &mut head.fields);
                 }
             }
             Event::Reset {

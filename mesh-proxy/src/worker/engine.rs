@@ -113,6 +113,9 @@ pub(crate) struct Engine {
     /// Heads that codecs fill, kept for their buffers.
     pub(crate) request_head: RequestHead,
     pub(crate) response_head: ResponseHead,
+    pub(crate) spare_heads: Vec<RequestHead>,
+    /// Requests that are over, kept for their buffers.
+    pub(crate) spares: Vec<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
     /// What connections that are passed on share.
     pub(crate) tunnels: tunnel::Shared,
@@ -155,6 +158,8 @@ impl Engine {
             work: VecDeque::new(),
             request_head: RequestHead::default(),
             response_head: ResponseHead::default(),
+            spare_heads: Vec::new(),
+            spares: Vec::new(),
             signals,
             tunnels: tunnel::Shared::default(),
             dirty: Vec::new(),
@@ -436,6 +441,9 @@ impl Engine {
 
     fn sweep(&mut self) {
         self.sweep_links();
+        // They keep the configuration of their time; whoever is busy makes new ones at once.
+        self.spares = Vec::new();
+        self.spare_heads = Vec::new();
         let config = self.live.current();
         self.balancers.sweep(&config);
         self.timers.set(self.now + SWEEP, Due::Sweep);

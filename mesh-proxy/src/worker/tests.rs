@@ -6,6 +6,7 @@ mod load;
 mod raw;
 mod secure;
 mod stream;
+mod tcp;
 
 use mesh_test::client::{Client, Http, get};
 use mesh_test::origin::Origin;

@@ -1,7 +1,11 @@
-use super::{Hello, SniffError, Sniffed, Sniffer};
+use super::{Hello, Looking, SniffError, Sniffed, Sniffer};
 
 fn judge(pieces: &[&[u8]]) -> Result<Option<Sniffed>, SniffError> {
-    let mut sniffer = Sniffer::default();
+    judge_for(Looking::Version, pieces)
+}
+
+fn judge_for(looking: Looking, pieces: &[&[u8]]) -> Result<Option<Sniffed>, SniffError> {
+    let mut sniffer = Sniffer::looking_for(looking);
     let mut last = Ok(None);
     for piece in pieces {
         sniffer.seen.extend_from_slice(piece);
@@ -69,4 +73,43 @@ fn endless_hello_is_refused() {
     bytes.extend([0x16, 3, 1, 0x40, 0]);
     bytes.resize(bytes.len() + 0x2000, 0);
     assert!(matches!(judge(&[&bytes]), Err(SniffError::BadHello(_))));
+}
+
+#[test]
+fn http_is_told_from_other_bytes_where_it_matters() {
+    let check = |bytes: &[u8], wanted: Option<Sniffed>| {
+        let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
+        let judged = judge_for(Looking::Protocol, &pieces).unwrap();
+        assert_eq!(judged, wanted, "{:?}", String::from_utf8_lossy(bytes));
+    };
+    let (http1, http2, other) = (
+        Some(Sniffed::Http1),
+        Some(Sniffed::Http2),
+        Some(Sniffed::Plain),
+    );
+    check(b"GET / HTTP/1.1\r\n", http1.clone());
+    check(b"PROPFIND /a b HTTP/1.0\n", http1.clone());
+    check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", http2);
+    check(b"PRI * HTTP/2.0\r\n\r\nno", other.clone());
+    check(b"GET key\r\n", other.clone());
+    check(b"get / HTTP/1.1\r\n", other.clone());
+    check(b"GETX", other.clone());
+    check(b"PING\r\n", other.clone());
+    check(b"\0\0\0\x08\x04\xd2\x16\x2f", other.clone());
+    check(b"*1\r\n$4\r\nPING\r\n", other.clone());
+    check(b"\x16\x03\x01\x00\x04\x09\x09\x09\x09", other);
+    // Half of a request line may still become one, unless it is endless.
+    check(b"PO", None);
+    check(b"GET / HTTP/1.1", None);
+    let long = format!("GET /{}", "a".repeat(8192));
+    check(long.as_bytes(), http1);
+}
+
+#[test]
+fn a_port_for_bytes_is_not_made_to_wait_for_words() {
+    for bytes in [&b"P"[..], b"PRI * HTTP/2.0", b"GET", b"\n"] {
+        let judged = judge_for(Looking::Tls, &[bytes]).unwrap();
+        assert_eq!(judged, Some(Sniffed::Plain));
+    }
+    assert_eq!(judge_for(Looking::Tls, &[b"\x16"]).unwrap(), None);
 }

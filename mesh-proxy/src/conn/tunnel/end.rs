@@ -49,13 +49,15 @@ impl End {
             opened_before: tls.is_some(),
             tls,
             readable: true,
-            closing: false,
+            // It may have been announced to whoever had the socket before.
+            closing: true,
             writable: true,
             ended: false,
             close_said: false,
         }
     }
 
+    #[cfg(test)]
     pub(super) fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
     }
@@ -175,7 +177,10 @@ impl End {
                     self.readable = read > 0 && (self.closing || read == into.len());
                     return Ok(Some(read));
                 }
-                Err(error) => blocked(error, &mut self.readable)?,
+                Err(error) => {
+                    blocked(error, &mut self.readable)?;
+                    self.closing &= self.readable;
+                }
             }
         }
         Ok(None)
@@ -280,7 +285,7 @@ impl End {
         }
     }
 
-    pub(super) fn cut(&mut self) {
+    pub(super) fn cut(&self) {
         let socket = socket2::SockRef::from(&self.socket);
         let _best_effort = socket.set_linger(Some(Duration::ZERO));
     }

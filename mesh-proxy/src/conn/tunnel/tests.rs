@@ -9,6 +9,7 @@ use mesh_model::time::Clock;
 use mesh_test::clock::{self, SystemClock};
 use mesh_test::pki::Authority;
 use mesh_test::tls::{careless_client, careless_server};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
 
@@ -154,11 +155,11 @@ fn exchange<S: Stream>(mut stream: S, bytes: Vec<u8>) -> JoinHandle<Vec<u8>> {
 
 trait Stream: Read + Write + Send + 'static {
     /// Ends the sending half.
-    fn close(&mut self) -> std::io::Result<()>;
+    fn close(&mut self) -> io::Result<()>;
 }
 
 impl Stream for Peer {
-    fn close(&mut self) -> std::io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
 }
@@ -168,7 +169,7 @@ where
     C: DerefMut<Target = ConnectionCommon<S>> + Send + 'static,
     S: SideData + 'static,
 {
-    fn close(&mut self) -> std::io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         // Nothing can be closed before it is open.
         self.flush()?;
         while self.conn.is_handshaking() {
@@ -268,7 +269,7 @@ fn a_half_closed_connection_stays_open_the_other_way() {
 struct Answering<S>(S);
 
 impl<S: Stream> Read for Answering<S> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.0.read(into)?;
         if read == 0 {
             self.0.write_all(b"answer")?;
@@ -332,7 +333,7 @@ fn plain_stream() -> (Box<dyn Stream>, End) {
 }
 
 impl Stream for Box<dyn Stream> {
-    fn close(&mut self) -> std::io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         (**self).close()
     }
 }
@@ -412,7 +413,7 @@ fn a_reset_on_one_side_is_a_reset_on_the_other() {
     assert!(matches!(end, Progress::Broken(_)), "{end:?}");
     drop(rig);
     let error = upstream.read(&mut [0; 1]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -431,7 +432,7 @@ fn tls_that_is_cut_off_is_not_passed_on_as_an_end() {
     drop(rig);
     let mut got = Vec::new();
     let error = upstream.read_to_end(&mut got).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     drop(cutting.join().unwrap());
 }
 
@@ -448,4 +449,37 @@ fn what_moves_counts_as_life() {
     client.write_all(b"x").unwrap();
     rig.run(|rig| rig.tunnel.sent() == 1);
     assert_eq!(rig.tunnel.idle_since(), rig.began);
+}
+
+#[test]
+fn an_end_that_was_announced_before_is_not_missed() {
+    let ((mut client, mut own), (mut upstream, end)) = (pair(), plain());
+    client.write_all(b"all of it").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let poll = Poll::new().unwrap();
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    poll.registry()
+        .register(&mut own, Token(0), interest)
+        .unwrap();
+    let mut rig = Rig {
+        tunnel: Tunnel::new(End::new(own, None), end, Vec::new(), SystemClock.now()),
+        poll,
+        shared: Shared::default(),
+        began: SystemClock.now(),
+        turns: 0,
+    };
+    // The edge is told once, and nobody notes it.
+    let mut events = Events::with_capacity(1);
+    while !events.iter().any(mio::event::Event::is_read_closed) {
+        rig.poll.poll(&mut events, Some(LIMIT)).unwrap();
+    }
+    let other = rig.tunnel.socket(Side::Upstream);
+    rig.poll
+        .registry()
+        .register(other, Token(1), interest)
+        .unwrap();
+    rig.run(|rig| rig.tunnel.sent.closed);
+    let mut got = String::new();
+    upstream.read_to_string(&mut got).unwrap();
+    assert_eq!(got, "all of it");
 }

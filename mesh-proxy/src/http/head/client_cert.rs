@@ -19,41 +19,61 @@ pub(super) fn apply(head: &mut RequestHead, connection: &Connection, manager: &H
             head.fields.remove(XFCC);
         }
         (ClientCertMode::SanitizeSet, Some(peer)) => {
-            super::put(&mut head.fields, XFCC, element(connection, peer, manager));
+            let mut own = String::with_capacity(ELEMENT);
+            element(&mut own, connection, peer, manager);
+            super::put(&mut head.fields, XFCC, own);
         }
         (ClientCertMode::AppendForward, Some(peer)) => {
-            let mut all = Vec::new();
-            for value in head.fields.get_all(XFCC) {
-                all.extend_from_slice(value);
-                all.push(b',');
+            let mut own = String::with_capacity(ELEMENT);
+            element(&mut own, connection, peer, manager);
+            if head.fields.contains(XFCC) {
+                let mut all = Vec::new();
+                for value in head.fields.get_all(XFCC) {
+                    all.extend_from_slice(value);
+                    all.push(b',');
+                }
+                all.extend_from_slice(own.as_bytes());
+                super::put(&mut head.fields, XFCC, all);
+            } else {
+                super::put(&mut head.fields, XFCC, own);
             }
-            all.extend_from_slice(element(connection, peer, manager).as_bytes());
-            super::put(&mut head.fields, XFCC, all);
         }
     }
 }
 
-fn element(connection: &Connection, peer: &Peer, manager: &HttpManager) -> String {
-    let mut pairs = Vec::new();
+/// Bytes that an element usually has.
+const ELEMENT: usize = 256;
+
+fn element(out: &mut String, connection: &Connection, peer: &Peer, manager: &HttpManager) {
     if let Some(own) = &connection.own_identity {
-        pairs.push(format!("By={}", quoted(own)));
+        out.push_str("By=");
+        quote(out, own);
+        out.push(';');
     }
-    pairs.push(format!("Hash={}", peer.certificate_hash));
+    out.push_str("Hash=");
+    out.push_str(&peer.certificate_hash);
     if manager.client_cert_details.subject {
         // A workload's certificate has no subject: its name is the URI.
-        pairs.push("Subject=\"\"".to_owned());
+        out.push_str(";Subject=\"\"");
     }
     if manager.client_cert_details.uri {
-        pairs.push(format!("URI={}", quoted(&peer.text)));
+        out.push_str(";URI=");
+        quote(out, &peer.text);
     }
-    pairs.join(";")
 }
 
 /// Values with separators are quoted, quotes in them escaped.
-fn quoted(value: &str) -> String {
-    if value.contains([',', ';', '=', '"']) {
-        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-    } else {
-        value.to_owned()
+fn quote(out: &mut String, value: &str) {
+    if !value.contains([',', ';', '=', '"']) {
+        out.push_str(value);
+        return;
     }
+    out.push('"');
+    for c in value.chars() {
+        if matches!(c, '\\' | '"') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
 }

@@ -168,6 +168,18 @@ fn an_edge_believes_nothing_that_clients_say_of_themselves() {
 }
 
 #[test]
+fn an_edge_refuses_names_with_an_underscore_and_a_sidecar_passes_them_on() {
+    let edge = Mk {
+        edge: true,
+        ..Mk::default()
+    };
+    let arrival = || mk_arrival(&[("x_forwarded_for", "1.2.3.4")]);
+    assert_eq!(run(&edge, false, arrival()), Err(FailureKind::BadRequest));
+    let head = run(&Mk::default(), false, arrival()).unwrap();
+    assert_eq!(head.fields.get_str("x_forwarded_for"), Some("1.2.3.4"));
+}
+
+#[test]
 fn a_sidecar_leaves_forwarded_headers_to_the_edge() {
     let told = [
         ("x-forwarded-for", "1.2.3.4"),

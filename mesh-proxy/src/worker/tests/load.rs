@@ -197,38 +197,12 @@ async fn every_request_is_written_down_once() {
 
 #[test]
 fn what_is_kept_per_connection_and_request_stays_small() {
-    let tasks = Tasks::new(&prometheus::Registry::new());
-    let shared = crate::worker::Shared {
-        live: Arc::new(crate::config::LiveConfig::new(Config::default())),
-        identity: None,
-        clock: Arc::new(mesh_runtime::SystemClock),
-        own: crate::http::exchange::OwnMetadata::default(),
-        observers: Box::new(|| Rc::new(crate::http::observe::Unobserved)),
-        tasks: tasks.clone(),
-        connections: tasks,
-    };
-    let worker = crate::worker::Worker::new(&shared);
-    let listener = Mk {
-        routes: Some(table("t", Vec::new())),
-        ..Mk::default()
-    };
-    let listener = Arc::new(listener.listener(([127, 0, 0, 1], 80).into()));
-    let connection = Rc::new(crate::http::connection::Connection {
-        chain: 0,
-        client: listener.address,
-        local: listener.address,
-        tls: false,
-        sni: None,
-        peer: None,
-        own_identity: None,
-        listener,
-    });
-    let request = crate::http::drive::drive(
-        worker,
-        connection,
-        crate::http::head::Arrival::default(),
-        crate::http::body::Body::empty(),
-    );
-    let size = size_of_val(&request);
-    assert!(size <= 5120, "{size} bytes");
+    use crate::http::downstream::Downstream;
+    use crate::http::flow::Flow;
+    use crate::upstream::link::Link;
+    let connection = size_of::<Downstream>() + size_of::<mesh_http::h1::Server>();
+    let link = size_of::<Link>() + size_of::<mesh_http::h1::Client>();
+    assert!(connection <= 1024, "{connection} bytes");
+    assert!(link <= 1024, "{link} bytes");
+    assert!(size_of::<Flow>() <= 2048, "{} bytes", size_of::<Flow>());
 }

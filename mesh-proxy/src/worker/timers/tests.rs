@@ -22,7 +22,10 @@ fn a_timer_is_handed_out_at_its_time_and_not_before() {
     ] {
         let mut timers = Timers::new(start);
         timers.set(at(start, millis), millis);
-        assert_eq!(due(&mut timers, at(start, millis - 1)), [], "{millis}");
+        assert!(
+            due(&mut timers, at(start, millis - 1)).is_empty(),
+            "{millis}"
+        );
         assert_eq!(due(&mut timers, at(start, millis)), [millis]);
         assert_eq!((timers.len(), timers.next()), (0, None));
     }
@@ -71,7 +74,7 @@ fn a_cancelled_timer_is_not_handed_out() {
 fn a_deadline_that_has_passed_is_due_at_the_next_tick() {
     let start = SystemClock.now();
     let mut timers = Timers::new(start);
-    assert_eq!(due(&mut timers, at(start, 100)), []);
+    assert!(due(&mut timers, at(start, 100)).is_empty());
     timers.set(at(start, 50), 50);
     assert_eq!(due(&mut timers, at(start, 101)), [50]);
 }
