@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsConnector;
 
 use crate::backend::{BODY, split_head};
@@ -23,6 +24,8 @@ use crate::certificates::NAME;
 
 /// Connections that are being opened at a time.
 const AT_A_TIME: usize = 64;
+/// Connections begun within a millisecond.
+const PER_MILLISECOND: usize = 2;
 /// How long all together may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -42,9 +45,9 @@ pub(crate) struct Hold {
     /// Folder of certificates: speak mutual TLS, as `client`.
     #[arg(long)]
     certificates: Option<PathBuf>,
-    /// The protocol that the TLS client asks for.
-    #[arg(long, default_value = "http/1.1")]
-    alpn: String,
+    /// The protocols that the TLS client offers.
+    #[arg(long, value_delimiter = ',')]
+    alpn: Vec<String>,
 }
 
 /// What came of it.
@@ -81,7 +84,13 @@ pub(crate) async fn run(hold: Hold) -> Result<()> {
         turns: Semaphore::new(AT_A_TIME),
     });
     let mut opening = JoinSet::new();
-    for _ in 0..hold.connections {
+    let mut pace = tokio::time::interval(Duration::from_millis(1));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 0..hold.connections {
+        // Slow enough for everybody's queues: it is not speed that is measured here.
+        if number % PER_MILLISECOND == 0 {
+            pace.tick().await;
+        }
         let opener = opener.clone();
         opening.spawn(async move { tokio::time::timeout(PATIENCE, opener.open()).await });
     }
@@ -112,7 +121,8 @@ impl Hold {
         let key = folder.join("client.key");
         let key_pem = std::fs::read_to_string(&key).with_context(|| key.display().to_string())?;
         let certified = Certified { chain, key_pem };
-        let config = careless_client(Some(&certified), &[self.alpn.as_bytes()]);
+        let alpn: Vec<&[u8]> = self.alpn.iter().map(String::as_bytes).collect();
+        let config = careless_client(Some(&certified), &alpn);
         Ok(Some(Arc::new(config).into()))
     }
 }

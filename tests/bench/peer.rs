@@ -73,7 +73,7 @@ pub(crate) struct Running {
     pub(crate) pids: Vec<i32>,
     /// A folder of certificates for clients with TLS.
     pub(crate) certificates: PathBuf,
-    /// The protocol that clients with TLS ask for.
+    /// The protocols that clients with TLS offer.
     pub(crate) alpn: &'static str,
     _processes: Vec<Process>,
     _folder: TempDir,

@@ -10,6 +10,9 @@ use mesh_test::eventually;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+/// This program, even when a build has replaced its file meanwhile.
+const OURSELVES: &str = "/proc/self/exe";
+
 /// The cores of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cores {
@@ -85,7 +88,7 @@ impl Process {
     ) -> Result<Self> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let errors = folder.join(format!("{name}.stderr"));
-        let child = Command::new(ourselves()?)
+        let child = Command::new(OURSELVES)
             .args(["become", "--core", &core.to_string(), "--"])
             .arg(program)
             .args(args)
@@ -98,7 +101,7 @@ impl Process {
 
     /// Starts a part of this program.
     pub(crate) fn start_own(core: usize, args: &[String], folder: &Path) -> Result<Self> {
-        Self::start(core, &ourselves()?, args, folder)
+        Self::start(core, Path::new(OURSELVES), args, folder)
     }
 
     /// Waits until a connection to `address` is accepted.
@@ -135,11 +138,6 @@ impl Drop for Process {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// This program.
-fn ourselves() -> Result<PathBuf> {
-    Ok(std::env::current_exe()?)
 }
 
 /// An address on loopback that nobody listens on.

@@ -26,14 +26,18 @@ const GRPC: u16 = 9090;
 const TCP: u16 = 9100;
 const TCP_HOST: &str = "server.default.svc.cluster.local:9100";
 
-/// What a sidecar's TLS client of HTTP/1.1 asks for.
-const ALPN: &str = "istio-http/1.1";
+/// What a client of the mesh offers that speaks HTTP/1.1.
+const ALPN: &str = "istio,http/1.1";
 
 /// Starts a mesh and puts its sidecars where proxies belong.
 pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
     let folder = TempDir::new()?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/mesh");
-    let mesh = up(Setup::default().source(here).set("proxy.concurrency=1"))?;
+    let setup = Setup::default().source(here);
+    let setup = setup
+        .set("proxy.concurrency=1")
+        .set("proxy.access-log=/dev/null");
+    let mesh = up(setup)?;
     let status = mesh.status();
     let (client, server) = (status.workload("client"), status.workload("server"));
     let inbound = |port| -> Result<SocketAddr> {
