@@ -1,36 +1,36 @@
-//! `cargo xtask bench`: builds what is measured and hands over to the benchmarks of mesh-tests.
+//! `cargo xtask bench`: gets the proxies to compare with, builds ours, hands over to mesh-bench.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::suites::capabilities;
+
 /// Builds the binaries and runs the benchmarks; they write target/bench/results.json.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    for args in [
-        &[
-            "build",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-        ][..],
-        &[
-            "run",
-            "--release",
-            "--locked",
-            "--package",
-            "mesh-tests",
-            "--bin",
-            "mesh-bench",
-        ],
-    ] {
-        let status = Command::new("cargo")
-            .args(args)
-            .current_dir(root)
-            .status()
-            .context("cargo")?;
-        ensure!(status.success(), "cargo {} failed", args.join(" "));
-    }
+///
+/// What cannot be got is told by the benchmarks, row by row.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
+    let _have = capabilities();
+    cargo(
+        root,
+        &["build", "--release", "--locked", "--workspace", "--bins"],
+    )?;
+    let bench = std::env::current_exe()?.with_file_name("mesh-bench");
+    let status = Command::new(&bench)
+        .args(arguments)
+        .status()
+        .with_context(|| bench.display().to_string())?;
+    ensure!(status.success(), "mesh-bench: {status}");
+    Ok(())
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    let status = Command::new("cargo")
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .context("cargo")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())
 }

@@ -26,8 +26,12 @@ enum Command {
     Ci,
     /// Checks the never-rules of docs/ARCHITECTURE.md.
     Tidy,
-    /// Measures start-up, time until a change is in force, and memory; writes target/bench/results.json.
-    Bench,
+    /// Measures mesh and other proxies side by side; writes target/bench/results.json.
+    Bench {
+        /// What mesh-bench is told: --only, --peers, --seconds, --runs.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -35,7 +39,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ci => ci::run(&root),
         Command::Tidy => tidy::run(&root),
-        Command::Bench => bench::run(&root),
+        Command::Bench { arguments } => bench::run(&root, &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
