@@ -50,8 +50,26 @@ pub(crate) fn is_token(byte: u8) -> bool {
 /// (RFC 9113 8.2).
 #[inline]
 pub(crate) fn is_lower_token(name: &[u8]) -> bool {
-    name.iter()
-        .all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
+    let is_lower = |byte: &u8| is_token(*byte) && !byte.is_ascii_uppercase();
+    let is_plain = |word: u64| {
+        let plain = within(word, b'a', b'z') | within(word, b'-', b'-');
+        (plain & !word & HIGH) == HIGH
+    };
+    let (words, rest) = name.as_chunks::<8>();
+    let are_words = words
+        .iter()
+        .all(|word| is_plain(u64::from_le_bytes(*word)) || word.iter().all(is_lower));
+    are_words && rest.iter().all(is_lower)
+}
+
+/// The high bit of each ASCII byte from `first` to `last`; of other bytes it means nothing.
+#[inline]
+fn within(word: u64, first: u8, last: u8) -> u64 {
+    // Seven bits and a number of at most seven bits: no sum runs over into the next byte.
+    let word = word & !HIGH;
+    let from_first = word.wrapping_add(ONES.wrapping_mul(u64::from(0x80 - first)));
+    let after_last = word.wrapping_add(ONES.wrapping_mul(u64::from(0x7f - last)));
+    from_first ^ after_last
 }
 
 /// Whether a token has a letter in upper case.
@@ -156,14 +174,23 @@ fn run(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
         }
         at += 8;
     }
-    // The last bytes are filled up to a word with letters, which no mark finds.
-    let mut last = [b'x'; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    if rest.is_empty() {
+        return at;
     }
-    let found = marks(u64::from_le_bytes(last));
-    let within = (found.trailing_zeros() as usize / 8).min(rest.len());
-    at + within
+    if let Some(last) = bytes.last_chunk::<8>() {
+        // Some of these were looked at before, and none of them was marked.
+        let found = marks(u64::from_le_bytes(*last));
+        // Of no mark there are 64 zeros: then all eight bytes are good.
+        return bytes.len() - 8 + found.trailing_zeros() as usize / 8;
+    }
+    // Few bytes are filled up to a word with letters, which no mark finds.
+    let fill = ONES.wrapping_mul(u64::from(b'x'));
+    let word = rest
+        .iter()
+        .rev()
+        .fold(fill, |word, byte| word << 8 | u64::from(*byte));
+    let found = marks(word);
+    (found.trailing_zeros() as usize / 8).min(rest.len())
 }
 
 #[cfg(test)]

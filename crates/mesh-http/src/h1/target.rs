@@ -130,19 +130,42 @@ fn is_host(host: &[u8]) -> bool {
 /// RFC 3986 3.2.2: letters, digits, some signs, and escapes of two digits.
 fn is_name(mut name: &[u8]) -> bool {
     loop {
-        name = match name {
+        let plain = name.iter().position(|byte| !is_plain(*byte));
+        let (_, rest) = name
+            .split_at_checked(plain.unwrap_or(name.len()))
+            .unwrap_or_default();
+        name = match rest {
             [] => return true,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || is_sign(*byte) => rest,
             _ => return false,
         }
     }
 }
 
+fn is_plain(byte: u8) -> bool {
+    #[expect(clippy::indexing_slicing, reason = "a byte is less than 256")]
+    PLAIN[usize::from(byte)]
+}
+
+const PLAIN: [bool; 256] = plain();
+
+const fn plain() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "the byte is less than 128")]
+        {
+            table[byte as usize] = byte.is_ascii_alphanumeric() || is_sign(byte);
+        }
+        byte += 1;
+    }
+    table
+}
+
 /// Unreserved characters and delimiters that are neither letters nor digits.
-fn is_sign(byte: u8) -> bool {
+const fn is_sign(byte: u8) -> bool {
     matches!(
         byte,
         b'-' | b'.'

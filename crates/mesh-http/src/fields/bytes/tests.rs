@@ -47,3 +47,46 @@ fn upper_case_is_found_wherever_it_stands() {
     }
     assert!(!has_upper(b""));
 }
+
+#[test]
+fn names_in_lower_case_are_found_wherever_the_wrong_byte_stands() {
+    for byte in 0..=255_u8 {
+        for length in 1..20 {
+            for at in 0..length {
+                let mut bytes = vec![b'z'; length];
+                bytes[at] = byte;
+                let expected = is_token(byte) && !byte.is_ascii_uppercase();
+                assert_eq!(
+                    is_lower_token(&bytes),
+                    expected,
+                    "{byte:#x} at {at} of {length}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn values_and_targets_end_at_the_first_wrong_byte() {
+    for byte in 0..=255_u8 {
+        for length in 1..20 {
+            for at in 0..length {
+                let mut bytes = vec![b'z'; length];
+                bytes[at] = byte;
+                let is_value = byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+                let end = |good| if good { length } else { at };
+                assert_eq!(
+                    value_len(&bytes),
+                    end(is_value),
+                    "{byte:#x} at {at} of {length}"
+                );
+                let is_target = (0x21..0x7f).contains(&byte);
+                assert_eq!(
+                    target_len(&bytes),
+                    end(is_target),
+                    "{byte:#x} at {at} of {length}"
+                );
+            }
+        }
+    }
+}
