@@ -7,9 +7,9 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a request target.
     pub target_bytes: usize,
-    /// Fields of a request, or of its trailer section.
+    /// Fields of a request, or of a trailer section.
     pub request_fields: usize,
-    /// Fields of a response, or of its trailer section.
+    /// Fields of a response.
     pub response_fields: usize,
     /// Bytes of the extensions of one chunk.
     pub extension_bytes: usize,

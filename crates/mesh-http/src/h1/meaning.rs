@@ -19,20 +19,23 @@ pub(super) enum Known {
 }
 
 impl Known {
+    /// What a name stands for, in whatever case. Most names differ from these in their length or
+    /// their first letter.
     #[inline]
     pub(super) fn of(name: &[u8]) -> Self {
-        let (found, text): (Self, &[u8]) = match name.len() {
-            2 => (Self::Te, b"te"),
-            4 => (Self::Host, b"host"),
-            7 => (Self::Upgrade, b"upgrade"),
-            10 if matches!(name.first(), Some(b'c' | b'C')) => (Self::Connection, b"connection"),
-            10 => (Self::KeepAlive, b"keep-alive"),
-            14 => (Self::ContentLength, b"content-length"),
-            16 => (Self::ProxyConnection, b"proxy-connection"),
-            17 => (Self::TransferEncoding, b"transfer-encoding"),
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let (found, text): (Self, &[u8]) = match (name.len(), first) {
+            (2, b't') => (Self::Te, b"te"),
+            (4, b'h') => (Self::Host, b"host"),
+            (7, b'u') => (Self::Upgrade, b"upgrade"),
+            (10, b'c') => (Self::Connection, b"connection"),
+            (10, b'k') => (Self::KeepAlive, b"keep-alive"),
+            (14, b'c') => (Self::ContentLength, b"content-length"),
+            (16, b'p') => (Self::ProxyConnection, b"proxy-connection"),
+            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(text) {
+        if name == text || name.eq_ignore_ascii_case(text) {
             found
         } else {
             Self::Other

@@ -112,7 +112,11 @@ impl Scan {
                 Part::RequestVersion => self.request_version(shown, sink)?,
                 Part::StatusVersion => self.status_version(shown)?,
                 Part::Reason => self.reason(shown, sink)?,
-                Part::Line => self.line(shown, limits.fields_of(self.status))?,
+                Part::Line => {
+                    let most = limits.fields_of(self.status);
+                    self.whole_lines(shown, most, sink)?;
+                    self.line(shown, most)?
+                }
                 Part::Name => self.name(shown)?,
                 Part::Value => self.value(shown, sink)?,
             };
@@ -228,6 +232,33 @@ impl Scan {
         Ok(self.go(2, Part::Line))
     }
 
+    /// Takes the field lines that are all there and have nothing wrong with them, which is most of
+    /// them. The first other one is left, so that the steps below say what is missing or wrong.
+    fn whole_lines(
+        &mut self,
+        shown: &[u8],
+        most: usize,
+        sink: &mut impl Sink,
+    ) -> Result<(), Fault> {
+        let mut rest = self.rest(shown);
+        while self.fields < most {
+            let name = token_len(rest);
+            let (Some((name, [b':', line @ ..])), true) = (rest.split_at_checked(name), name > 0)
+            else {
+                break;
+            };
+            let value = value_len(line);
+            let Some((value, [b'\r', b'\n', after @ ..])) = line.split_at_checked(value) else {
+                break;
+            };
+            sink.field(name, trim(value))?;
+            self.fields += 1;
+            rest = after;
+        }
+        self.at = shown.len().saturating_sub(rest.len());
+        Ok(())
+    }
+
     /// The start of a line: the empty one ends the section.
     fn line(&mut self, shown: &[u8], most: usize) -> Result<Step, Fault> {
         match self.rest(shown) {
@@ -288,7 +319,7 @@ impl Scan {
 }
 
 impl Limits {
-    /// A section that came after a status line is a response's.
+    /// Only a section that began with a status line is a response's head.
     fn fields_of(&self, status: u16) -> usize {
         if status == 0 {
             self.request_fields

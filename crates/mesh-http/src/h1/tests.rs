@@ -8,6 +8,7 @@ use super::*;
 use crate::{BodyLength, CannotSend, ErrorCode, Event, Fields, RequestHead, ResponseHead};
 
 mod chunks;
+mod framing;
 mod lifecycle;
 mod properties;
 mod requests;

@@ -5,6 +5,7 @@
 
 use super::body::is_for_heads;
 use super::meaning::{Known, Meaning};
+use super::target::Authority;
 use crate::fields::bytes::{target_len, token_len};
 use crate::{CannotSend, Fields, RequestHead, ResponseHead, Version};
 
@@ -153,16 +154,22 @@ fn write_request_line(
         return Err(CannotSend::Unfit("RFC 9110 9.1: the method is not a token"));
     }
     let authority = head.authority.as_bytes();
-    if target_len(authority) != authority.len() {
+    let host = Authority::parse(authority);
+    if host.is_none() && !authority.is_empty() {
         return Err(CannotSend::Unfit(
-            "RFC 9110 7.2: the authority has a byte that it cannot have",
+            "RFC 9110 7.2: the authority is not a host with a port",
         ));
     }
     // RFC 9112 3.2: a fragment is no part of a request target.
     let path = head.path.split('#').next().unwrap_or_default();
     let has_form = path.starts_with('/') || (path == "*" && head.method == "OPTIONS");
     let target = match connect {
-        true => authority,
+        true if host.is_some_and(|host| host.has_port) => authority,
+        true => {
+            return Err(CannotSend::Unfit(
+                "RFC 9112 3.2.3: the target of CONNECT is not host and port",
+            ));
+        }
         false if has_form => path.as_bytes(),
         false => {
             return Err(CannotSend::Unfit(

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::requests::Answering;
+use super::responses::Asking;
 use super::*;
 
 fn fields_strategy() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
@@ -173,6 +174,15 @@ proptest! {
         cuts in vec(0..30_usize, 0..20),
     ) {
         prop_assert_eq!(read(&bytes, &cuts), read(&bytes, &[]));
+    }
+
+    #[test]
+    fn nothing_makes_a_client_panic_or_say_another_thing_when_cut(
+        bytes in hostile("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: y\r\n\r\n"),
+        cuts in vec(0..30_usize, 0..20),
+    ) {
+        let read = |cuts: &[usize]| run(&mut Asking::of(&request("GET")), &cut(&bytes, cuts));
+        prop_assert_eq!(read(&cuts), read(&[]));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use super::*;
 
 /// A client that has sent one request without a body.
-struct Asking(Client);
+pub(super) struct Asking(Client);
 
 impl Asking {
-    fn of(request: &RequestHead) -> Self {
+    pub(super) fn of(request: &RequestHead) -> Self {
         let mut client = Client::new(&Limits::default());
         client.request(request, true).unwrap();
         Self(client)

@@ -188,7 +188,17 @@ fn what_would_be_read_as_something_else_is_not_written() {
             true,
         );
     }
-    for authority in ["a b", "a\r\nx: y", "a\0", "\u{e9}", "a\t"] {
+    for authority in [
+        "a/b",
+        "u@a",
+        "a:b",
+        ":80",
+        "a b",
+        "a\r\nx: y",
+        "a\0",
+        "\u{e9}",
+        "a\t",
+    ] {
         refused(
             &RequestHead {
                 authority: authority.into(),
@@ -211,6 +221,11 @@ fn what_would_be_read_as_something_else_is_not_written() {
         },
         true,
     );
+    let portless = RequestHead {
+        authority: "b".into(),
+        ..connect()
+    };
+    refused(&portless, true);
     refused(&request_with("POST", &[("content-length", "1")]), true);
     refused(&request_with("POST", &[("content-length", "+1")]), false);
     refused(&request_with("POST", &[("content-length", "1, 1")]), false);
