@@ -12,8 +12,10 @@ pub mod caller;
 pub mod mesh;
 pub mod metrics;
 pub mod page;
+pub mod pattern;
 pub mod status;
 pub mod tls_origin;
+pub mod tools;
 
 pub use caller::{Caller, fetch};
 pub use mesh::{Mesh, Setup};

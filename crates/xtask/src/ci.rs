@@ -50,7 +50,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         own(root, "tidy"),
     ));
     // The later suites run only when they are named, so they are checked and built by name too.
-    let named = SUITES.iter().flat_map(|suite| suite.cargo).copied();
+    let named = targets();
     let mut strict = vec![
         "clippy",
         "--release",
@@ -84,6 +84,13 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     close(&rows, &tests)
 }
 
+/// The test targets of the suites that have one of their own, each once, as Cargo's arguments.
+fn targets() -> impl Iterator<Item = &'static str> + Clone {
+    let mut targets: Vec<_> = SUITES.iter().map(|suite| suite.cargo).collect();
+    targets.dedup();
+    targets.into_iter().flatten().copied()
+}
+
 fn run_suite(
     root: &Path,
     suite: &'static Suite,
@@ -99,9 +106,9 @@ fn run_suite(
     if let Some(first) = missing.first() {
         let words: Vec<_> = missing.iter().map(|need| need.word()).collect();
         let why = format!(
-            "needs {}; run: cargo test --release --workspace {}",
+            "needs {}; run: cargo xtask tools; cargo test --release --workspace {}",
             words.join(", "),
-            suite.cargo.join(" ")
+            suite.arguments().collect::<Vec<_>>().join(" ")
         );
         let outcome = if missing.iter().any(|need| required.contains(need)) {
             say(&format!(
@@ -126,7 +133,7 @@ fn run_suite(
         "--locked",
         "--no-fail-fast",
     ];
-    args.extend(suite.cargo);
+    args.extend(suite.arguments());
     gate_counting(suite.name, suite.proves, cargo(root, &args), tests)
 }
 

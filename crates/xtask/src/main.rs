@@ -1,4 +1,4 @@
-//! The gates of the repository: `cargo xtask ci`, `tidy` and `bench`.
+//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools` and `bench`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod suites;
 mod tidy;
+mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Ci,
     /// Checks the never-rules of docs/ARCHITECTURE.md.
     Tidy,
+    /// Gets the programs that suites need and that are not ours, and lists what is missing.
+    Tools,
     /// Measures mesh and other proxies side by side; writes target/bench/results.json.
     Bench {
         /// What mesh-bench is told: --only, --peers, --seconds, --runs.
@@ -39,6 +42,10 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ci => ci::run(&root),
         Command::Tidy => tidy::run(&root),
+        Command::Tools => {
+            suites::report();
+            Ok(())
+        }
         Command::Bench { arguments } => bench::run(&root, &arguments),
     };
     match done {

