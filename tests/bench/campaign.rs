@@ -41,7 +41,8 @@ impl Campaign {
         let mut results = Results::new(self.seconds, self.runs);
         for scenario in &self.scenarios {
             match scenario.method() {
-                Method::Local => results.local = local::rows()?,
+                Method::Local if !self.takes_part(Peer::Mesh) => {}
+                Method::Local => results.local = cores.all(local::rows)??,
                 Method::Load(..) | Method::Memory(_) => {
                     self.scenario(*scenario, address, &bench, &mut results);
                 }
@@ -51,6 +52,10 @@ impl Campaign {
         Ok(results)
     }
 
+    fn takes_part(&self, peer: Peer) -> bool {
+        self.peers.is_empty() || self.peers.contains(&peer)
+    }
+
     fn scenario(
         &self,
         scenario: Scenario,
@@ -58,7 +63,7 @@ impl Campaign {
         bench: &Bench<'_>,
         results: &mut Results,
     ) {
-        let wanted = |peer: &&Peer| self.peers.is_empty() || self.peers.contains(*peer);
+        let wanted = |peer: &&Peer| self.takes_part(**peer);
         let mut samples: BTreeMap<Peer, Vec<Sample>> = BTreeMap::new();
         let mut failed: BTreeMap<Peer, String> = BTreeMap::new();
         let runs = match scenario.method() {

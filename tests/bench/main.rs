@@ -18,6 +18,7 @@ mod hold;
 mod load;
 mod local;
 mod measure;
+mod network;
 mod peer;
 mod process;
 mod relay;
@@ -47,6 +48,9 @@ struct Arguments {
     /// Measurements of each row under load, by turns with the other peers.
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Told by itself.
+    #[arg(long, hide = true)]
+    own_network: bool,
     #[command(subcommand)]
     command: Option<Part>,
 }
@@ -108,6 +112,11 @@ fn main() -> Result<()> {
 }
 
 fn campaign(arguments: Arguments) -> Result<()> {
+    if arguments.own_network {
+        network::prepare()?;
+    } else {
+        network::leave_for_own()?;
+    }
     process::raise_file_limit();
     let mut scenarios = arguments.only;
     if scenarios.is_empty() {

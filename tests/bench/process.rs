@@ -20,6 +20,7 @@ pub(crate) struct Cores {
     pub(crate) proxy: usize,
     /// Where everything else runs.
     pub(crate) load: usize,
+    allowed: CpuSet,
 }
 
 impl Cores {
@@ -33,7 +34,19 @@ impl Cores {
             bail!("two cores are needed: one for the proxies, one for load and back end");
         };
         pin(None, load)?;
-        Ok(Self { proxy, load })
+        Ok(Self {
+            proxy,
+            load,
+            allowed,
+        })
+    }
+
+    /// Does something with all cores for it and for what it starts.
+    pub(crate) fn all<T>(self, act: impl FnOnce() -> T) -> Result<T> {
+        sched_setaffinity(None, &self.allowed)?;
+        let done = act();
+        pin(None, self.load)?;
+        Ok(done)
     }
 }
 

@@ -178,12 +178,12 @@ impl Scenario {
                 &[Mesh, Relay, Envoy, EnvoyIstio, Haproxy, Nginx]
             }
             Self::PlainFixed | Self::PairFixed | Self::H2cFixed | Self::GrpcFixed => {
-                &[Mesh, Relay, Envoy, EnvoyIstio, Haproxy]
+                &[Mesh, Relay, Envoy, Haproxy]
             }
             Self::Tcp => &[Mesh, Relay, Envoy, Haproxy, HaproxySplice],
             Self::TcpTls | Self::Handshake => &[Mesh, Relay, Envoy, Haproxy],
             Self::MemoryIdle | Self::MemoryOpen | Self::MemoryKept | Self::MemoryKeptTls => {
-                &[Mesh, Envoy, EnvoyIstio, Haproxy, Nginx]
+                &[Mesh, Envoy, Haproxy, Nginx]
             }
             Self::Memory1000Clusters => &[Mesh, Envoy, Haproxy],
             Self::Local => &[Mesh],

@@ -27,9 +27,13 @@ impl Machine {
             .next()
             .map_or(0, |word| word.parse().unwrap_or(0));
         let congestion = read("/proc/sys/net/ipv4/tcp_congestion_control");
+        let cpus = read("/proc/cpuinfo");
         Self {
-            processor: value(&read("/proc/cpuinfo"), "model name"),
-            cores: std::thread::available_parallelism().map_or(0, Into::into),
+            processor: value(&cpus, "model name"),
+            cores: cpus
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
             memory_gib: kib.div_ceil(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             congestion_control: congestion.trim().to_owned(),

@@ -136,6 +136,9 @@ fn ratios(results: &Results, scenario: Scenario) -> String {
         .filter_map(|row| Some((row.peer.name(), ours / rate(row)?)))
         .map(|(peer, ratio)| format!("{ratio:.2} × {peer}"))
         .collect();
+    if compared.is_empty() {
+        return String::new();
+    }
     format!("\nmesh: {}\n", compared.join(", "))
 }
 
