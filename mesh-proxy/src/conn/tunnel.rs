@@ -19,7 +19,7 @@ use pipes::{Pipe, Pipes};
 /// Bytes that are moved before other connections get their turn.
 const SHARE: usize = 1 << 20;
 /// Bytes that are read at once.
-const BATCH: usize = 128 * 1024;
+const BATCH: usize = 64 * 1024;
 /// What a batch of TLS may open to beyond its own length: a record that it completes.
 const CARRIED_OVER: usize = 32 * 1024;
 /// The first read where both ends are plain: only what fills it is worth a pipe.

@@ -423,12 +423,15 @@ impl Engine {
         if written && down.streams.is_empty() {
             down.codec.output().rest();
         }
+        // What was not read for want of room is not told again by the kernel.
+        if down.wire.is_readable() && down.reads() {
+            self.work.push_back(Work::Read(key));
+        }
         if !down.blocked.is_empty() && down.has_room() {
             let blocked = std::mem::take(&mut down.blocked);
             for flow in blocked {
                 self.pump_download(flow);
             }
-            self.work.push_back(Work::Read(key));
         }
     }
 

@@ -470,7 +470,7 @@ fn an_end_that_was_announced_before_is_not_missed() {
     };
     // The edge is told once, and nobody notes it.
     let mut events = Events::with_capacity(1);
-    while !events.iter().any(mio::event::Event::is_read_closed) {
+    while !events.iter().any(Event::is_read_closed) {
         rig.poll.poll(&mut events, Some(LIMIT)).unwrap();
     }
     let other = rig.tunnel.socket(Side::Upstream);

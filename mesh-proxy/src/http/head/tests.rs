@@ -213,7 +213,7 @@ fn the_client_certificate_is_appended_over_mutual_tls_and_dropped_without() {
 
 #[test]
 fn request_ids_are_version_4_uuids() {
-    let id = super::uuid(&mut fastrand::Rng::with_seed(3));
+    let id = String::from_utf8(super::uuid(&mut fastrand::Rng::with_seed(3)).to_vec()).unwrap();
     let parts: Vec<&str> = id.split('-').collect();
     assert_eq!(
         parts.iter().map(|p| p.len()).collect::<Vec<_>>(),

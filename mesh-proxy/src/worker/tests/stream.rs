@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_runtime::Tasks;
 use mesh_test::client::{Client, Http};
+use mesh_test::eventually::DEADLINE;
 use mesh_test::origin::Origin;
 use mesh_traffic::cluster::UpstreamProtocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,6 +113,42 @@ async fn bodies_of_any_size_pass_both_ways() {
                 .unwrap();
             assert_eq!((answer.status().as_u16(), answer.body().len()), (200, size));
         }
+    }
+}
+
+/// A server that speaks HTTP/2 with prior knowledge and sends back whatever comes, as it comes.
+async fn echo_origin() -> (SocketAddr, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    let own = tasks.clone();
+    tasks.spawn("echo origin", async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(async |request| {
+                Ok::<_, std::convert::Infallible>(http::Response::new(request.into_body()))
+            });
+            own.spawn("echo connection", async move {
+                let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                let _ended = served.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    (address, tasks)
+}
+
+/// The answer fills what waits for the client while the request is still coming: reading goes on
+/// once that has left, though no other stream waits for room and the kernel tells nothing new.
+#[tokio::test]
+async fn an_answer_that_comes_while_the_request_does_stalls_neither() {
+    let (app, _tasks) = echo_origin().await;
+    let (_proxy, address) = start(app, UpstreamProtocol::Http2);
+    let mut client = Client::plain(address, Http::One).await.unwrap();
+    let body = vec![b'x'; 3_000_000];
+    for _ in 0..40 {
+        let url = format!("http://{address}/");
+        let answer = client.post(&url, &[], body.clone());
+        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap().unwrap();
+        assert_eq!(answer.body().len(), body.len());
     }
 }
 
