@@ -157,11 +157,14 @@ fn a_local_application_that_is_wrong_is_named_with_file_and_field() {
     };
     check_up(
         "  - {match: '*', comand: [web]}\n",
-        &["shop/local.yaml: spec.images[0]", "comand"],
+        &[
+            "shop/local.yaml document 1 line 7: localapplication default/web: \
+             spec.images[0].comand: unknown field; did you mean \"command\"?",
+        ],
     );
     check_up(
         "  - {match: '*', command: []}\n",
-        &["spec.images[0].command: names no program"],
+        &["line 7: localapplication default/web: spec.images[0].command: names no program"],
     );
     check_up(
         "  - {match: '*', command: [web], args: ['${prot}']}\n",

@@ -20,4 +20,5 @@ mod wire;
 
 pub use meta::{Object, ObjectMeta};
 pub use resources::{Resource, ResourceSet};
+pub use schema::described;
 pub use schema::spelling::nearest;

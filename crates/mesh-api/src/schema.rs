@@ -407,7 +407,7 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 /// What a value is, for messages; long text is cut.
-pub(crate) fn described(value: &Value) -> String {
+pub fn described(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(flag) => format!("the boolean {flag}"),

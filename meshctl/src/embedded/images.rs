@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mesh_api::Object;
-use serde::Deserialize;
+pub(crate) use read::read;
+
+mod read;
 
 /// The name of the file that makes a folder an application.
 pub(crate) const FILE_NAME: &str = "local.yaml";
@@ -15,37 +16,28 @@ pub(crate) const FILE_NAME: &str = "local.yaml";
 pub(crate) const KIND: &str = "LocalApplication";
 
 /// What a `LocalApplication` asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct LocalApplication {
     /// Files and folders of manifests, relative to the file.
-    #[serde(default)]
     pub(crate) resources: Vec<PathBuf>,
     /// Which process stands for an image; the first match wins.
-    #[serde(default)]
     pub(crate) images: Vec<ImageRule>,
     /// Paths at the ingress that are worth opening, printed when the mesh is up.
-    #[serde(default)]
     pub(crate) open: Vec<String>,
     /// Commands worth trying next, printed when the mesh is up.
-    #[serde(default)]
     pub(crate) try_next: Vec<String>,
 }
 
 /// The process that stands for the images of a pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ImageRule {
     /// A pattern with `*` for any text and `?` for one character.
-    #[serde(rename = "match")]
     pub(crate) pattern: String,
     /// The program and its first arguments.
     pub(crate) command: Vec<String>,
     /// Further arguments.
-    #[serde(default)]
     pub(crate) args: Vec<String>,
     /// Environment, added to the container's own and stronger than it.
-    #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
 }
 
@@ -67,35 +59,6 @@ impl Rule {
     pub(crate) fn place(&self, field: &str) -> String {
         format!("{}: spec.images[{}].{field}", self.file, self.index)
     }
-}
-
-/// Reads the `spec` of a `LocalApplication`.
-///
-/// # Errors
-/// A sentence that names the file, the field and what is wrong with it.
-pub(crate) fn read(object: &Object, file: &str) -> Result<LocalApplication, String> {
-    let known = ["apiVersion", "kind", "metadata", "spec"];
-    if let Some(other) = object
-        .value
-        .as_object()
-        .and_then(|top| top.keys().find(|key| !known.contains(&key.as_str())))
-    {
-        return Err(format!(
-            "{file}: {other}: unknown field; it has {}",
-            known.join(", ")
-        ));
-    }
-    let spec = object.value.get("spec").cloned().unwrap_or_default();
-    let read: LocalApplication = serde_path_to_error::deserialize(spec)
-        .map_err(|error| format!("{file}: spec.{}: {}", error.path(), error.inner()))?;
-    for (index, rule) in read.images.iter().enumerate() {
-        if rule.command.first().is_none_or(String::is_empty) {
-            return Err(format!(
-                "{file}: spec.images[{index}].command: names no program"
-            ));
-        }
-    }
-    Ok(read)
 }
 
 /// The first rule whose pattern matches the image; an image without a tag has the tag `latest`.

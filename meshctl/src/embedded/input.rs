@@ -128,10 +128,12 @@ impl Reader<'_> {
 
     fn application(&mut self, object: &Object, path: &Path) -> Result<(), CommandError> {
         let file = path.display().to_string();
-        let read = match images::read(object, &file) {
+        let read = match images::read(object) {
             Ok(read) => read,
-            Err(problem) => {
-                self.problems.push(problem);
+            Err(found) => {
+                let texts = &self.input.texts;
+                let lines = found.iter().map(|one| texts.line(one));
+                self.problems.extend(lines);
                 return Ok(());
             }
         };
