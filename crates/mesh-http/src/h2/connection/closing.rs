@@ -87,7 +87,7 @@ impl Connection {
     pub(crate) fn is_over(&self) -> bool {
         let by_peer = self.role == Role::Client && self.closing.theirs.is_some();
         let is_done = self.takes_no_more() || by_peer;
-        self.has_failed || (is_done && self.is_idle() && self.closing.untold.is_none())
+        self.has_failed || (is_done && self.streams.is_empty() && self.closing.untold.is_none())
     }
 
     pub(super) fn on_go_away<'b>(

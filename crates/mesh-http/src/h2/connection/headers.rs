@@ -20,6 +20,9 @@ const BOMB: usize = 8;
 /// The same for the block as it is sent, which is never much larger than what is in it.
 const LARGE_BLOCK: usize = 2;
 
+/// A larger buffer of fragments is given back once its block is decoded.
+const KEEP: usize = 16 * 1024;
+
 /// A header block in the making.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Collecting {
@@ -171,6 +174,9 @@ impl Connection {
                     each(name, value);
                 }
             });
+        if self.collecting.is_none() && self.fragments.capacity() > KEEP {
+            self.fragments = Vec::new();
+        }
         if decoded.is_err() {
             return Err(self.fail(
                 ErrorCode::COMPRESSION_ERROR,

@@ -227,18 +227,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_taken_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0_u8..10, seed: u64) {
-        // Frames of each type with any flags on few streams, after a request.
+    fn any_frames_are_taken_without_harm(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+        kind in 0_u8..11,
+        seed: u64,
+    ) {
+        let sent = some_frames(&bytes, kind, seed);
         let mut fed = server();
-        let mut chance = Chance(seed);
         fed.feed(post(1));
-        let mut sent = Vec::new();
-        for piece in bytes.chunks(1 + chance.below(40)) {
-            let length = (piece.len() as u32).to_be_bytes();
-            sent.extend_from_slice(&length[1..]);
-            sent.extend_from_slice(&[(kind + chance.below(3) as u8) % 11, chance.below(256) as u8, 0, 0, 0, chance.below(5) as u8]);
-            sent.extend_from_slice(piece);
-        }
         let mut rest = sent.as_slice();
         while let Ok(Some(event)) = fed.codec.next(fed.now, &mut rest, &mut fed.head) {
             if let Event::Head { stream, .. } = event {
@@ -246,5 +242,33 @@ proptest! {
             }
         }
         fed.wrote();
+
+        let mut fed = client();
+        for _ in 0..3 {
+            fed.codec.request(&request("POST"), false).unwrap();
+        }
+        let mut rest = sent.as_slice();
+        while let Ok(Some(event)) = fed.codec.next(fed.now, &mut rest, &mut fed.head) {
+            if let Event::Data { stream, bytes, .. } = event {
+                fed.codec.release(stream, bytes.len());
+                prop_assert_ne!(fed.codec.send_data(stream, b"x", false), Ok(2));
+            }
+        }
+        fed.wrote();
     }
+}
+
+/// Frames of a few types with any flags on a few streams.
+fn some_frames(bytes: &[u8], kind: u8, seed: u64) -> Vec<u8> {
+    let mut chance = Chance(seed);
+    let mut sent = Vec::new();
+    for piece in bytes.chunks(1 + chance.below(40)) {
+        let length = (piece.len() as u32).to_be_bytes();
+        sent.extend_from_slice(&length[1..]);
+        let kind = (kind + chance.below(3) as u8) % 11;
+        let stream = chance.below(6) as u8;
+        sent.extend_from_slice(&[kind, chance.below(256) as u8, 0, 0, 0, stream]);
+        sent.extend_from_slice(piece);
+    }
+    sent
 }
