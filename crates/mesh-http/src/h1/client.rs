@@ -8,7 +8,8 @@ use super::response::{self, Asked, Body, Response};
 use super::write::{self, Framing, Sent};
 use super::{Limits, cut_off, framing};
 use crate::{
-    CannotSend, ErrorCode, Event, Fault, Fields, Output, RequestHead, ResponseHead, StreamId,
+    CannotSend, ErrorCode, Event, Fault, FaultKind, Fields, Output, RequestHead, ResponseHead,
+    StreamId,
 };
 
 /// A client's side of an HTTP/1 connection.
@@ -20,6 +21,8 @@ pub struct Client {
     stream: StreamId,
     asked: Asked,
     scan: Scan,
+    /// Bytes of informational responses to the present request.
+    interim: usize,
     reading: Reading,
     sending: Sending,
     /// Whether the connection stays after the present exchange.
@@ -65,6 +68,7 @@ impl Client {
             stream: 0,
             asked: Asked::default(),
             scan: Scan::response(),
+            interim: 0,
             reading: Reading::Nothing,
             sending: Sending::Nothing,
             keep: true,
@@ -97,6 +101,7 @@ impl Client {
             upgrade: written.upgrade,
         };
         self.keep = written.keep;
+        self.interim = 0;
         self.reading = Reading::Head;
         self.sending = match written.framing {
             Framing::Tunnel => Sending::Held,
@@ -270,7 +275,10 @@ impl Client {
         take_up_to(input, len as u64);
         let stream = self.stream;
         match body {
-            Body::Interim => return Ok(Some(Event::Interim { stream })),
+            Body::Interim => {
+                self.count_interim(len)?;
+                return Ok(Some(Event::Interim { stream }));
+            }
             Body::None => self.answered(keep && input.is_empty()),
             Body::Exactly(length) => self.read_body(keep, Incoming::Exactly(length)),
             Body::Chunked => self.read_body(keep, Incoming::chunked()),
@@ -279,6 +287,17 @@ impl Client {
         }
         let body = body.length();
         Ok(Some(Event::Head { stream, body }))
+    }
+
+    /// Informational responses are passed on at once: together they may not be longer than one head.
+    fn count_interim(&mut self, len: usize) -> Result<(), Fault> {
+        self.interim = self.interim.saturating_add(len);
+        if self.interim > self.limits.head_bytes {
+            let kind = FaultKind::Flood;
+            let why = "RFC 9110 15.2: too many informational responses";
+            return Err(Fault { kind, why });
+        }
+        Ok(())
     }
 
     fn read_body(&mut self, keep: bool, body: Incoming) {

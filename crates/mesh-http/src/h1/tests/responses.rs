@@ -242,6 +242,17 @@ fn informational_responses_come_before_the_final_one() {
 }
 
 #[test]
+fn informational_responses_do_not_go_on_for_ever() {
+    let one = "HTTP/1.1 102 Processing\r\n\r\n";
+    let pieces = vec![one.as_bytes(); 3000];
+    let told = run(&mut Asking::of(&request("GET")), &pieces);
+    let interim = told.lines().filter(|line| line.contains("interim")).count();
+    assert_eq!(interim, Limits::default().head_bytes / one.len());
+    let last = "Flood: RFC 9110 15.2: too many informational responses";
+    assert_eq!(told.lines().last(), Some(last));
+}
+
+#[test]
 fn a_tunnel_carries_what_follows_its_answer() {
     answer(
         &upgrade(),
