@@ -130,6 +130,8 @@ pub struct HttpManager {
     pub normalize_path: bool,
     /// Whether repeated slashes in paths become one.
     pub merge_slashes: bool,
+    /// What happens to header names with an underscore.
+    pub underscores: Underscores,
     /// How long a stream may be silent; `None` for ever.
     pub stream_idle_timeout: Option<Duration>,
     /// How long a connection without streams is kept; `None` for ever.
@@ -138,6 +140,17 @@ pub struct HttpManager {
     pub request_headers_timeout: Option<Duration>,
     /// Largest request head in bytes.
     pub max_request_head: u32,
+}
+
+/// What happens to header names with an underscore, which some applications take for a hyphen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Underscores {
+    /// They are passed on.
+    Pass,
+    /// The request is refused.
+    Refuse,
+    /// The fields are left out.
+    Drop,
 }
 
 /// Which version of HTTP is expected of clients.

@@ -5,6 +5,8 @@ mod inbound;
 use std::net::SocketAddr;
 
 use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::config::core::v3::HttpProtocolOptions;
+use mesh_proto::envoy::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction as Underscores;
 use mesh_proto::envoy::envoy::config::listener::v3 as proto;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager as part;
@@ -63,6 +65,11 @@ pub(super) fn gateway(bind: SocketAddr, route_table: &str) -> proto::FilterChain
             cert: true,
             dns: true,
             uri: true,
+            ..Default::default()
+        }),
+        // istio: the profile for the edge; what some applications take for a hyphen goes no further.
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            headers_with_underscores_action: Underscores::RejectRequest.into(),
             ..Default::default()
         }),
         route_specifier: Some(rds(route_table)),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mesh_model::Str;
 use mesh_proto::Any;
+use mesh_proto::envoy::envoy::config::core::v3::HttpProtocolOptions;
+use mesh_proto::envoy::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction as UnderscoresAction;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
     CodecType, ForwardClientCertDetails as Mode, PathWithEscapedSlashesAction as Slashes,
@@ -15,7 +17,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use super::common::{is_true, is_true_or, limit, number};
 use super::{filter, forward};
 use crate::listener::{
-    ClientCertDetails, ClientCertMode, Codec, HttpManager, RouteSource, ServerHeader,
+    ClientCertDetails, ClientCertMode, Codec, HttpManager, RouteSource, ServerHeader, Underscores,
 };
 use crate::reject::{At, Compiled, Fault};
 use crate::route::RouteTable;
@@ -67,6 +69,7 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         generate_request_id: is_true_or(pb.generate_request_id.as_ref(), true),
         normalize_path: is_true(pb.normalize_path.as_ref()),
         merge_slashes: pb.merge_slashes,
+        underscores: underscores(common)?,
         stream_idle_timeout: limit(
             "stream_idle_timeout",
             pb.stream_idle_timeout.as_ref(),
@@ -183,6 +186,19 @@ fn server_name(name: &str) -> Compiled<Str> {
         name
     }
     .into())
+}
+
+fn underscores(common: Option<&HttpProtocolOptions>) -> Compiled<Underscores> {
+    let action = common.map_or(0, |common| common.headers_with_underscores_action);
+    match UnderscoresAction::try_from(action) {
+        Ok(UnderscoresAction::Allow) => Ok(Underscores::Pass),
+        Ok(UnderscoresAction::RejectRequest) => Ok(Underscores::Refuse),
+        Ok(UnderscoresAction::DropHeader) => Ok(Underscores::Drop),
+        Err(_) => Err(Fault::new(
+            "common_http_protocol_options.headers_with_underscores_action",
+            format!("{action} is none"),
+        )),
+    }
 }
 
 fn server_header(transformation: i32) -> Compiled<ServerHeader> {

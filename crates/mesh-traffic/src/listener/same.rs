@@ -70,6 +70,7 @@ impl HttpManager {
             generate_request_id,
             normalize_path,
             merge_slashes,
+            underscores,
             stream_idle_timeout,
             idle_timeout,
             request_headers_timeout,
@@ -90,6 +91,7 @@ impl HttpManager {
             && *generate_request_id == other.generate_request_id
             && *normalize_path == other.normalize_path
             && *merge_slashes == other.merge_slashes
+            && *underscores == other.underscores
             && *stream_idle_timeout == other.stream_idle_timeout
             && *idle_timeout == other.idle_timeout
             && *request_headers_timeout == other.request_headers_timeout
