@@ -261,11 +261,12 @@ fn request(fields: Vec<Field>) -> Result<Received, String> {
         .path
         .bytes()
         .all(|byte| (0x21..0x7f).contains(&byte) && byte != b'#');
-    let named = received.fields.iter().any(|(name, _)| name == "host");
-    if received.method.is_empty() || !target || !visible || received.host.is_empty() || named {
-        return Err(
-            "a request without method, path or authority, or with host beside it".to_owned(),
-        );
+    let hosts = crate::wire::h1::values(&received.fields, "host");
+    let other = hosts
+        .iter()
+        .any(|host| host.as_slice() != received.host.as_bytes());
+    if received.method.is_empty() || !target || !visible || received.host.is_empty() || other {
+        return Err("a request without method, path or authority, or with two".to_owned());
     }
     if scheme != "http" && scheme != "https" {
         return Err("a scheme that is neither http nor https".to_owned());

@@ -57,6 +57,13 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// Whether its process lives.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         self.process.kill().ok();
@@ -100,6 +107,8 @@ pub(super) fn envoy(back: [SocketAddr; 2]) -> Peer {
                 [{"endpoint": {"address": place(at)}}]}]},
             "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": format!("{types}.upstreams.http.v3.HttpProtocolOptions"),
+                // A connection each: none is reused that the back end is about to close.
+                "common_http_protocol_options": {"max_requests_per_connection": 1},
                 "explicit_http_config": options}},
         })
     };
@@ -133,7 +142,7 @@ pub(super) fn haproxy(back: [SocketAddr; 2]) -> Peer {
     };
     let config = format!(
         "global\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  \
-         timeout server 30s\n  retries 0\n{}{}",
+         timeout server 30s\n  retries 0\n  http-reuse never\n  option http-server-close\n{}{}",
         side("one", address[0], back[0], ""),
         side("two", address[1], back[1], " proto h2"),
     );

@@ -1,9 +1,8 @@
 //! The differences that are known, with their reasons, and their part of docs/hostile-input.md.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::entries::{ENTRIES, Entry};
+use super::entries::{Entry, entries};
 use crate::document;
 
 /// How a peer judges otherwise.
@@ -23,6 +22,8 @@ pub(super) enum Difference {
     SpoilsAnswer,
     /// It bears what we end the connection for.
     Bears,
+    /// Its process dies.
+    Dies,
 }
 
 impl Difference {
@@ -35,6 +36,7 @@ impl Difference {
             Self::LooksWhole => "passes on as whole an answer that we break off",
             Self::SpoilsAnswer => "spoils or changes an answer that we pass on",
             Self::Bears => "bears what we end the connection for",
+            Self::Dies => "dies",
         }
     }
 }
@@ -47,54 +49,39 @@ pub(super) struct Found {
     pub(super) difference: Difference,
 }
 
-fn entry(peer: &str, found: &Found) -> Option<&'static Entry> {
-    let (chapter, name) = found.case.split_once(": ")?;
-    ENTRIES.iter().find(|entry| {
-        let about = entry.cases.is_empty() || entry.cases.iter().any(|part| name.contains(part));
-        entry.peer == peer
-            && entry.difference == found.difference
-            && entry.chapters.contains(&chapter)
-            && about
-    })
+fn names(entry: &Entry, peer: &str, found: &Found) -> bool {
+    let chapter = found.case.split_once(": ").map(|(chapter, _)| chapter);
+    entry.peer == peer
+        && entry.difference == found.difference
+        && chapter.is_some_and(|chapter| entry.chapters.contains(&chapter))
 }
 
 /// Compares what was found at a peer with what the document names.
 #[track_caller]
-pub(super) fn check(peer: &'static str, found: Vec<Found>) {
-    let mut by_entry: BTreeMap<usize, Vec<&Found>> = BTreeMap::new();
+pub(super) fn check(peer: &'static str, found: &[Found]) {
     let mut unnamed = String::new();
-    for one in &found {
-        match entry(peer, one) {
-            Some(named) => {
-                let place = ENTRIES.iter().position(|other| std::ptr::eq(other, named));
-                by_entry
-                    .entry(place.unwrap_or_default())
-                    .or_default()
-                    .push(one);
-            }
-            None => {
-                let words = one.difference.words();
-                let _infallible = writeln!(unnamed, "{peer} {words}: {}", one.case);
-            }
-        }
-    }
-    let mut text = String::new();
-    for (place, entry) in ENTRIES
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| entry.peer == peer)
-    {
-        let words = entry.difference.words();
-        let cases = by_entry.remove(&place).unwrap_or_default();
-        let (name, reason) = (entry.name, entry.reason);
-        let _infallible = writeln!(text, "\n**{name}.** {peer} {words}: {reason}\n");
-        for case in cases {
-            let _infallible = writeln!(text, "- `{}`", case.case);
+    for one in found {
+        if !entries().any(|entry| names(entry, peer, one)) {
+            let words = one.difference.words();
+            let _infallible = writeln!(unnamed, "{peer} {words}: {}", one.case);
         }
     }
     assert!(
         unnamed.is_empty(),
         "differences without a name and a reason:\n{unnamed}"
     );
+    let mut text = String::new();
+    for entry in entries().filter(|entry| entry.peer == peer) {
+        let (name, words, reason) = (entry.name, entry.difference.words(), entry.reason);
+        let _infallible = writeln!(text, "\n**{name}.** {peer} {words}: {reason}\n");
+        let mut cases = found
+            .iter()
+            .filter(|one| names(entry, peer, one))
+            .peekable();
+        assert!(cases.peek().is_some(), "the difference {name:?} is gone");
+        for one in cases {
+            let _infallible = writeln!(text, "- `{}`", one.case);
+        }
+    }
     document::check(&format!("differences of {peer}"), &text);
 }
