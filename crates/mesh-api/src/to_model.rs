@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 
 use mesh_model::name::{BadHostname, Hostname};
+use mesh_model::net::Protocol;
+
+use crate::kubernetes::{ServicePort, Transport};
 
 /// The DNS domain of the cluster unless a setting says otherwise.
 pub const DEFAULT_DOMAIN: &str = "cluster.local";
@@ -28,6 +31,28 @@ pub fn resolve_host(host: &str, namespace: &str, domain: &str) -> Result<Hostnam
 /// [`BadHostname`] when a part has characters that no host name has.
 pub fn service_host(name: &str, namespace: &str, domain: &str) -> Result<Hostname, BadHostname> {
     Hostname::parse(&format!("{name}.{namespace}.svc.{domain}"))
+}
+
+/// Ports whose servers speak first, so that they are no HTTP even if nothing is declared.
+///
+/// istio: `pkg/config/kube/conversion.go`, well-known ports.
+const SERVER_FIRST_PORTS: [u16; 4] = [25, 53, 3306, 27017];
+
+/// What is spoken on a Service's port: by its transport, then by `appProtocol`, by its name, and
+/// for well-known ports by their number.
+#[must_use]
+pub fn port_protocol(port: &ServicePort) -> Protocol {
+    if port.protocol != Transport::Tcp {
+        return Protocol::Udp;
+    }
+    let declared = port.app_protocol.as_deref();
+    declared
+        .and_then(Protocol::from_app_protocol)
+        .or_else(|| Protocol::from_port_name(&port.name))
+        .unwrap_or_else(|| match SERVER_FIRST_PORTS.contains(&port.port) {
+            true => Protocol::Tcp,
+            false => Protocol::Auto,
+        })
 }
 
 /// Whether an object of `owner`, exported to `export_to`, is seen from `viewer`.

@@ -7,22 +7,17 @@ use std::sync::Arc;
 use mesh_api::kubernetes::{
     self as k8s, AddressType, PortOrName, SERVICE_NAME_LABEL, ServiceType, Transport,
 };
-use mesh_api::to_model::service_host;
+use mesh_api::to_model::{port_protocol, service_host};
 use mesh_api::{Resource, ResourceSet, codes};
 use mesh_model::Str;
 use mesh_model::diag::Diagnostic;
 use mesh_model::ident::ServiceAccount;
 use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
-use mesh_model::net::Protocol;
 use mesh_model::service::{Endpoint, Health, Locality, Service, ServicePort, Workload};
 
 use super::{RegisteredEndpoint, RegisteredService, Registry, listeners};
 
-/// Ports whose servers speak first, so that they are no HTTP even if nothing is declared.
-///
-/// istio: `pkg/config/kube/conversion.go`, well-known ports.
-const SERVER_FIRST_PORTS: [u16; 4] = [25, 53, 3306, 27017];
 /// Set by the injector: the pod has a sidecar that takes mutual TLS.
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
 
@@ -87,7 +82,7 @@ fn registered(
         ports.push(ServicePort {
             name: port.name.as_str().into(),
             port: port.port,
-            protocol: protocol(port),
+            protocol: port_protocol(port),
         });
     }
     let service = Service {
@@ -106,26 +101,6 @@ fn registered(
         target_ports,
     };
     Some((hostname, registered))
-}
-
-/// What is transported, then `appProtocol`, then the port's name, then the well-known ports.
-fn protocol(port: &k8s::ServicePort) -> Protocol {
-    if port.protocol != Transport::Tcp {
-        return Protocol::Udp;
-    }
-    let declared = port.app_protocol.as_deref();
-    declared
-        .and_then(Protocol::from_app_protocol)
-        .or_else(|| Protocol::from_port_name(&port.name))
-        .unwrap_or_else(|| undeclared(port.port))
-}
-
-fn undeclared(port: u16) -> Protocol {
-    if SERVER_FIRST_PORTS.contains(&port) {
-        Protocol::Tcp
-    } else {
-        Protocol::Auto
-    }
 }
 
 fn workload(resource: &Resource<k8s::Pod>, found: &mut Vec<Diagnostic>) -> Option<Workload> {

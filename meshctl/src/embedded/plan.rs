@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use mesh_model::ident::SpiffeId;
 use mesh_model::labels::Labels;
+use mesh_model::net::Protocol;
 use serde_json::Value;
 
 use super::addresses::{LowPorts, Network};
@@ -143,6 +144,17 @@ pub(crate) struct PortPlan {
     pub(crate) app: SocketAddr,
     /// Index of the container.
     pub(crate) container: usize,
+    /// What is spoken there, as the first service that leads to it says.
+    pub(crate) protocol: Protocol,
+}
+
+impl PortPlan {
+    /// How one of its ends is written: whoever opens it must know what to speak.
+    pub(crate) fn url(&self, end: SocketAddr) -> String {
+        let http = self.protocol.is_http() || self.protocol == Protocol::Auto;
+        let scheme = if http { "http" } else { "tcp" };
+        format!("{scheme}://{end}")
+    }
 }
 
 /// The proof of identity of one instance.

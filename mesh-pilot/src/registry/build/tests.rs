@@ -1,6 +1,7 @@
 use super::*;
 use crate::snapshot::ProxyKind;
 use mesh_api::decode::objects;
+use mesh_model::net::Protocol;
 
 fn built(text: &str) -> (Registry, Vec<Diagnostic>) {
     let (objects, found) = objects("in.yaml", text);

@@ -258,3 +258,20 @@ spec: {containers: [{name: x, image: x}]}";
         "both make a pod \"web-v1-0\"",
     );
 }
+
+#[test]
+fn a_port_is_written_as_what_its_service_speaks() {
+    let text = SHOP.replace(
+        "ports: [{port: 9000}]",
+        "ports: [{name: redis, port: 9000}]",
+    );
+    let rules = [mk_rule("*", &[], &[])];
+    let plan = mk_plan(&text, &rules, &[], LowPorts::Moved).unwrap();
+    let url = |pod: &str| {
+        let mut workloads = plan.workloads.iter();
+        let workload = workloads.find(|w| w.pod == pod).unwrap();
+        workload.ports[0].url(workload.ports[0].bind)
+    };
+    assert_eq!(url("web-v1-0"), "http://127.7.1.1:8080");
+    assert_eq!(url("stock"), "tcp://127.7.3.1:9000");
+}

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use mesh_api::kubernetes::{Container, PortOrName, ServicePort, Transport};
+use mesh_api::to_model::port_protocol;
 use mesh_model::labels::Labels;
+use mesh_model::net::Protocol;
 
 use super::components::{self, Proxy};
 use super::environment::{self, Pod};
@@ -164,9 +166,27 @@ impl Place<'_> {
                 bind: (ip, self.settings.low_ports.place(number)).into(),
                 app: (Ipv4Addr::LOCALHOST, app).into(),
                 container,
+                protocol: Protocol::Auto,
             });
         }
+        for plan in &mut plans {
+            plan.protocol = self.spoken(manifest, plan);
+        }
         Ok(plans)
+    }
+
+    /// What the first service that leads to a port says of it.
+    fn spoken(&self, manifest: &WorkloadManifest, plan: &PortPlan) -> Protocol {
+        let leads = |port: &&ServicePort| match target(port) {
+            PortOrName::Number(number) => number == plan.container_port,
+            PortOrName::Name(name) => name == plan.name,
+        };
+        let services = self.manifests.services.iter();
+        services
+            .filter(|service| service.object.key.namespace == manifest.namespace.as_str())
+            .filter(|service| selects(&service.spec.selector, &manifest.template.metadata.labels))
+            .find_map(|service| service.spec.ports.iter().find(leads))
+            .map_or(Protocol::Auto, port_protocol)
     }
 
     fn outbound(&self) -> Result<Vec<(String, SocketAddr)>, CommandError> {

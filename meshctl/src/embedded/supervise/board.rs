@@ -221,8 +221,8 @@ impl Board {
             version: planned.version().to_owned(),
             pid: apps.first().and_then(|app| app.pid),
             sidecar_pid: sidecar.pid,
-            app_url: port.map(|port| format!("http://{}", port.app)),
-            inbound: port.map(|port| format!("http://{}", port.bind)),
+            app_url: port.map(|port| port.url(port.app)),
+            inbound: port.map(|port| port.url(port.bind)),
             outbound: format!(
                 "http://{}:{}",
                 planned.ip,
