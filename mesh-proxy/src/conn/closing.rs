@@ -11,8 +11,9 @@ use crate::worker::engine::{Conn, ConnKey, Due, Engine};
 
 /// How long a peer may take to close its side.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes that are thrown away before we lose patience.
-const THROWN_AWAY: usize = 1024 * 1024;
+/// Bytes that are thrown away before we lose patience: what a client can have sent before it hears
+/// an answer that came early.
+const THROWN_AWAY: usize = 16 * 1024 * 1024;
 
 /// A connection whose sending side is closed.
 pub(crate) struct Closing {

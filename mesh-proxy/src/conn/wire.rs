@@ -124,6 +124,11 @@ impl Wire {
         self.readable
     }
 
+    /// Lets the next read try the socket, whatever the kernel has told so far.
+    pub(crate) fn read_again(&mut self) {
+        self.readable = true;
+    }
+
     /// Whether everything handed to TLS has left.
     pub(crate) fn is_flushed(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| !tls.wants_write())

@@ -534,8 +534,9 @@ impl Engine {
         };
         let waiting = codec.output().len();
         if let Err(error) = link.wire.flush(codec.output()) {
-            // An answer may have come before the endpoint closed.
+            // An answer may have come before the endpoint closed, later than the kernel's last word.
             link.told = true;
+            link.wire.read_again();
             let why = error.to_string();
             self.read_link(key);
             return self.link_broken(key, &why, None);

@@ -69,6 +69,17 @@ async fn an_application_that_hangs_up_is_a_503() {
     );
 }
 
+/// Writing fails before the kernel tells of the answer: it is there all the same.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_request_is_heard() {
+    let (_proxy, uri, _origin) = through(&[Act::Refuse], None).await;
+    let mut client = Client::plain(address_of(&uri), Http::Two).await.unwrap();
+    for _ in 0..40 {
+        let answer = client.post(&uri, &[], vec![b'x'; 4_000_000]).await.unwrap();
+        assert_eq!(answer.status(), 413);
+    }
+}
+
 #[tokio::test]
 async fn a_route_that_takes_too_long_is_a_504() {
     let (_proxy, uri, _origin) = through(&[Act::Silent], Some(50)).await;

@@ -19,6 +19,8 @@ pub(super) enum Act {
     Answer,
     /// Answers with half of the body and closes.
     Half,
+    /// Reads the head, answers 413 and closes; what comes of a body is never read.
+    Refuse,
 }
 
 /// Serves connection number n as the n-th act says, the last one for all that follow.
@@ -53,6 +55,11 @@ async fn serve(mut stream: TcpStream, act: Act) {
             Act::Half => {
                 let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
                 stream.write_all(half).await.unwrap();
+                return;
+            }
+            Act::Refuse => {
+                let refusal = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(refusal).await.unwrap();
                 return;
             }
             Act::Answer | Act::CloseOnSecond => stream.write_all(ok).await,

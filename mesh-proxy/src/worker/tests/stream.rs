@@ -147,7 +147,10 @@ async fn an_answer_that_comes_while_the_request_does_stalls_neither() {
     for _ in 0..40 {
         let url = format!("http://{address}/");
         let answer = client.post(&url, &[], body.clone());
-        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap().unwrap();
+        let answer = tokio::time::timeout(DEADLINE, answer)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(answer.body().len(), body.len());
     }
 }
