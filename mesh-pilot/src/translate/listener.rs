@@ -19,7 +19,7 @@ use crate::snapshot::view::{
 /// the connection for plain text, and the application may speak first.
 ///
 /// departs from istio: whose default waits for ever, so that such applications hang where mutual
-/// TLS is PERMISSIVE. A sidecar sends its ClientHello with the connection.
+/// TLS is PERMISSIVE. A sidecar sends its ClientHello with the connection (ADR 0008).
 const FIRST_BYTES: Duration = Duration {
     seconds: 1,
     nanos: 0,

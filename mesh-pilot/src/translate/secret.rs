@@ -28,7 +28,7 @@ const SERVER_ALPN: [&str; 2] = ["h2", "http/1.1"];
 ///
 /// departs from istio: never `istio-peer-exchange`, as a client that is granted it begins with its
 /// own metadata, which the application would get to see. But something that a client of the mesh
-/// offers must be granted, or TLS ends there (RFC 7301 3.2).
+/// offers must be granted, or TLS ends there (RFC 7301 3.2). ADR 0008.
 const SERVER_TCP_ALPN: [&str; 3] = ["istio", "h2", "http/1.1"];
 
 /// Mutual TLS towards a service whose endpoints run as `accounts`.
