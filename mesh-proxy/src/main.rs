@@ -10,7 +10,7 @@ use mesh_proxy::{Deps, Settings, run};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    mesh_runtime::log::start(&flags.log_level, flags.log_format.into());
+    flags.log.start();
     let settings = Settings::try_from(flags)?;
     let deps = Deps::of_process(&settings).await?;
     let shutdown = deps.shutdown.clone();

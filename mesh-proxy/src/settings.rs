@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use mesh_identity::IdentitySettings;
+use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
 use mesh_model::Str;
-use mesh_model::ident::{IdentError, ServiceAccount, TrustDomain};
-use mesh_runtime::log::Format;
+use mesh_runtime::log::LogFlags;
 use mesh_runtime::settings::parse_duration;
 
 use crate::config::{Role, Workload};
@@ -16,6 +15,8 @@ use crate::config::{Role, Workload};
 /// The data plane of mesh: a sidecar beside a workload, or a gateway.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesh-proxy", version)]
+// istio: a pod that names no service account has the one named default.
+#[command(mut_arg("service_account", |flag| flag.required(false).default_value("default")))]
 pub struct Flags {
     /// What the proxy does: sidecar stands beside a workload, router is a gateway.
     #[arg(long, value_enum, default_value_t)]
@@ -35,24 +36,9 @@ pub struct Flags {
     /// DNS suffix of services.
     #[arg(long, default_value = "cluster.local")]
     pub domain: String,
-    /// Trust domain of the mesh's identities.
-    #[arg(long, default_value = "cluster.local")]
-    pub trust_domain: String,
-    /// Namespace of the pod.
-    #[arg(long, value_name = "NS")]
-    pub namespace: String,
-    /// Service account of the pod.
-    #[arg(long, value_name = "SA", default_value = "default")]
-    pub service_account: String,
-    /// Where citadel signs certificates.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub ca_address: String,
-    /// PEM file of the mesh's roots.
-    #[arg(long, value_name = "FILE")]
-    pub ca_root: PathBuf,
-    /// File of the token that proves the identity to citadel.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: PathBuf,
+    /// Whose certificate to obtain, and how.
+    #[command(flatten)]
+    pub identity: IdentityFlags,
     /// Where pilot serves configuration.
     #[arg(long, value_name = "HOST:PORT")]
     pub xds_address: String,
@@ -71,12 +57,9 @@ pub struct Flags {
     /// How long connections may finish after SIGTERM, or after their listener has gone.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub drain_time: Duration,
-    /// What is logged: error, warn, info, debug, trace, or a list of target=level.
-    #[arg(long, default_value = "info")]
-    pub log_level: String,
-    /// How log lines look.
-    #[arg(long, value_enum, default_value_t)]
-    pub log_format: LogFormat,
+    /// Level and form of the log.
+    #[command(flatten)]
+    pub log: LogFlags,
 }
 
 /// What the proxy does.
@@ -87,39 +70,6 @@ pub enum RoleFlag {
     Sidecar,
     /// Stands alone.
     Router,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl From<LogFormat> for Format {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
-}
-
-/// Why flags are refused.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSettings {
-    /// A name that identities are made of.
-    #[error("{flag}: {error}")]
-    Ident {
-        /// The flag.
-        flag: &'static str,
-        /// What is wrong with its value.
-        #[source]
-        error: IdentError,
-    },
 }
 
 /// What a proxy runs with.
@@ -144,14 +94,10 @@ pub struct Settings {
 }
 
 impl TryFrom<Flags> for Settings {
-    type Error = BadSettings;
+    type Error = BadIdentity;
 
-    fn try_from(flags: Flags) -> Result<Self, BadSettings> {
-        let named = |flag| move |error| BadSettings::Ident { flag, error };
-        let trust_domain =
-            TrustDomain::parse(&flags.trust_domain).map_err(named("--trust-domain"))?;
-        let account = ServiceAccount::new(&flags.namespace, &flags.service_account)
-            .map_err(named("--namespace, --service-account"))?;
+    fn try_from(flags: Flags) -> Result<Self, BadIdentity> {
+        let identity = IdentitySettings::try_from(flags.identity)?;
         let workload = Workload {
             role: match flags.role {
                 RoleFlag::Sidecar => Role::Sidecar,
@@ -159,8 +105,8 @@ impl TryFrom<Flags> for Settings {
             },
             name: Str::from(&flags.name),
             owner: Str::from(&flags.workload),
-            account: account.clone(),
-            trust_domain: trust_domain.clone(),
+            account: identity.account.clone(),
+            trust_domain: identity.trust_domain.clone(),
             address: flags.address,
             labels: flags
                 .labels
@@ -168,13 +114,6 @@ impl TryFrom<Flags> for Settings {
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect(),
             domain: Str::from(&flags.domain),
-        };
-        let identity = IdentitySettings {
-            trust_domain,
-            account,
-            ca_address: flags.ca_address,
-            ca_root: flags.ca_root,
-            token_file: flags.token_file,
         };
         Ok(Self {
             workload,
