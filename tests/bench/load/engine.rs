@@ -41,7 +41,7 @@ pub(super) struct Engine<'a> {
     tally: Tally,
     /// At a fixed rate: the schedule, and the links with a free place, once for each.
     pace: Option<Pace>,
-    _timer: OwnedFd,
+    timer: OwnedFd,
     free: VecDeque<usize>,
     opened: u8,
     scratch: Vec<u8>,
@@ -62,7 +62,7 @@ impl<'a> Engine<'a> {
             links: Vec::with_capacity(plan.connections),
             tally: Tally::new(seconds(plan.warmup), seconds(plan.seconds)),
             pace,
-            _timer: timer,
+            timer,
             free: VecDeque::new(),
             opened: 0,
             scratch: vec![0; SCRATCH],
@@ -81,8 +81,9 @@ impl<'a> Engine<'a> {
         loop {
             self.poller.wait(&mut ready)?;
             for event in ready.drain(..) {
-                if event.token != TIMER {
-                    self.on(event, &mut answers)?;
+                match event.token {
+                    TIMER => pace::go_on(&self.timer),
+                    _ => self.on(event, &mut answers)?,
                 }
             }
             self.send_due();

@@ -54,7 +54,7 @@ impl Pace {
     }
 }
 
-/// A timer that wakes whoever watches it whenever a request may be due; it is never read.
+/// A timer that wakes whoever watches it whenever a request may be due.
 pub(super) fn timer(pace: Option<&Pace>) -> io::Result<OwnedFd> {
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
     let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -69,4 +69,10 @@ pub(super) fn timer(pace: Option<&Pace>) -> io::Result<OwnedFd> {
     };
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &every)?;
     Ok(timer)
+}
+
+/// Makes the timer go on: the kernel starts the next period when the last one was read.
+pub(super) fn go_on(timer: &OwnedFd) {
+    // Nothing to be read means that nothing has ended yet.
+    let _periods = rustix::io::read(timer, &mut [0; 8]);
 }
