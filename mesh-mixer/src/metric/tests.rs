@@ -15,7 +15,7 @@ fn bounds_are_those_that_the_documents_promise() {
 }
 
 #[test]
-fn every_metric_of_requests_is_taken_as_the_documents_describe_it() {
+fn every_metric_that_proxies_report_is_taken_as_the_documents_describe_it() {
     let rows = DOCS.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `istio_")?.split('|').map(str::trim);
         Some((
@@ -24,7 +24,7 @@ fn every_metric_of_requests_is_taken_as_the_documents_describe_it() {
         ))
     });
     let rows: Vec<_> = rows.collect();
-    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert!(rows.len() >= 4, "{rows:?}");
     for (name, kind) in rows {
         let word = match known(&name).unwrap().kind {
             Kind::Counter => "counter",
