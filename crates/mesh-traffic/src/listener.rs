@@ -30,6 +30,8 @@ pub struct Listener {
     pub authority: Option<Str>,
     /// Whether the first bytes must be looked at: TLS or not, its ALPN and SNI.
     pub needs_tls_inspection: bool,
+    /// Whether it must be known of plain bytes whether they are HTTP.
+    pub needs_http_inspection: bool,
     /// How long the first bytes may take; `None` for as long as they like.
     pub inspection_timeout: Option<Duration>,
     /// Whether a connection whose time for first bytes is over is taken for plain bytes of unknown

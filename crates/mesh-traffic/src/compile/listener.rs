@@ -49,6 +49,7 @@ pub(crate) fn compile(pb: &pb::Listener) -> Compiled<Listener> {
         direction: direction(pb.traffic_direction),
         authority: metadata_text(pb.metadata.as_ref(), "mesh", "authority"),
         needs_tls_inspection: inspected || matches.iter().any(ChainMatch::looks_into_bytes),
+        needs_http_inspection: matches.iter().any(ChainMatch::tells_http),
         inspection_timeout: limit(
             "listener_filters_timeout",
             pb.listener_filters_timeout.as_ref(),

@@ -16,6 +16,7 @@ impl Listener {
             direction,
             authority,
             needs_tls_inspection,
+            needs_http_inspection,
             inspection_timeout,
             continue_after_inspection,
             chains,
@@ -28,6 +29,7 @@ impl Listener {
             && *direction == other.direction
             && *authority == other.authority
             && *needs_tls_inspection == other.needs_tls_inspection
+            && *needs_http_inspection == other.needs_http_inspection
             && *inspection_timeout == other.inspection_timeout
             && *continue_after_inspection == other.continue_after_inspection
             && *matches == other.matches

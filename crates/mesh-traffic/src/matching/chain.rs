@@ -68,6 +68,11 @@ impl ChainMatch {
         self.transport.is_some() || !self.alpn.is_empty() || !self.server_names.is_empty()
     }
 
+    /// Whether plain bytes are told by the protocol that an HTTP inspector finds.
+    pub(crate) fn tells_http(&self) -> bool {
+        self.transport != Some(Transport::Tls) && !self.alpn.is_empty()
+    }
+
     fn by_destination_port(&self, facts: &ConnFacts<'_>) -> Specificity {
         match self.destination_port {
             None => Some(0),
