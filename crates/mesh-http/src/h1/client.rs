@@ -306,16 +306,21 @@ impl Client {
     }
 
     fn open_tunnel(&mut self) -> Result<(), Fault> {
-        match self.sending {
-            Sending::Held | Sending::Whole => {}
-            Sending::Nothing | Sending::Body(_) => {
-                let why = "RFC 9110 7.8: the protocol was switched before the request was complete";
-                return Err(framing(why));
-            }
+        if !self.has_sent_all() && !matches!(self.sending, Sending::Held) {
+            let why = "RFC 9110 7.8: the protocol was switched before the request was complete";
+            return Err(framing(why));
         }
         self.reading = Reading::Tunnel;
         self.sending = Sending::Body(Framing::Tunnel);
         Ok(())
+    }
+
+    /// Whether nothing of the request is owed, even if nobody has said so yet.
+    fn has_sent_all(&self) -> bool {
+        matches!(
+            self.sending,
+            Sending::Whole | Sending::Body(Framing::Exactly(0))
+        )
     }
 
     /// `clean`: nothing follows the piece.
@@ -376,11 +381,13 @@ impl Client {
     /// nothing of the request is owed; what follows the response would answer the next request
     /// before it is sent (RFC 9112 9.2).
     fn answered(&mut self, clean: bool) {
-        let complete = matches!(
-            self.sending,
-            Sending::Whole | Sending::Body(Framing::Exactly(0))
-        );
-        if complete && clean && self.keep && !self.asked.connect && !self.draining && !self.eof {
+        if self.has_sent_all()
+            && clean
+            && self.keep
+            && !self.asked.connect
+            && !self.draining
+            && !self.eof
+        {
             self.reading = Reading::Nothing;
             self.sending = Sending::Nothing;
         } else {

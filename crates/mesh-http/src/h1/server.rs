@@ -297,6 +297,12 @@ impl Server {
         matches!(self.reading, Reading::Head) && self.scan.has_begun()
     }
 
+    /// Whether the body of a request, or its trailer section, is still to come.
+    #[must_use]
+    pub fn is_in_body(&self) -> bool {
+        matches!(self.reading, Reading::Body(_))
+    }
+
     fn next_request<'b>(
         &mut self,
         input: &mut &'b [u8],

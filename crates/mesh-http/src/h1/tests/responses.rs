@@ -273,6 +273,25 @@ fn a_tunnel_carries_what_follows_its_answer() {
 }
 
 #[test]
+fn a_tunnel_opens_only_after_the_whole_request() {
+    let switched = |length: &str, sent: &[u8]| {
+        let mut head = upgrade();
+        head.fields.append("content-length", length).unwrap();
+        let mut client = Client::new(&Limits::default());
+        client.request(&head, false).unwrap();
+        client.send_data(1, sent, false).unwrap();
+        let mut input = &b"HTTP/1.1 101 x\r\n\r\n"[..];
+        let event = client.next(now(), &mut input, &mut ResponseHead::default());
+        event
+            .map_err(|fault| fault.kind)
+            .map(|event| event.is_some())
+    };
+    assert_eq!(switched("0", b""), Ok(true));
+    assert_eq!(switched("2", b"ab"), Ok(true));
+    assert_eq!(switched("2", b"a"), Err(Framing));
+}
+
+#[test]
 fn what_follows_a_response_is_nobodys() {
     let mut client = Asking::of(&request("GET"));
     let more = "HTTP/1.1 204 x\r\n\r\nHTTP/1.1 200 x\r\ncontent-length: 1\r\n\r\na";
