@@ -9,3 +9,4 @@ mod renewal;
 mod samples;
 mod security;
 mod seen;
+mod tcp;

@@ -88,11 +88,13 @@ impl Status {
     }
 }
 
-/// The socket address of a URL such as `http://127.9.1.1:9080`.
+/// The socket address of a URL such as `http://127.9.1.1:9080` or `tcp://127.9.1.1:7000`.
 #[track_caller]
 #[must_use]
 pub fn address(url: &str) -> SocketAddr {
-    let rest = url.trim_start_matches("http://");
+    let rest = url
+        .trim_start_matches("http://")
+        .trim_start_matches("tcp://");
     let host = rest.split('/').next().unwrap_or_default();
     host.parse().expect("the URL has an address and a port")
 }
