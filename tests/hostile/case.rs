@@ -291,6 +291,17 @@ impl Case {
         self
     }
 
+    /// The last request is refused with one of these instead.
+    pub(crate) fn with_status(mut self, statuses: &'static [u16]) -> Self {
+        if let Some((_, outcome)) = self.expect.last_mut() {
+            *outcome = Outcome::Refused {
+                statuses,
+                codes: &[],
+            };
+        }
+        self
+    }
+
     pub(crate) fn partly(mut self) -> Self {
         self.partly = true;
         self

@@ -6,6 +6,11 @@ static EXACT: Rule = rule(
     "RFC 9112 6.1",
     "the only transfer coding is `chunked`, once, without parameters",
 );
+static OTHERS: Rule = rule(
+    "RFC 9112 6.1",
+    "a body that is coded otherwise before it is chunked is not carried",
+)
+.told("DPE", "transfer_coding");
 static BOTH: Rule = rule(
     "RFC 9112 6.1",
     "content-length beside transfer-encoding is refused",
@@ -53,12 +58,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "chunked, chunked",
         "chunked,chunked",
         "chunked, identity",
-        "identity, chunked",
         "chunked, gzip",
-        "gzip, chunked",
-        "gzip,chunked",
-        "deflate, gzip, chunked",
-        "compress, chunked",
         "chunked;q=1",
         "chunked; x",
         "chunked;",
@@ -95,7 +95,7 @@ pub(crate) fn cases() -> Vec<Case> {
             name,
             with(&format!("Transfer-Encoding: {value}\r\n")),
         );
-        cases.push(case.refused(&[400, 501]));
+        cases.push(case.refused(&[400]));
     }
     for (name, lines) in [
         (
@@ -107,16 +107,8 @@ pub(crate) fn cases() -> Vec<Case> {
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
         ),
         (
-            "identity in a first field",
-            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
-        ),
-        (
             "an unknown second field",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
-        ),
-        (
-            "an unknown first field",
-            "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n",
         ),
         (
             "an empty second field",
@@ -131,7 +123,36 @@ pub(crate) fn cases() -> Vec<Case> {
             "transfer-encoding: chunked\r\nTRANSFER-ENCODING: CHUNKED\r\n",
         ),
     ] {
-        cases.push(Case::one(&EXACT, name, with(lines)).refused(&[400, 501]));
+        cases.push(Case::one(&EXACT, name, with(lines)).refused(&[400]));
+    }
+    for (name, lines) in [
+        (
+            "identity before it",
+            "Transfer-Encoding: identity, chunked\r\n",
+        ),
+        ("gzip before it", "Transfer-Encoding: gzip, chunked\r\n"),
+        (
+            "gzip before it, without space",
+            "Transfer-Encoding: gzip,chunked\r\n",
+        ),
+        (
+            "two before it",
+            "Transfer-Encoding: deflate, gzip, chunked\r\n",
+        ),
+        (
+            "compress before it",
+            "Transfer-Encoding: compress, chunked\r\n",
+        ),
+        (
+            "identity in a first field",
+            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        ),
+        (
+            "an unknown first field",
+            "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n",
+        ),
+    ] {
+        cases.push(Case::one(&OTHERS, name, with(lines)).refused(&[501]));
     }
     cases.extend(both());
     cases.extend(hidden());
@@ -202,7 +223,7 @@ fn both() -> Vec<Case> {
             "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
         ),
     ] {
-        cases.push(Case::one(&BOTH, name, with(lines)).refused(&[400, 501]));
+        cases.push(Case::one(&BOTH, name, with(lines)).refused(&[400]));
     }
     let smuggle = |lines: &str, rest: &str| {
         format!(
@@ -228,7 +249,7 @@ fn both() -> Vec<Case> {
         .refused(&[400]),
     );
     let old = with("Transfer-Encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
-    cases.push(Case::one(&BOTH, "a coding in HTTP/1.0", old).refused(&[400, 426]));
+    cases.push(Case::one(&BOTH, "a coding in HTTP/1.0", old).refused(&[400]));
     let get = with("Transfer-Encoding: chunked\r\n").replace("POST", "GET");
     cases.push(Case::one(&EXACT, "with GET", get).accepted(post("hello").method("GET")));
     cases
@@ -260,7 +281,7 @@ fn hidden() -> Vec<Case> {
         ("no colon", "Transfer-Encoding chunked\r\n"),
         ("a colon too many", "Transfer-Encoding:: chunked\r\n"),
     ] {
-        cases.push(Case::one(&HIDDEN, name, with(line)).refused(&[400, 501]));
+        cases.push(Case::one(&HIDDEN, name, with(line)).refused(&[400]));
     }
     // A field of another name frames nothing: what follows is the next request.
     for name in [

@@ -1,6 +1,9 @@
 //! HTTP/2: heads.
 
-use crate::case::{Case, End, Entry, Forwarded, HOST, ID, Outcome, Rule, code, get, plain, post};
+mod targets;
+
+mod bodies;
+use crate::case::{Case, End, Entry, Forwarded, HOST, ID, Outcome, Rule, code, get, plain};
 use crate::wire::h2::{END_HEADERS, END_STREAM, Frame, WHOLE, opened};
 
 const fn malformed(rfc: &'static str, says: &'static str) -> Rule {
@@ -24,24 +27,6 @@ static CONNECTION: Rule = malformed(
     "RFC 9113 8.2.2",
     "fields of a connection have no place in HTTP/2",
 );
-static PATHS: Rule = malformed(
-    "RFC 9113 8.3.1",
-    "`:path` is a path, or `*` with OPTIONS, and is brought into one form",
-);
-static METHODS: Rule = malformed("RFC 9113 8.3.1", "`:method` is a token in capitals");
-static SCHEMES: Rule = malformed("RFC 9113 8.3.1", "`:scheme` is http or https");
-static AUTHORITY: Rule = malformed(
-    "RFC 9113 8.3.1",
-    "there is one authority; `host` beside it says the same and is dropped",
-);
-static LENGTHS: Rule = malformed(
-    "RFC 9113 8.1.1",
-    "content-length is the length of the content",
-);
-static TRAILERS: Rule = malformed(
-    "RFC 9113 8.1",
-    "trailers end the stream and have no pseudo-header fields",
-);
 static COOKIES: Rule = plain(
     "RFC 9113 8.2.3",
     "the pieces of a cookie become one on HTTP/1",
@@ -50,7 +35,6 @@ static UNDERSCORE: Rule = malformed(
     "Istio, edge profile",
     "gateways refuse names with an underscore, sidecars pass them on",
 );
-static CONNECT: Rule = malformed("RFC 9113 8.5", "CONNECT is not carried");
 
 type Fields = Vec<(String, String)>;
 
@@ -104,8 +88,6 @@ fn good(rule: &'static Rule, name: &str, fields: &Fields, request: Forwarded) ->
     head(rule, name, fields).accepted(request)
 }
 
-const STATUSES: &[u16] = &[400, 404, 405, 431, 501];
-
 /// Refused as a stream: a reset, or an answer that says so; the connection goes on.
 fn bad(rule: &'static Rule, name: &str, fields: &Fields) -> Case {
     let case = head(rule, name, fields);
@@ -120,7 +102,7 @@ fn bad(rule: &'static Rule, name: &str, fields: &Fields) -> Case {
 fn told(rule: &'static Rule, name: &str, fields: &Fields) -> Case {
     let case = head(rule, name, fields);
     case.then(Outcome::Refused {
-        statuses: STATUSES,
+        statuses: &[400],
         codes: &[],
     })
     .ends(End::Open)
@@ -131,9 +113,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(names());
     cases.extend(values());
     cases.extend(connections());
-    cases.extend(targets());
-    cases.extend(authorities());
-    cases.extend(bodies());
+    cases.extend(targets::cases());
+    cases.extend(bodies::cases());
     cases
 }
 
@@ -239,7 +220,7 @@ fn names() -> Vec<Case> {
     let case = head(&UNDERSCORE, "at a gateway", &under).at(&[Entry::Gateway]);
     cases.push(
         case.then(Outcome::Refused {
-            statuses: STATUSES,
+            statuses: &[400],
             codes: &[],
         })
         .ends(End::Open),
@@ -368,340 +349,4 @@ fn connections() -> Vec<Case> {
         .ends(End::Open),
     );
     cases
-}
-
-fn targets() -> Vec<Case> {
-    let path = |text: &str| with(ask("/x"), ":path", text);
-    let mut cases = Vec::new();
-    for text in ["x", "http://evil.test/x", "?a", "#a", "\\x", "evil.test:80"] {
-        let label = format!("{text} has no slash");
-        cases.push(bad(&PATHS, &label, &path(text)));
-    }
-    for (name, byte) in [
-        ("a space", ' '),
-        ("a tab", '\t'),
-        ("CR", '\r'),
-        ("LF", '\n'),
-        ("NUL", '\0'),
-        ("DEL", '\u{7f}'),
-        ("a control character", '\u{1}'),
-    ] {
-        cases.push(bad(&PATHS, name, &path(&format!("/{ID}/a{byte}b"))));
-    }
-    cases.push(bad(
-        &PATHS,
-        "a request line",
-        &path(&format!(
-            "/{ID}/x HTTP/1.1\r\nX-Evil: 1\r\n\r\nGET /{ID}/smuggled"
-        )),
-    ));
-    cases.push(bad(&PATHS, "a high byte", &path(&format!("/{ID}/\u{e9}"))));
-    cases.push(bad(
-        &PATHS,
-        "* with GET",
-        &and(path("*"), &[("x-case", ID)]),
-    ));
-    let star = and(with(path("*"), ":method", "OPTIONS"), &[("x-case", ID)]);
-    cases.push(told(&PATHS, "* with OPTIONS has no route", &star));
-    cases.push(told(
-        &PATHS,
-        "an escaped zero",
-        &path(&format!("/{ID}/%00")),
-    ));
-    for (from, to) in [
-        ("/x#foo", "/x"),
-        ("/app/../admin", "/admin"),
-        ("/app/%2e%2e/admin", "/admin"),
-        ("/app\\admin", "/app/admin"),
-        ("//x", "//x"),
-        ("/a%2fb", "/a%2fb"),
-        ("/x?a=b", "/x?a=b"),
-        ("/x?", "/x?"),
-        ("/x%23y", "/x%23y"),
-        ("/./x", "/x"),
-        ("/a/b/..", "/a/"),
-        ("/%61", "/a"),
-        ("/x;a=b", "/x;a=b"),
-    ] {
-        cases.push(good(&PATHS, from, &path(&format!("/{ID}{from}")), get(to)));
-    }
-    for method in ["get", "Get"] {
-        cases.push(told(&METHODS, method, &with(ask("/x"), ":method", method)));
-    }
-    for method in [
-        "G\0T",
-        "G T",
-        "GET\r\nX: y",
-        "GET /smuggled HTTP/1.1",
-        "G(T",
-        "G\u{e9}T",
-        "GET ",
-        " GET",
-    ] {
-        let label = format!("{:?}", method.escape_default().to_string());
-        cases.push(bad(&METHODS, &label, &with(ask("/x"), ":method", method)));
-    }
-    for method in ["DELETE", "BREW", "M-SEARCH"] {
-        cases.push(good(
-            &METHODS,
-            method,
-            &request(method, "/x"),
-            get("/x").method(method),
-        ));
-    }
-    cases.push(good(
-        &METHODS,
-        "HEAD",
-        &request("HEAD", "/x"),
-        get("/x").method("HEAD"),
-    ));
-    for scheme in [
-        "javascript",
-        "ftp",
-        "file",
-        "h2c",
-        "http ",
-        " http",
-        "http:",
-        "http://a/",
-        "ht\0tp",
-        "https\r\n",
-        "ws",
-        "x",
-    ] {
-        let label = format!("{:?}", scheme.escape_default().to_string());
-        cases.push(bad(&SCHEMES, &label, &with(ask("/x"), ":scheme", scheme)));
-    }
-    for scheme in ["http", "HTTP", "hTtP"] {
-        cases.push(good(
-            &SCHEMES,
-            scheme,
-            &with(ask("/x"), ":scheme", scheme),
-            get("/x"),
-        ));
-    }
-    cases
-}
-
-fn authorities() -> Vec<Case> {
-    let named = |text: &str| with(ask("/x"), ":authority", text);
-    let none = || without(ask("/x"), ":authority");
-    let mut cases = vec![
-        good(
-            &AUTHORITY,
-            "the same host beside it",
-            &and(ask("/x"), &[("host", HOST)]),
-            get("/x"),
-        ),
-        good(
-            &AUTHORITY,
-            "a host alone",
-            &and(none(), &[("host", HOST)]),
-            get("/x"),
-        ),
-        bad(
-            &AUTHORITY,
-            "another host beside it",
-            &and(ask("/x"), &[("host", "evil.test")]),
-        ),
-        bad(
-            &AUTHORITY,
-            "two hosts beside it",
-            &and(ask("/x"), &[("host", HOST), ("host", "evil.test")]),
-        ),
-        bad(
-            &AUTHORITY,
-            "two hosts alone",
-            &and(none(), &[("host", HOST), ("host", "evil.test")]),
-        ),
-        bad(
-            &AUTHORITY,
-            "an empty host beside it",
-            &and(ask("/x"), &[("host", "")]),
-        ),
-        bad(
-            &AUTHORITY,
-            "a bad host alone",
-            &and(none(), &[("host", "a/b")]),
-        ),
-        bad(&AUTHORITY, "none at all", &none()),
-        bad(&AUTHORITY, "an empty one", &named("")),
-    ];
-    for text in [
-        "a@b",
-        "user:pw@a",
-        "a/b",
-        "a b",
-        "a?b",
-        "a#b",
-        "a\\b",
-        "a:b",
-        "a:65536",
-        "a\0b",
-        "a\r\nx: y",
-        "[::1",
-        "a\u{e9}",
-        "http://a",
-        "a:80:80",
-        "{a}",
-        "%zz",
-    ] {
-        let label = text.escape_default().to_string();
-        cases.push(bad(&AUTHORITY, &label, &named(text)));
-    }
-    for text in [
-        "other.test",
-        "other.test:81",
-        "[::1]:80",
-        "127.0.0.1",
-        "a_b",
-        "UPPER.test",
-    ] {
-        cases.push(good(&AUTHORITY, text, &named(text), get("/x").host(text)));
-    }
-    let connect = vec![
-        (":method".to_owned(), "CONNECT".to_owned()),
-        (":authority".to_owned(), "a.test:443".to_owned()),
-    ];
-    cases.push(told(&CONNECT, "plain", &connect));
-    cases.push(bad(
-        &CONNECT,
-        "with a path",
-        &with(ask("/x"), ":method", "CONNECT"),
-    ));
-    let extended = and(
-        with(ask("/x"), ":method", "CONNECT"),
-        &[(":protocol", "websocket")],
-    );
-    cases.push(bad(&CONNECT, "extended, which we do not offer", &extended));
-    cases
-}
-
-fn bodies() -> Vec<Case> {
-    let sent = |length: &str, pieces: &[&str]| {
-        let fields = and(request("POST", "/p"), &[("content-length", length)]);
-        let mut frames = vec![Frame::head(END_HEADERS, 1, &fields)];
-        let last = pieces.len().saturating_sub(1);
-        for (index, piece) in pieces.iter().enumerate() {
-            frames.push(Frame::data(
-                if index == last { END_STREAM } else { 0 },
-                1,
-                *piece,
-            ));
-        }
-        opened(&frames)
-    };
-    let broken = |name: &str, bytes: Vec<u8>| {
-        let case = Case::two(&LENGTHS, name, bytes);
-        case.then(Outcome::BrokenOff {
-            statuses: &[],
-            codes: &[code::PROTOCOL],
-        })
-        .ends(End::Open)
-    };
-    let mut cases = vec![
-        Case::two(&LENGTHS, "right", sent("5", &["hello"]))
-            .accepted(post("hello").has("content-length", "5")),
-        Case::two(&LENGTHS, "right, in pieces", sent("5", &["he", "", "llo"]))
-            .accepted(post("hello")),
-        broken("too short a body", sent("6", &["hello"])),
-        broken("too long a body", sent("4", &["hello"])),
-        broken("no body", sent("5", &[""])),
-        broken("a body behind 0", sent("0", &["hello"])),
-        broken("too long in pieces", sent("5", &["hello", "!"])),
-        broken(
-            "a request behind the length",
-            sent("0", &["GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"]),
-        ),
-    ];
-    for value in [
-        "+5",
-        "-5",
-        "0x5",
-        "5,5",
-        "5, 5",
-        "",
-        "five",
-        "5.0",
-        "99999999999999999999999",
-    ] {
-        let label = format!("{value:?} is no number");
-        cases.push(broken(&label, sent(value, &["hello"])));
-    }
-    let twice = and(
-        request("POST", "/p"),
-        &[("content-length", "5"), ("content-length", "6")],
-    );
-    let twice = opened(&[
-        Frame::head(END_HEADERS, 1, &twice),
-        Frame::data(END_STREAM, 1, "hello"),
-    ]);
-    cases.push(broken("two different ones", twice));
-    let ended = opened(&[Frame::head(
-        WHOLE,
-        1,
-        &and(request("POST", "/p"), &[("content-length", "5")]),
-    )]);
-    cases.push(broken("a length and the end of the stream", ended));
-    let none = opened(&[
-        Frame::head(END_HEADERS, 1, &request("POST", "/p")),
-        Frame::data(END_STREAM, 1, "hello"),
-    ]);
-    cases.push(Case::two(&LENGTHS, "none", none).accepted(post("hello")));
-    cases.extend(trailers());
-    cases
-}
-
-fn trailers() -> Vec<Case> {
-    let with = |trailers: Frame| {
-        opened(&[
-            Frame::head(END_HEADERS, 1, &request("POST", "/p")),
-            Frame::data(0, 1, "hello"),
-            trailers,
-        ])
-    };
-    let broken = |name: &str, trailers: Frame| {
-        let case = Case::two(&TRAILERS, name, with(trailers));
-        case.then(Outcome::BrokenOff {
-            statuses: &[],
-            codes: &[code::PROTOCOL],
-        })
-        .ends(End::Open)
-    };
-    vec![
-        Case::two(
-            &TRAILERS,
-            "one",
-            with(Frame::head(WHOLE, 1, &[("x-a", "b")])),
-        )
-        .accepted(post("hello").trailer("x-a", "b")),
-        Case::two(
-            &TRAILERS,
-            "none in their frame",
-            with(Frame::new(1, WHOLE, 1, [])),
-        )
-        .accepted(post("hello")),
-        broken(
-            "that do not end the stream",
-            Frame::head(END_HEADERS, 1, &[("x-a", "b")]),
-        ),
-        broken(
-            "with a pseudo-header field",
-            Frame::head(WHOLE, 1, &[(":path", "/y")]),
-        ),
-        broken("with :status", Frame::head(WHOLE, 1, &[(":status", "200")])),
-        broken("with capitals", Frame::head(WHOLE, 1, &[("X-A", "b")])),
-        broken(
-            "with a connection's field",
-            Frame::head(WHOLE, 1, &[("connection", "x")]),
-        ),
-        broken(
-            "with transfer-encoding",
-            Frame::head(WHOLE, 1, &[("transfer-encoding", "chunked")]),
-        ),
-        broken(
-            "with CR and LF",
-            Frame::head(WHOLE, 1, &[("x-a", "b\r\nx: y")]),
-        ),
-    ]
 }

@@ -5,7 +5,8 @@ use crate::case::{Case, End, HOST, ID, Rule, get, plain, rule};
 static FIELDS: Rule =
     rule("RFC 9110 5.4", "a request has at most 100 fields").told("DPE", "head_too_large");
 static HEAD: Rule = rule("RFC 9110 5.4", "a head has at most 60 KiB").told("DPE", "head_too_large");
-static TARGET: Rule = rule("RFC 9110 15.5.15", "a target has at most 16 KiB");
+static TARGET: Rule =
+    rule("RFC 9110 15.5.15", "a target has at most 16 KiB").told("DPE", "target_too_long");
 static IDLE: Rule = plain(
     "RFC 9112 9.5",
     "a connection on which nothing was asked is not answered",
@@ -79,13 +80,13 @@ pub(crate) fn cases() -> Vec<Case> {
             format!("{length} bytes are too many"),
             path(length),
         );
-        cases.push(case.refused(&[414, 431]));
+        cases.push(case.refused(&[414]));
     }
     let query = format!(
         "GET /{ID}/x?{} HTTP/1.1\r\nHost: {HOST}\r\n\r\n",
         "q".repeat(70_000)
     );
-    cases.push(Case::one(&TARGET, "a query of 70000 bytes", query).refused(&[414, 431]));
+    cases.push(Case::one(&TARGET, "a query of 70000 bytes", query).refused(&[414]));
     let idle = Case::one(&IDLE, "nothing but a connection", "").step(crate::case::Step::HalfClose);
     cases.push(idle.ends(End::Closed));
     cases

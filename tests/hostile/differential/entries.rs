@@ -42,7 +42,11 @@ pub(super) const LEFT_OUT: &[(&str, &str, &[&str])] = &[
             "no name",
         ],
     ),
-    ("Envoy", "h2-frames", &["one behind a whole head", "byte by byte"]),
+    (
+        "Envoy",
+        "h2-frames",
+        &["one behind a whole head", "byte by byte"],
+    ),
     (
         "HAProxy",
         "h2-frames",
