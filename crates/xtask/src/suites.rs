@@ -127,8 +127,11 @@ impl Suite {
 /// The suites of tests/conformance are one target.
 const CONFORMANCE: &[&str] = &["--test", "conformance"];
 
+/// The suites of tests/hostile are one target.
+const HOSTILE: &[&str] = &["--test", "hostile"];
+
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 9] = [
+pub(crate) const SUITES: [Suite; 12] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
@@ -197,6 +200,27 @@ pub(crate) const SUITES: [Suite; 9] = [
         needs: &[Need::Grpcio],
         cargo: CONFORMANCE,
         only: Some("grpc::"),
+    },
+    Suite {
+        name: "hostile",
+        proves: "malformed, ambiguous and flooding input gets what its rule says",
+        needs: &[],
+        cargo: HOSTILE,
+        only: Some("judged::"),
+    },
+    Suite {
+        name: "differential",
+        proves: "Envoy and HAProxy judge the same bytes otherwise only where docs say so",
+        needs: &[Need::Envoy, Need::Haproxy],
+        cargo: HOSTILE,
+        only: Some("differential::"),
+    },
+    Suite {
+        name: "pressure",
+        proves: "stalled readers and idle connections cost bounded memory and nobody's request",
+        needs: &[Need::Root],
+        cargo: HOSTILE,
+        only: Some("pressure::"),
     },
 ];
 
