@@ -154,7 +154,6 @@ impl Client {
             } else {
                 Receive::Body
             };
-            stream.is_connect = is_tunnel;
             stream.receive_left = match facts.length {
                 _ if is_tunnel => ANY_LENGTH,
                 _ if is_bodiless => 0,

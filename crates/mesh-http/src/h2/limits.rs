@@ -35,14 +35,15 @@ impl Limits {
         stream_window: 256 * 1024,
         connection_window: 1024 * 1024,
         connection_buffer: 4 * 1024 * 1024,
-        resets: 200,
-        resets_per_second: 100,
+        resets: 500,
+        resets_per_second: 500,
     };
 
     /// Those of a gateway, whose peers are anybody: Istio's profile for the edge.
     pub const GATEWAY: Self = Self {
         max_streams: 100,
         stream_window: 64 * 1024,
+        resets: 200,
         resets_per_second: 20,
         ..Self::SIDECAR
     };

@@ -152,6 +152,26 @@ fn connect_becomes_a_tunnel_with_a_success_only() {
 }
 
 #[test]
+fn a_refused_tunnel_gets_no_trailers() {
+    let mut fed = client();
+    fed.codec.request(&request("CONNECT"), false).unwrap();
+    fed.feed(status(1, false, "503", &[]));
+    let mut fields = crate::Fields::new();
+    fields.append("x", "y").unwrap();
+    let sent = fed.codec.send_trailers(1, &fields);
+    assert!(matches!(sent, Err(crate::CannotSend::Unfit(_))));
+
+    let mut fed = server();
+    fed.feed(headers(
+        1,
+        false,
+        &[(":method", "CONNECT"), (":authority", "a:1")],
+    ));
+    fed.codec.respond(1, &response(503), false).unwrap();
+    assert_eq!(fed.codec.send_trailers(1, &fields), Ok(()));
+}
+
+#[test]
 fn a_server_opens_no_streams() {
     for frames in [
         frame(Kind::PushPromise, 4, 1, &[0, 0, 0, 2]),
