@@ -160,6 +160,14 @@ impl ServerCodec {
     pub(crate) fn is_in_head(&self) -> bool {
         either!(self, codec => codec.is_in_head())
     }
+
+    /// Whether what comes next belongs to a request that is under way, or may.
+    pub(crate) fn is_in_message(&self) -> bool {
+        match self {
+            Self::H1(codec) => codec.is_in_body(),
+            Self::H2(_) => true,
+        }
+    }
 }
 
 impl ClientCodec {

@@ -92,7 +92,9 @@ impl Downstream {
     fn reads(&mut self) -> bool {
         // HTTP/2 holds its client back by windows.
         let takes = self.codec.version() == Version::Http2 || self.held < HIGH_WATER;
-        let limit = match self.streams.is_empty() {
+        // Behind a whole request of HTTP/1 stands the next one, which can wait. Everything else must
+        // fit, however large: a frame, a head, a trailer section.
+        let limit = match self.streams.is_empty() || self.codec.is_in_message() {
             true => self.head_limit(),
             false => PIPELINED,
         };
@@ -145,12 +147,31 @@ fn head_limit(connection: &Connection) -> usize {
     }
 }
 
+/// Anybody at an edge gets what Istio gives there. A peer of the mesh brings the requests of many
+/// clients, and their resets: it has bounded each of them itself.
+fn http2_limits(connection: &Connection) -> h2::Limits {
+    let chain = connection.listener.chains.get(connection.chain);
+    let edge = match chain.map(|chain| &chain.network) {
+        Some(Network::Http(manager)) => manager.use_remote_address,
+        Some(Network::Tcp(_)) | None => false,
+    };
+    match connection.peer {
+        _ if edge => h2::Limits::GATEWAY,
+        Some(_) => h2::Limits {
+            resets: 100 * h2::Limits::SIDECAR.resets,
+            resets_per_second: 100 * h2::Limits::SIDECAR.resets_per_second,
+            ..h2::Limits::SIDECAR
+        },
+        None => h2::Limits::SIDECAR,
+    }
+}
+
 fn codec(connection: &Connection, version: Version) -> ServerCodec {
     let head_bytes = head_limit(connection);
     if version == Version::Http2 {
         let limits = h2::Limits {
             head_bytes,
-            ..h2::Limits::default()
+            ..http2_limits(connection)
         };
         ServerCodec::H2(Box::new(h2::Server::new(&limits)))
     } else {

@@ -117,6 +117,14 @@ impl Engine {
             return Leased::Failed(FailureKind::RouteUnusable.into());
         };
         if pool.waiting.len() >= WAITING {
+            // Those whose clients have gone meanwhile wait for nothing.
+            let flows = &self.flows;
+            let waits = |(flow, ticket): &(FlowKey, u32)| {
+                flows.get(*flow).is_some_and(|flow| flow.waits(*ticket))
+            };
+            pool.waiting.retain(waits);
+        }
+        if pool.waiting.len() >= WAITING {
             return Leased::Failed(FailureKind::Overflow.into());
         }
         let ticket = self.flows.get(flow).map_or(0, |flow| flow.ticket);

@@ -156,6 +156,16 @@ async fn two_hosts_are_refused() {
 }
 
 #[tokio::test]
+async fn a_trailer_section_beyond_every_limit_is_not_waited_for() {
+    let (_proxy, uri, _origin) = through(&[Act::Answer], None).await;
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let bytes = format!("{head}0\r\nx-a: {}\r\n\r\n", "b".repeat(64 * 1024));
+    // Reads to the end of the connection: there is one.
+    let answer = exchange(address_of(&uri), bytes.as_bytes()).await;
+    assert!(!answer.contains("100 Continue"), "{answer}");
+}
+
+#[tokio::test]
 async fn an_absolute_target_names_the_host() {
     let app = Origin::start(|request| {
         let host = request.headers()["host"].as_bytes().to_vec();
