@@ -16,6 +16,8 @@ pub(crate) mod bytes;
 pub struct Fields {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// Marks of all names that were ever added: most questions are for fields that are not there.
+    marks: u64,
 }
 
 /// Where a field lies: its name in lower case, its value and, if it was spelled in another way,
@@ -73,6 +75,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.marks = 0;
     }
 
     /// How many fields there are.
@@ -123,6 +126,7 @@ impl Fields {
             return self.append_lower(name, value);
         }
         let entry = self.next_entry(name, value, spelled)?;
+        self.marks |= mark(name);
         self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(name);
@@ -137,6 +141,7 @@ impl Fields {
     #[inline]
     pub(crate) fn append_lower(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadField> {
         let entry = self.next_entry(name, value, false)?;
+        self.marks |= mark(name);
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(value);
         self.entries.push(entry);
@@ -165,7 +170,11 @@ impl Fields {
     /// As [`Fields::append`]; the fields of that name stay then.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), BadField> {
         let before = self.entries.len();
+        let is_new = !self.may_have(name);
         self.append(name, value)?;
+        if is_new {
+            return Ok(());
+        }
         let mut index = 0;
         let bytes = &self.bytes;
         self.entries.retain(|entry| {
@@ -177,6 +186,9 @@ impl Fields {
 
     /// Drops every field of that name and says whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
+        if !self.may_have(name) {
+            return false;
+        }
         let before = self.entries.len();
         let bytes = &self.bytes;
         self.entries.retain(|entry| !same_name(bytes, *entry, name));
@@ -194,7 +206,7 @@ impl Fields {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self
-            .entries
+            .candidates(name)
             .iter()
             .find(|entry| same_name(&self.bytes, **entry, name));
         found.map(|entry| value_of(&self.bytes, *entry))
@@ -213,7 +225,7 @@ impl Fields {
         name: &'n str,
     ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let same = move |entry: &&Entry| same_name(&self.bytes, **entry, name);
-        self.entries
+        self.candidates(name)
             .iter()
             .filter(same)
             .map(|entry| value_of(&self.bytes, *entry))
@@ -223,6 +235,19 @@ impl Fields {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// Whether a field of that name may be there; false is certain.
+    fn may_have(&self, name: &str) -> bool {
+        self.marks & mark(name.as_bytes()) != 0
+    }
+
+    /// The fields among which one of that name would be.
+    fn candidates(&self, name: &str) -> &[Entry] {
+        match self.may_have(name) {
+            true => &self.entries,
+            false => &[],
+        }
     }
 
     /// All fields in order, names in lower case.
@@ -260,6 +285,7 @@ impl Clone for Fields {
         Self {
             bytes: self.bytes.clone(),
             entries: self.entries.clone(),
+            marks: self.marks,
         }
     }
 
@@ -267,6 +293,7 @@ impl Clone for Fields {
     fn clone_from(&mut self, source: &Self) {
         self.bytes.clone_from(&source.bytes);
         self.entries.clone_from(&source.entries);
+        self.marks = source.marks;
     }
 }
 
@@ -280,9 +307,19 @@ fn value_of(bytes: &[u8], entry: Entry) -> &[u8] {
 }
 
 fn same_name(bytes: &[u8], entry: Entry, name: &str) -> bool {
-    bytes
-        .get(entry.name())
-        .is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    entry.name_len as usize == name.len()
+        && bytes
+            .get(entry.name())
+            .is_some_and(|own| own == name.as_bytes() || own.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// One of 64 bits for a name, whatever its case: by its length and both its ends.
+fn mark(name: &[u8]) -> u64 {
+    let end = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default() | 0x20);
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    let mixed = length ^ (end(name.first()) << 8) ^ (end(name.last()) << 16);
+    // Knuth's multiplicative hashing: the upper bits are the mixed ones.
+    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
 }
 
 impl fmt::Debug for Fields {

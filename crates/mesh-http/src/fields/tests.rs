@@ -127,3 +127,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_removed_is_gone_and_may_come_back() {
+    let mut fields = Fields::new();
+    for number in 0..200 {
+        fields.append(&format!("X-Name-{number}"), "v").unwrap();
+    }
+    for number in 0..200 {
+        assert_eq!(fields.get(&format!("x-name-{number}")), Some(&b"v"[..]));
+        assert!(fields.remove(&format!("x-NAME-{number}")));
+        assert!(!fields.contains(&format!("x-name-{number}")));
+    }
+    assert!(fields.is_empty() && !fields.remove("x-name-1"));
+    fields.set("x-name-1", "w").unwrap();
+    fields.set("X-Name-1", "x").unwrap();
+    assert_eq!(fields.get_all("x-name-1").collect::<Vec<_>>(), [b"x"]);
+    let mut copy = Fields::new();
+    copy.clone_from(&fields);
+    assert!(copy.contains("x-name-1"));
+}
