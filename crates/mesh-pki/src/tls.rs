@@ -13,7 +13,7 @@ use mesh_model::time::Clock;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, ServerConfig, SupportedCipherSuite};
 
 use crate::bundle::TrustBundle;
 use crate::live::{LiveIdentity, TlsClock};
@@ -27,10 +27,24 @@ pub const ALPN_H2: &[u8] = b"h2";
 pub const ALPN_HTTP11: &[u8] = b"http/1.1";
 
 /// The cryptography that all TLS of mesh uses.
+///
+/// AES with 128 bits comes first, as in Envoy: it is as good as with 256 against what is known, and
+/// bulk costs a fifth less of it.
 #[must_use]
 pub fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        let aes128 = |suite: &SupportedCipherSuite| {
+            matches!(
+                suite.suite(),
+                CipherSuite::TLS13_AES_128_GCM_SHA256
+                    | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                    | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+            )
+        };
+        provider.cipher_suites.sort_by_key(|suite| !aes128(suite));
+        Arc::new(provider)
+    });
     &PROVIDER
 }
 

@@ -328,3 +328,18 @@ fn peers_are_judged_by_the_clock_of_the_identity() {
     let error = shake_arc(&client, &server).unwrap_err();
     assert!(format!("{error:?}").contains("Expired"), "{error:?}");
 }
+
+#[test]
+fn both_ends_agree_on_the_quicker_of_equally_good_ciphers() {
+    let world = World::new();
+    let (client, _) = shake(world.client(), world.server(ClientAuth::Required)).unwrap();
+    let agreed = client.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(agreed, CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let (client, _) = shake(
+        tls12(world.client(), &world),
+        world.server(ClientAuth::Required),
+    )
+    .unwrap();
+    let agreed = client.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(agreed, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+}
