@@ -24,9 +24,9 @@ use peers::Peer;
 use table::{Difference, Found};
 
 /// How many cases are under way at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 /// How long a peer may take that waits for more than it gets.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_differs_from_us_only_where_the_document_says_so() {

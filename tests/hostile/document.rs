@@ -104,6 +104,11 @@ fn row(text: &mut String, rule: &Rule, chapter: &Chapter) {
     );
 }
 
+/// Whether something must come of a case other than its acceptance.
+pub(crate) fn reacts(case: &Case) -> bool {
+    reactions(case, &mut BTreeSet::new())
+}
+
 /// What must come of a case that is not accepted; whether it is one.
 fn reactions(case: &Case, comes: &mut BTreeSet<String>) -> bool {
     let place = match case.entries {
@@ -116,7 +121,13 @@ fn reactions(case: &Case, comes: &mut BTreeSet<String>) -> bool {
         let words = match outcome {
             Outcome::Accepted(_) | Outcome::Answered { .. } => continue,
             Outcome::Refused { statuses, codes } => told(statuses, codes, "reset"),
-            Outcome::BrokenOff { statuses, codes } => told(statuses, codes, "broken off"),
+            Outcome::BrokenOff {
+                statuses: [],
+                codes,
+            } => told(&[], codes, "broken off"),
+            Outcome::BrokenOff { statuses, codes } => {
+                format!("{} or closed", told(statuses, codes, ""))
+            }
             Outcome::Spoilt { .. } => "502 or 503, or the answer breaks off".to_owned(),
         };
         bad = true;

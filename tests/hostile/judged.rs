@@ -1,8 +1,10 @@
 //! Every case of the corpus through a gateway and through a sidecar.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use mesh_tests::Metrics;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -50,7 +52,7 @@ fn runs() -> Vec<Run> {
 
 #[test]
 fn the_corpus_has_at_least_600_cases_with_names_of_their_own() {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for chapter in chapters() {
         for case in &chapter.cases {
             let name = (
@@ -112,6 +114,7 @@ async fn every_case_comes_to_what_its_rule_says() {
             tell(&mut failures, run, got, &wrong);
         }
     }
+    every_reason_is_counted(&sandbox, &runs).await;
     let strays = sandbox.recorder.strays();
     assert!(strays.is_empty(), "requests of no case: {strays:#?}");
     assert!(
@@ -119,6 +122,26 @@ async fn every_case_comes_to_what_its_rule_says() {
         "{failures}\n{count} of {} runs failed",
         ended.len()
     );
+}
+
+/// Each reason that the document names was counted by a proxy where a case broke its rule.
+async fn every_reason_is_counted(sandbox: &Sandbox, runs: &[Arc<Run>]) {
+    let broken = runs.iter().filter(|run| document::reacts(&run.case));
+    let reasons: BTreeSet<&str> = broken.map(|run| run.case.rule.reason).collect();
+    let gateway = Metrics::scrape(&sandbox.metrics(Entry::Gateway)).await;
+    let sidecar = Metrics::scrape(&sandbox.metrics(Entry::Sidecar)).await;
+    let count = |reason: &str| {
+        let proxies = [&gateway, &sidecar].into_iter();
+        let labels = [("reason", reason)];
+        proxies
+            .map(|one| one.sum("mesh_proxy_failures_total", &labels))
+            .sum::<u64>()
+    };
+    let uncounted = reasons
+        .into_iter()
+        .filter(|reason| !reason.is_empty() && count(reason) == 0);
+    let uncounted: Vec<&str> = uncounted.collect();
+    assert!(uncounted.is_empty(), "never counted: {uncounted:?}");
 }
 
 /// One row of the closing table.

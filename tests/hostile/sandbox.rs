@@ -76,6 +76,16 @@ impl Sandbox {
         }
     }
 
+    /// URL of the metrics of the proxy where a case enters.
+    pub(crate) fn metrics(&self, entry: Entry) -> String {
+        let status = self.mesh.status();
+        let admin = match entry {
+            Entry::Gateway => &status.component("istio-ingressgateway").admin,
+            Entry::Sidecar => &status.workload("strict").admin,
+        };
+        format!("{admin}/stats/prometheus")
+    }
+
     /// The sidecar's inbound listener towards HTTP/1.
     pub(crate) fn sidecar_address(&self) -> SocketAddr {
         self.sidecar[0]

@@ -29,6 +29,10 @@ static TWICE: Rule = plain(
     "RFC 9110 5.3",
     "fields of one name keep their values and their order",
 );
+static TIMEOUT: Rule = plain(
+    "CVE-2021-28682",
+    "a grpc-timeout that is none, or overflows, is passed on and bounds nothing",
+);
 static INNER: Rule = plain(
     "Istio",
     "headers that proxies of the mesh write are not taken from clients",
@@ -164,6 +168,10 @@ fn values() -> Vec<Case> {
     ] {
         let name = value.escape_ascii().to_string();
         cases.push(Case::one(&HIGH, name, bytes(value)).accepted(get("/x").has("x-a", value)));
+    }
+    for value in ["99999999999H", "-1S", "1", "H", "999999999999999999999999S"] {
+        let case = Case::one(&TIMEOUT, value, with(&format!("grpc-timeout: {value}\r\n")));
+        cases.push(case.accepted(get("/x").has("grpc-timeout", value)));
     }
     let twice = Case::one(&TWICE, "two", with("X-A: b\r\nX-B: c\r\nx-a: d\r\n"));
     cases.push(twice.accepted(get("/x").has_all("x-a", &["b", "d"]).has("x-b", "c")));

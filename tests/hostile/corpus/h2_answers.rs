@@ -4,8 +4,8 @@ use crate::case::{
     Case, End, H2_HOST, HOST, ID, Outcome, Rule, Script, Then, Told, Wire, get, plain,
 };
 use crate::wire::h2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PING, PUSH_PROMISE, SETTINGS,
-    WHOLE, opened,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PUSH_PROMISE,
+    SETTINGS, WHOLE, opened,
 };
 
 const fn upstream(rfc: &'static str, says: &'static str) -> Rule {
@@ -432,6 +432,10 @@ fn connections(cases: &mut Vec<Case>) {
         ("DATA on 0", Frame::data(0, 0, "x")),
         ("SETTINGS of 5 bytes", Frame::new(SETTINGS, 0, 0, [0; 5])),
         ("SETTINGS on a stream", Frame::new(SETTINGS, 0, THIS, [])),
+        (
+            "GOAWAY and no stream allowed",
+            Frame::new(GOAWAY, 0, 0, [0; 8]),
+        ),
         ("PING of 7 bytes", Frame::new(PING, 0, 0, [0; 7])),
         (
             "CONTINUATION out of place",

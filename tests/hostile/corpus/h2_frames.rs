@@ -214,6 +214,7 @@ fn unknown() -> Vec<Case> {
             "a kind on a stream that is idle",
             &[Frame::new(0xfa, 0, 99, "abc"), head()],
         ),
+        good("METADATA, empty", &[Frame::new(0x4d, 0x4, 0, []), head()]),
         good("an empty kind", &[Frame::new(0x77, 0, 0, []), head()]),
         good("flags of HEADERS", &[flagged]),
         good(

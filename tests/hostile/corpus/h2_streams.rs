@@ -176,6 +176,11 @@ fn flows() -> Vec<Case> {
     let begun = Frame::head(END_HEADERS, 1, &request("POST", "/p"));
     let bytes = opened(&[&[begun][..], &pieces, &[last]].concat());
     cases.push(Case::two(&FLOW, "60000 bytes within the window", bytes).accepted(post(whole)));
+    let begun = Frame::head(END_HEADERS, 1, &request("POST", "/p"));
+    let ones = vec![Frame::data(0, 1, "z"); 20_000];
+    let bytes = opened(&[&[begun][..], &ones, &[Frame::data(END_STREAM, 1, [])]].concat());
+    let case = Case::two(&FLOW, "20000 frames of one byte", bytes);
+    cases.push(case.accepted(post("z".repeat(20_000))));
     let narrow = [
         PREFACE.to_vec(),
         frames(&[

@@ -1,6 +1,9 @@
 //! Sizes, and clients that are slow.
 
+use super::h2_heads::ask;
 use crate::case::{Case, End, HOST, ID, Rule, get, plain, rule};
+use crate::wire::h2::{CONTINUATION, END_HEADERS, END_STREAM, Frame, HEADERS, opened};
+use crate::wire::hpack::block;
 
 static FIELDS: Rule =
     rule("RFC 9110 5.4", "a request has at most 100 fields").told("DPE", "head_too_large");
@@ -87,6 +90,15 @@ pub(crate) fn cases() -> Vec<Case> {
         "q".repeat(70_000)
     );
     cases.push(Case::one(&TARGET, "a query of 70000 bytes", query).refused(&[414]));
+    let mut fields = ask("/x");
+    fields.extend((0..60).map(|number| (format!("x-{number}"), "b".repeat(500))));
+    let bytes = opened(&[
+        Frame::new(HEADERS, END_STREAM, 1, []),
+        Frame::new(CONTINUATION, 0, 1, block(&fields[..33])),
+        Frame::new(CONTINUATION, END_HEADERS, 1, block(&fields[33..])),
+    ]);
+    let large = Case::two(&HEAD, "30 KiB of HTTP/2 become HTTP/1", bytes);
+    cases.push(large.accepted(get("/x").has("x-59", "b".repeat(500))));
     let idle = Case::one(&IDLE, "nothing but a connection", "").step(crate::case::Step::HalfClose);
     cases.push(idle.ends(End::Closed));
     cases

@@ -125,7 +125,7 @@ fn targets() -> Vec<Case> {
         let label = format!("{:?}", scheme.escape_default().to_string());
         cases.push(bad(&SCHEMES, &label, &with(ask("/x"), ":scheme", scheme)));
     }
-    for scheme in ["http", "HTTP", "hTtP"] {
+    for scheme in ["http", "HTTP", "hTtP", "https", "HTTPS"] {
         cases.push(good(
             &SCHEMES,
             scheme,

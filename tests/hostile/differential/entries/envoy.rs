@@ -62,9 +62,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         name: "Envoy's patience",
         peer: PEER,
         difference: Bears,
-        chapters: &["h2-frames", "h2-streams"],
+        chapters: &["h2-frames", "h2-streams", "hpack"],
         reason: "frames on streams that are over, and PRIORITY where none can be, are ignored by its \
-                 codec; RFC 9113 5.1 and 6.3 call them connection errors.",
+                 codec; RFC 9113 5.1 and 6.3 call them connection errors. A head that stands for \
+                 much more than it is ends its stream alone.",
     },
     Entry {
         name: "Envoy's trailers",
