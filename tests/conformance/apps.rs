@@ -95,7 +95,7 @@ pub(crate) fn envoy_server() -> App {
             }}]}],
         })
     };
-    let cluster = |name: &str, options: &str| {
+    let cluster = |name: &str, options: &str, settings: serde_json::Value| {
         serde_json::json!({
             "name": name, "type": "STATIC", "connect_timeout": "5s",
             "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint":
@@ -103,12 +103,15 @@ pub(crate) fn envoy_server() -> App {
                     {"address": "${service.hyper.host}", "port_value": "PORT-hyper"}}}}]}]},
             "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": format!("{types}.upstreams.http.v3.HttpProtocolOptions"),
-                "explicit_http_config": {options: {}}}},
+                "explicit_http_config": {options: settings}}},
         })
     };
     let text = serde_json::json!({"static_resources": {
         "listeners": [listener("http", "HTTP1"), listener("http2", "HTTP2")],
-        "clusters": [cluster("http", "http_protocol_options"), cluster("http2", "http2_protocol_options")],
+        "clusters": [
+            cluster("http", "http_protocol_options", serde_json::json!({"enable_trailers": true})),
+            cluster("http2", "http2_protocol_options", serde_json::json!({})),
+        ],
     }})
     .to_string()
     .replace("\"PORT-http\"", "${port.http}")

@@ -121,7 +121,11 @@ async fn seen(request: Request<Incoming>) -> Value {
                 digest.add(&data);
             }
             Ok(Err(other)) => trailers = other.trailers_ref().map_or(Value::Null, fields),
-            Err(error) => broken = Some(error.to_string()),
+            // Whoever asks on gets the same again.
+            Err(error) => {
+                broken = Some(error.to_string());
+                break;
+            }
         }
     }
     json!({

@@ -38,9 +38,13 @@ def admit(socket, request):
         return socket.respond(http.HTTPStatus.FORBIDDEN, "not for you\n")
 
 
+def choose(socket, offered):
+    return "chat.mesh" if "chat.mesh" in offered else None
+
+
 async def main():
     async with serve(talk, "127.0.0.1", int(sys.argv[1]), max_size=None, ping_interval=None,
-                     process_request=admit, subprotocols=["chat.mesh", "other"]) as server:
+                     process_request=admit, select_subprotocol=choose) as server:
         await server.serve_forever()
 
 
