@@ -33,7 +33,9 @@ pub(crate) fn write_request(encoder: &mut Encoder, out: &mut Vec<u8>, head: &Req
         pseudo(b":authority", &head.authority, Indexing::Indexed);
     }
     if !is_connect {
-        pseudo(b":path", &head.path, indexing_of_path(&head.path));
+        // RFC 9113 8.3.1: path and query, so that a fragment is no part of it.
+        let path = head.path.split('#').next().unwrap_or_default();
+        pseudo(b":path", path, indexing_of_path(path));
     }
     write_fields(encoder, out, &head.fields, !is_connect);
 }

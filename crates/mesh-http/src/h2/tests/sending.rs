@@ -68,6 +68,16 @@ fn a_request_is_written_without_fields_of_one_connection() {
 }
 
 #[test]
+fn a_fragment_is_no_part_of_the_path_that_is_written() {
+    let mut fed = client();
+    let mut head = request("GET");
+    head.path = "/a?b#c".to_owned();
+    assert_eq!(fed.codec.request(&head, true), Ok(1));
+    let list = decoded(&mut Decoder::new(4096), &fed.wrote()[0].payload);
+    assert!(list.contains(&(":path".to_owned(), "/a?b".to_owned())));
+}
+
+#[test]
 fn requests_that_would_be_misread_are_not_written() {
     let unfit = |change: &dyn Fn(&mut crate::RequestHead), end| {
         let mut fed = client();
