@@ -270,6 +270,14 @@ impl Server {
         matches!(self.reading, Reading::Tunnel) && matches!(self.sending, Sending::Whole)
     }
 
+    /// Waits no longer for the rest of a request's head: nothing more is read, and what there is
+    /// may be answered once.
+    pub fn give_up_head(&mut self) {
+        if self.is_in_head() {
+            self.fail();
+        }
+    }
+
     /// Whether there is no request, nor a part of one.
     #[must_use]
     pub fn is_idle(&self) -> bool {
