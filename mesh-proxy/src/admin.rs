@@ -23,6 +23,7 @@ use crate::identity::Identity;
 use crate::record::access_log::AccessLog;
 use crate::record::metrics::Metrics;
 use crate::telemetry;
+use crate::worker::overload::Overload;
 
 /// What the pages show.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub struct Sources {
     pub bound: watch::Receiver<bool>,
     /// Cancelled when no further requests are wanted.
     pub draining: CancellationToken,
+    /// How short of memory the process is.
+    pub overload: Arc<Overload>,
 }
 
 impl Sources {

@@ -24,6 +24,7 @@ use crate::record::metrics::Metrics;
 use crate::record::observer::{self, Recorder};
 use crate::record::peer::own_metadata;
 use crate::telemetry::Reporter;
+use crate::worker::overload::{self, Overload};
 use crate::worker::{Shared, Workers};
 
 /// How long connections may take to close after the drain time.
@@ -100,6 +101,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
         started: clock.now(),
         bound: is_bound,
         draining: draining.clone(),
+        overload: Arc::new(Overload::new(&settings.overload)),
     };
     let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
     tasks.spawn("admin", pages.serve(admin, tasks.clone()));
@@ -121,8 +123,14 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let shared = Arc::new(shared(&sources, &identity, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
     let drain_time = settings.drain_time;
-    let mut listeners =
-        Listeners::new(workers.doors(), tasks.clone(), drain_time, draining.clone());
+    overload::watch(&sources.overload, workers.doors(), &tasks);
+    let mut listeners = Listeners::new(
+        workers.doors(),
+        tasks.clone(),
+        drain_time,
+        draining.clone(),
+        sources.overload.clone(),
+    );
     let listening = listen(&mut listeners, &sources.live, &sources.catalog, &bound);
     // Comes to an end only by the shutdown: the configuration outlives it.
     let _ended = shutdown.run_until_cancelled(listening).await;
@@ -195,6 +203,7 @@ fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks) -> Shared {
         own: own_metadata(&sources.workload),
         observers: Box::new(move || Rc::new(Recorder::new(&books)) as Rc<dyn Observer>),
         tasks: tasks.clone(),
+        overload: sources.overload.clone(),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod failure;
 pub(crate) mod flow;
 pub mod head;
 pub mod observe;
+pub(crate) mod pace;
 pub mod pick;
 pub mod respond;
 pub mod route;

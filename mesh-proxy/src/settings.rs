@@ -11,6 +11,7 @@ use mesh_runtime::log::LogFlags;
 use mesh_runtime::settings::parse_duration;
 
 use crate::config::{Role, Workload};
+use crate::worker::overload::settings::{OverloadFlags, OverloadSettings};
 
 /// The data plane of mesh: a sidecar beside a workload, or a gateway.
 #[derive(Debug, Clone, Parser)]
@@ -57,6 +58,9 @@ pub struct Flags {
     /// How long connections may finish after SIGTERM, or after their listener has gone.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub drain_time: Duration,
+    /// What the proxy may use.
+    #[command(flatten)]
+    pub overload: OverloadFlags,
     /// Level and form of the log.
     #[command(flatten)]
     pub log: LogFlags,
@@ -91,6 +95,8 @@ pub struct Settings {
     pub access_log: Option<PathBuf>,
     /// How long connections may finish.
     pub drain_time: Duration,
+    /// What the proxy may use.
+    pub overload: OverloadSettings,
 }
 
 impl TryFrom<Flags> for Settings {
@@ -127,6 +133,7 @@ impl TryFrom<Flags> for Settings {
                 .access_log
                 .filter(|file| file != Path::new("/dev/null")),
             drain_time: flags.drain_time,
+            overload: flags.overload.into(),
         })
     }
 }

@@ -28,7 +28,9 @@ use crate::config::live::LiveConfig;
 use crate::conn::listen::Listeners;
 use crate::http::exchange::OwnMetadata;
 use crate::http::observe::{Observer, Unobserved};
-use crate::worker::{Shared, Workers};
+use crate::worker::overload::settings::OverloadSettings;
+use crate::worker::overload::{self, Level, Overload};
+use crate::worker::{Door, Shared, Workers};
 
 /// A route table of which every host's requests go where `routes` say.
 pub(crate) fn table(name: &str, routes: Vec<route::Route>) -> route::RouteConfiguration {
@@ -102,6 +104,8 @@ pub(crate) struct Mk {
     pub(crate) rds: &'static str,
     /// How long heads may take; zero says nothing.
     pub(crate) head_millis: i32,
+    /// How long a stream may be silent; zero says nothing.
+    pub(crate) silence_millis: i32,
 }
 
 impl Default for Mk {
@@ -116,6 +120,7 @@ impl Default for Mk {
             routes: None,
             rds: "",
             head_millis: 0,
+            silence_millis: 0,
         }
     }
 }
@@ -152,6 +157,10 @@ impl Mk {
             request_headers_timeout: Some(wkt::Duration {
                 seconds: 0,
                 nanos: self.head_millis * 1_000_000,
+            }),
+            stream_idle_timeout: (self.silence_millis > 0).then(|| wkt::Duration {
+                seconds: 0,
+                nanos: self.silence_millis * 1_000_000,
             }),
             normalize_path: Some(wkt::BoolValue { value: true }),
             upgrade_configs: vec![upgrade],
@@ -374,6 +383,7 @@ pub(crate) struct Proxy {
     pub(crate) listeners: Listeners,
     pub(crate) tasks: Tasks,
     pub(crate) draining: CancellationToken,
+    pub(crate) overload: Arc<Overload>,
     workers: Option<Workers>,
 }
 
@@ -396,6 +406,16 @@ impl Proxy {
         identity: Option<LiveIdentity>,
         observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
     ) -> Self {
+        Self::bounded(config, identity, &OverloadSettings::default(), observers)
+    }
+
+    pub(crate) fn bounded(
+        config: Config,
+        identity: Option<LiveIdentity>,
+        settings: &OverloadSettings,
+        observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
+    ) -> Self {
+        let overload = Arc::new(Overload::new(settings));
         let live = Arc::new(LiveConfig::new(Config::default()));
         let tasks = Tasks::new(&prometheus::Registry::new());
         let shared = Arc::new(Shared {
@@ -408,18 +428,22 @@ impl Proxy {
             },
             observers: Box::new(observers),
             tasks: tasks.clone(),
+            overload: overload.clone(),
         });
         let workers = Workers::start(2, &shared).unwrap();
+        overload::watch(&overload, workers.doors(), &tasks);
         let draining = CancellationToken::new();
         let listeners = {
             let draining = draining.clone();
-            Listeners::new(workers.doors(), tasks.clone(), DRAIN_TIME, draining)
+            let (doors, tasks) = (workers.doors(), tasks.clone());
+            Listeners::new(doors, tasks, DRAIN_TIME, draining, overload.clone())
         };
         let mut proxy = Self {
             live,
             listeners,
             tasks,
             draining,
+            overload,
             workers: Some(workers),
         };
         proxy.apply(config);
@@ -432,6 +456,13 @@ impl Proxy {
             Some(workers) => workers.emptied(within).await,
             None => true,
         }
+    }
+
+    /// Puts a level of overload in force.
+    pub(crate) fn overload(&self, level: Level) {
+        self.overload.publish(level);
+        let doors = self.workers.as_ref().map(Workers::doors);
+        doors.iter().flatten().for_each(Door::wake);
     }
 
     pub(crate) fn apply(&mut self, config: Config) {

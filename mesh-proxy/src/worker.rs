@@ -4,6 +4,8 @@
 //! counters are each worker's own. Connections reach a worker over a bounded queue.
 
 pub(crate) mod engine;
+pub mod overload;
+mod relief;
 pub(crate) mod timers;
 
 use std::io;
@@ -22,6 +24,7 @@ use crate::conn::accept::Accepted;
 use crate::http::exchange::OwnMetadata;
 use crate::http::observe::Observer;
 use crate::worker::engine::{Engine, WAKER};
+use crate::worker::overload::Overload;
 
 /// Accepted connections that may wait for a worker.
 pub const QUEUE: usize = 128;
@@ -40,6 +43,8 @@ pub struct Shared {
     pub observers: Box<dyn Fn() -> Rc<dyn Observer> + Send + Sync>,
     /// What runs beside the workers.
     pub tasks: Tasks,
+    /// How short of memory the process is.
+    pub overload: Arc<Overload>,
 }
 
 /// The way to one worker.

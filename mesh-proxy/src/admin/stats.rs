@@ -6,6 +6,7 @@ use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::Config;
 
 use crate::admin::Sources;
+use crate::worker::overload::{Action, Overload};
 
 /// A number that this proxy tells of itself.
 struct Stat {
@@ -60,6 +61,7 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
 fn stats(sources: &Sources) -> Vec<Stat> {
     let config = sources.live.current();
     let mut stats = of_config(sources, &config);
+    stats.extend(of_overload(&sources.overload));
     let xds = sources
         .xds
         .get()
@@ -126,6 +128,92 @@ fn stats(sources: &Sources) -> Vec<Stat> {
         },
     ]);
     stats
+}
+
+fn of_overload(overload: &Overload) -> [Stat; 11] {
+    let gauge = |name, envoy, help, value| Stat {
+        name,
+        envoy,
+        help,
+        kind: "gauge",
+        value,
+    };
+    let counter = |name, envoy, help, action| Stat {
+        name,
+        envoy,
+        help,
+        kind: "counter",
+        value: overload.counted(action),
+    };
+    let bounds = overload.bounds();
+    [
+        gauge(
+            "mesh_proxy_memory_bytes",
+            "server.memory_physical_size",
+            "Resident memory of the process",
+            overload.memory(),
+        ),
+        gauge(
+            "mesh_proxy_memory_limit_bytes",
+            "overload.memory_limit",
+            "Limit of the process's memory, 0 for none",
+            overload.limit().unwrap_or_default(),
+        ),
+        gauge(
+            "mesh_proxy_overload_level",
+            "overload.level",
+            "How short of memory the process is, from 0 to 4",
+            overload.level() as u64,
+        ),
+        counter(
+            "mesh_proxy_overload_links_closed_total",
+            "overload.links_closed",
+            "Idle connections to endpoints that were closed for want of memory",
+            Action::LinkClosed,
+        ),
+        counter(
+            "mesh_proxy_overload_requests_refused_total",
+            "overload.requests_refused",
+            "Requests that were answered 503 for want of memory",
+            Action::RequestRefused,
+        ),
+        counter(
+            "mesh_proxy_overload_clients_closed_total",
+            "overload.clients_closed",
+            "Idle clients that were disconnected for want of memory",
+            Action::ClientClosed,
+        ),
+        counter(
+            "mesh_proxy_overload_requests_reset_total",
+            "overload.requests_reset",
+            "Requests that were given up for the memory that they held",
+            Action::RequestReset,
+        ),
+        gauge(
+            "mesh_proxy_connections",
+            "server.total_connections",
+            "Connections of clients that are open",
+            bounds.open() as u64,
+        ),
+        gauge(
+            "mesh_proxy_connections_limit",
+            "overload.connections_limit",
+            "How many connections of clients there may be",
+            bounds.most().total as u64,
+        ),
+        counter(
+            "mesh_proxy_accept_pauses_total",
+            "overload.accept_pauses",
+            "Times that a listener stopped accepting",
+            Action::AcceptPaused,
+        ),
+        counter(
+            "mesh_proxy_connections_refused_total",
+            "overload.connections_refused",
+            "Connections of clients that had too many",
+            Action::ClientRefused,
+        ),
+    ]
 }
 
 fn of_config(sources: &Sources, config: &Config) -> Vec<Stat> {

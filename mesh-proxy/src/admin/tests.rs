@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::node::tests::mk_workload;
 use crate::testing::{Mk, mk_cluster, mk_config, table};
+use crate::worker::overload::settings::OverloadSettings;
 
 struct Pages {
     admin: Admin,
@@ -41,6 +42,7 @@ fn mk_pages() -> Pages {
         started: now,
         bound: is_bound,
         draining: draining.clone(),
+        overload: Arc::new(Overload::new(&OverloadSettings::default())),
     };
     let quits = Arc::new(AtomicUsize::new(0));
     let quit = quits.clone();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mesh_traffic::Listener;
 
 use crate::conn::drain::Drain;
+use crate::worker::overload::bounds::Admission;
 
 /// An accepted connection.
 pub struct Accepted {
@@ -19,6 +20,8 @@ pub struct Accepted {
     pub listener: Arc<Listener>,
     /// When it is to end.
     pub drain: Drain,
+    /// Its place among the connections that there may be.
+    pub admission: Admission,
 }
 
 /// Makes an accepted socket one of a worker's.

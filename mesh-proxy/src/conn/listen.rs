@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::conn::accept::Accepted;
 use crate::conn::drain::{Drain, Phase};
 use crate::worker::Door;
+use crate::worker::overload::bounds::Count;
+use crate::worker::overload::{Action, Overload};
 
 /// Connections that the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 4096;
@@ -79,6 +81,7 @@ pub struct Listeners {
     tasks: Tasks,
     drain_time: Duration,
     drain: Drain,
+    overload: Arc<Overload>,
 }
 
 struct Open {
@@ -103,6 +106,7 @@ impl Listeners {
         tasks: Tasks,
         drain_time: Duration,
         draining: CancellationToken,
+        overload: Arc<Overload>,
     ) -> Self {
         let drain = Drain::default();
         let begin = (drain.clone(), doors.clone(), tasks.clone());
@@ -119,6 +123,7 @@ impl Listeners {
             tasks,
             drain_time,
             drain,
+            overload,
         }
     }
 
@@ -165,8 +170,15 @@ impl Listeners {
         let drain = self.fresh_drain();
         let serving = Arc::new(ArcSwap::from_pointee(Serving { listener, drain }));
         let stop = CancellationToken::new();
-        let accepting = accept(socket, serving.clone(), self.doors.clone(), stop.clone());
-        self.tasks.spawn("accept", accepting);
+        let accepting = Accepting {
+            socket,
+            serving: serving.clone(),
+            doors: self.doors.clone(),
+            overload: self.overload.clone(),
+            count: Count::default(),
+            stop: stop.clone(),
+        };
+        self.tasks.spawn("accept", accept(accepting));
         self.open.insert(address, Open { serving, stop });
         tracing::debug!(%address, "listener opened");
         Ok(())
@@ -247,19 +259,36 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Takes connections until stopped, and hands them to the workers in turn.
-async fn accept(
+/// A socket, and where its connections go.
+struct Accepting {
     socket: TcpListener,
     serving: Arc<ArcSwap<Serving>>,
     doors: Vec<Door>,
+    overload: Arc<Overload>,
+    count: Count,
     stop: CancellationToken,
-) {
+}
+
+/// Takes connections until stopped, while there is room for them, and hands them to the workers in
+/// turn.
+async fn accept(from: Accepting) {
+    let Accepting {
+        socket,
+        serving,
+        doors,
+        overload,
+        count,
+        stop,
+    } = from;
     let mut turn = 0usize;
     let mut pause = Backoff::new(OUT_OF_FILES, OUT_OF_FILES * 8);
     loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = stop.cancelled() => return,
+        let next = async {
+            overload.room(&count).await;
+            socket.accept().await
+        };
+        let Some(accepted) = stop.run_until_cancelled(next).await else {
+            return;
         };
         let (stream, client) = match accepted {
             Ok(accepted) => accepted,
@@ -274,6 +303,10 @@ async fn accept(
         let (Ok(local), Ok(stream)) = (stream.local_addr(), stream.into_std()) else {
             continue;
         };
+        let Some(admission) = overload.bounds().admit(&count, client.ip()) else {
+            overload.count(Action::ClientRefused);
+            continue;
+        };
         let serving = serving.load();
         let (listener, drain) = (serving.listener.clone(), serving.drain.clone());
         turn = turn.wrapping_add(1);
@@ -283,6 +316,7 @@ async fn accept(
             local,
             listener,
             drain,
+            admission,
         };
         if !hand_over(accepted, &doors, turn).await {
             return;

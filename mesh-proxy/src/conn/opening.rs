@@ -69,6 +69,7 @@ impl Engine {
             local,
             listener,
             drain,
+            admission,
         } = accepted;
         self.signals.opened();
         let refused = |engine: &Self, error| {
@@ -93,6 +94,7 @@ impl Engine {
             Ok(key) => key,
             Err(error) => return refused(self, error),
         };
+        self.admitted.insert(key, admission);
         let timer = self.timers.set(self.now + bound, Due::Conn(key));
         if let Some(Conn::Opening(opening)) = self.conns.get_mut(key) {
             opening.timer = Some(timer);

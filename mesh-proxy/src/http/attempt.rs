@@ -183,6 +183,7 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::RouteTimeout
         | FailureKind::DownstreamGone
         | FailureKind::DownstreamBody
+        | FailureKind::BodyTimeout
         | FailureKind::Draining => return None,
     })
 }

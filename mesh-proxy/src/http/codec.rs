@@ -161,6 +161,17 @@ impl ServerCodec {
         either!(self, codec => codec.is_in_head())
     }
 
+    /// Waits no longer for the rest of a request's head; whether a client of HTTP/1 is to be told.
+    pub(crate) fn give_up_head(&mut self) -> bool {
+        match self {
+            Self::H1(codec) if codec.is_in_head() => {
+                codec.give_up_head();
+                true
+            }
+            Self::H1(_) | Self::H2(_) => false,
+        }
+    }
+
     /// Whether what comes next belongs to a request that is under way, or may.
     pub(crate) fn is_in_message(&self) -> bool {
         match self {

@@ -71,6 +71,16 @@ impl Connection {
         }
     }
 
+    /// Whether its client may be anybody: it enters the mesh here.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        let chain = self.listener.chains.get(self.chain);
+        match chain.map(|chain| &chain.network) {
+            Some(Network::Http(manager)) => manager.use_remote_address,
+            Some(Network::Tcp(_)) | None => false,
+        }
+    }
+
     /// Whose requests these are.
     #[must_use]
     pub fn direction(&self) -> Direction {

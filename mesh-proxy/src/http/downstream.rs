@@ -14,6 +14,7 @@ use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
 use crate::http::streams::Streams;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::overload::Level;
 use crate::worker::timers::TimerKey;
 
 /// How long a request's head may take from its first byte, where the listener says nothing.
@@ -50,6 +51,8 @@ pub(crate) struct Downstream {
     /// The client knows that nothing more comes.
     finished: bool,
     head_since: Option<Instant>,
+    /// Since when the client has taken nothing of what waits for it.
+    stalled_since: Option<Instant>,
     idle_since: Instant,
     timer: Option<(Instant, TimerKey)>,
 }
@@ -78,6 +81,7 @@ impl Downstream {
             ended: false,
             finished: false,
             head_since: None,
+            stalled_since: None,
             idle_since: now,
             timer: None,
         }
@@ -121,10 +125,14 @@ impl Downstream {
 
     /// When it is to be closed for want of activity.
     fn deadline(&self) -> Option<(Instant, FailureKind)> {
+        let manager = self.manager();
+        if let Some(since) = self.stalled_since {
+            let bound = manager.and_then(|manager| manager.stream_idle_timeout);
+            return Some((since + bound?, FailureKind::StreamIdle));
+        }
         if !self.streams.is_empty() {
             return None;
         }
-        let manager = self.manager();
         if let Some(since) = self.head_since {
             let bound = manager.and_then(|manager| manager.request_headers_timeout);
             let at = since + bound.unwrap_or(HEAD_TIMEOUT);
@@ -150,13 +158,8 @@ fn head_limit(connection: &Connection) -> usize {
 /// Anybody at an edge gets what Istio gives there. A peer of the mesh brings the requests of many
 /// clients, and their resets: it has bounded each of them itself.
 fn http2_limits(connection: &Connection) -> h2::Limits {
-    let chain = connection.listener.chains.get(connection.chain);
-    let edge = match chain.map(|chain| &chain.network) {
-        Some(Network::Http(manager)) => manager.use_remote_address,
-        Some(Network::Tcp(_)) | None => false,
-    };
     match connection.peer {
-        _ if edge => h2::Limits::GATEWAY,
+        _ if connection.is_edge() => h2::Limits::GATEWAY,
         Some(_) => h2::Limits {
             resets: 100 * h2::Limits::SIDECAR.resets,
             resets_per_second: 100 * h2::Limits::SIDECAR.resets_per_second,
@@ -308,6 +311,9 @@ impl Engine {
         };
         down.head_since = None;
         let connection = down.connection.clone();
+        if self.refuses() {
+            return self.refuse(key, stream, connection, std::mem::take(head), body);
+        }
         let spare = self.spare_heads.pop().unwrap_or_default();
         let arrival = Arrival {
             head: std::mem::replace(head, spare),
@@ -359,7 +365,7 @@ impl Engine {
                 None => return,
             };
             let failure = Failure::new(FailureKind::of_fault(fault.kind)).caused_by(fault);
-            self.refuse(key, connection, std::mem::take(head), failure);
+            self.answer_fault(key, connection, std::mem::take(head), failure);
         }
     }
 
@@ -406,7 +412,7 @@ impl Engine {
         }
     }
 
-    fn abandon_all(&mut self, key: ConnKey, kind: FailureKind) {
+    pub(crate) fn abandon_all(&mut self, key: ConnKey, kind: FailureKind) {
         let flows = match self.downstream(key) {
             Some(down) => down.streams.flows(),
             None => return,
@@ -425,12 +431,20 @@ impl Engine {
             wire,
             codec,
             finished,
+            stalled_since,
             ..
         } = &mut **down;
+        let waiting = codec.output().len();
         if let Err(error) = wire.flush(codec.output()) {
             return self.downstream_broken(key, &error);
         }
         let written = codec.output().is_empty() && wire.is_flushed();
+        let waits_anew = !written && (stalled_since.is_none() || codec.output().len() < waiting);
+        if written {
+            *stalled_since = None;
+        } else if waits_anew {
+            *stalled_since = Some(self.now);
+        }
         if written && codec.is_half_closed() && !std::mem::replace(finished, true) {
             wire.finish();
         }
@@ -453,6 +467,9 @@ impl Engine {
             for flow in blocked {
                 self.pump_download(flow);
             }
+        }
+        if waits_anew {
+            self.watch_downstream(key);
         }
     }
 
@@ -481,9 +498,11 @@ impl Engine {
 
     /// Whether the client is to be told with the next answer that the connection ends.
     pub(crate) fn drain_with_answer(&mut self, key: ConnKey) {
+        let short = self.level >= Level::Pause;
         if let Some(down) = self.downstream(key)
             && !down.draining
-            && down.drain.phase() >= Phase::Begun
+            && (down.drain.phase() >= Phase::Begun
+                || short && down.codec.version() != Version::Http2)
         {
             down.draining = true;
             down.codec.drain();
@@ -547,10 +566,12 @@ impl Engine {
         down.timer = None;
         match down.deadline() {
             Some((at, kind)) if at <= now => {
-                if kind == FailureKind::HeadTimeout {
-                    self.observer.connection_refused("head_timeout");
-                }
                 tracing::debug!(?kind, "client was silent for too long");
+                match kind {
+                    FailureKind::HeadTimeout => return self.head_timed_out(key),
+                    FailureKind::StreamIdle => return self.client_stalled(key),
+                    _ => {}
+                }
                 if let Some(down) = self.downstream(key) {
                     down.codec.drain();
                     if down.codec.is_over() {
@@ -561,6 +582,33 @@ impl Engine {
             }
             Some(_) | None => self.watch_downstream(key),
         }
+    }
+
+    /// The rest of a head has not come in time.
+    fn head_timed_out(&mut self, key: ConnKey) {
+        let Some(down) = self.downstream(key) else {
+            return;
+        };
+        if !down.codec.give_up_head() {
+            self.observer.connection_refused("head_timeout");
+            return self.hang_up_downstream(key);
+        }
+        down.ended = true;
+        down.head_since = None;
+        let connection = down.connection.clone();
+        let failure = FailureKind::HeadTimeout.into();
+        self.answer_fault(key, connection, RequestHead::default(), failure);
+        self.mark(key);
+    }
+
+    /// The client takes nothing of what it has asked for.
+    fn client_stalled(&mut self, key: ConnKey) {
+        self.observer.connection_refused("client_stalled");
+        self.abandon_all(key, FailureKind::StreamIdle);
+        if let Some(down) = self.downstream(key) {
+            down.wire.cut();
+        }
+        self.hang_up_downstream(key);
     }
 }
 

@@ -87,6 +87,8 @@ pub enum FailureKind {
     DownstreamGone,
     /// The client's body broke off or was no HTTP (400, DPE).
     DownstreamBody,
+    /// The client's body came too slowly (408).
+    BodyTimeout,
     /// This proxy has no memory left for requests (503, OM).
     Overloaded,
     /// This proxy is shutting down and takes no more requests (503).
@@ -95,7 +97,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -123,6 +125,7 @@ impl FailureKind {
         Self::StreamIdle,
         Self::DownstreamGone,
         Self::DownstreamBody,
+        Self::BodyTimeout,
         Self::Overloaded,
         Self::Draining,
     ];
@@ -158,7 +161,8 @@ impl FailureKind {
             | Self::HeadTimeout
             | Self::UpgradeUnsupported
             | Self::DownstreamGone
-            | Self::DownstreamBody => Side::Downstream,
+            | Self::DownstreamBody
+            | Self::BodyTimeout => Side::Downstream,
             Self::ConnectFailed
             | Self::ConnectTimeout
             | Self::TlsFailed

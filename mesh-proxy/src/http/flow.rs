@@ -5,7 +5,9 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mesh_http::{BodyLength, CannotSend, ErrorCode, Fields, RequestHead, ResponseHead, StreamId};
+use mesh_http::{
+    BodyLength, CannotSend, ErrorCode, Fields, RequestHead, ResponseHead, StreamId, Version,
+};
 
 use crate::http::connect::Connected;
 use crate::http::connection::Connection;
@@ -14,6 +16,7 @@ use crate::http::downstream::{HIGH_WATER, reset_code};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
 use crate::http::observe::{End, Finish};
+use crate::http::pace::Pace;
 use crate::http::respond::{Reply, ReplyBody};
 use crate::http::serve::{self, Event, Exchange, Limit, Next};
 use crate::http::stage::Wait;
@@ -82,12 +85,14 @@ struct Limits {
     attempt: Option<Instant>,
     pause: Option<Instant>,
     silence: Option<Instant>,
+    pace: Option<Pace>,
     timer: Option<(Instant, TimerKey)>,
 }
 
 impl Limits {
     fn next(&self) -> Option<Instant> {
-        let all = [self.route, self.attempt, self.pause, self.silence];
+        let pace = self.pace.as_ref().map(Pace::due);
+        let all = [self.route, self.attempt, self.pause, self.silence, pace];
         all.into_iter().flatten().min()
     }
 }
@@ -137,6 +142,11 @@ impl Flow {
         self.step == Step::Connecting && self.ticket == ticket && self.leg.is_none()
     }
 
+    /// Bytes that it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.download.unsent().len() + self.upload.unsent().len()
+    }
+
     /// How long its listener lets it be silent.
     fn silence(&self) -> Option<Duration> {
         self.exchange.served.manager()?.stream_idle_timeout
@@ -159,6 +169,9 @@ impl Engine {
             flow.expects = expects;
             flow.head_only = arrival.head.method == "HEAD";
             flow.upload.restart(body == BodyLength::None);
+        }
+        if body != BodyLength::None {
+            self.pace_body(key);
         }
         let next = self.advance(key, Event::Arrived(arrival));
         self.follow(key, next);
@@ -192,7 +205,7 @@ impl Engine {
     }
 
     /// Answers what came instead of a request.
-    pub(crate) fn refuse(
+    pub(crate) fn answer_fault(
         &mut self,
         down: ConnKey,
         connection: Rc<Connection>,
@@ -201,6 +214,24 @@ impl Engine {
     ) {
         let key = self.enter_flow(down, 0, connection);
         let next = self.advance(key, Event::Refused(head, failure));
+        self.follow(key, next);
+    }
+
+    /// Answers a request for which there is no memory.
+    pub(crate) fn refuse(
+        &mut self,
+        down: ConnKey,
+        stream: StreamId,
+        connection: Rc<Connection>,
+        head: RequestHead,
+        body: BodyLength,
+    ) {
+        let key = self.enter_flow(down, stream, connection);
+        if let Some(flow) = self.flows.get_mut(key) {
+            flow.head_only = head.method == "HEAD";
+            flow.upload.restart(body == BodyLength::None);
+        }
+        let next = self.advance(key, Event::Refused(head, FailureKind::Overloaded.into()));
         self.follow(key, next);
     }
 
@@ -529,6 +560,53 @@ impl Engine {
         }
     }
 
+    /// Anybody may begin a body at an edge and let it trickle; inside, proxies have seen to that.
+    fn pace_body(&mut self, key: FlowKey) {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        let connection = &flow.exchange.connection;
+        if connection.is_edge() && flow.stream != 0 {
+            let manager = flow.exchange.served.manager();
+            let bound = manager.and_then(|manager| manager.request_headers_timeout);
+            flow.limits.pace = Some(Pace::begin(now, bound));
+        }
+    }
+
+    /// A while has passed since a body began, or since it was last looked at.
+    fn judge_pace(&mut self, key: FlowKey) {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        let down_key = flow.down;
+        let (received, ended) = (
+            flow.upload.received(),
+            flow.upload.has_ended() || flow.tunnel,
+        );
+        // Who was not asked for the body, or whose bytes we do not take, is not slow.
+        let waits = flow.expects || flow.upload.unsent().len() >= HIGH_WATER;
+        let is_http1 = self
+            .downstream(down_key)
+            .is_some_and(|down| down.codec.version() != Version::Http2);
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        if ended || !is_http1 {
+            flow.limits.pace = None;
+        } else if let Some(pace) = &mut flow.limits.pace
+            && !pace.keeps_up(now, received, waits)
+        {
+            flow.limits.pace = None;
+            if let Some(down) = self.downstream(down_key) {
+                down.codec.drain();
+            }
+            return self.body_failed(key, FailureKind::BodyTimeout.into());
+        }
+        self.arm(key);
+    }
+
     /// An informational answer is passed on; the client was invited by us already.
     pub(crate) fn answer_interim(&mut self, key: FlowKey, head: &mut ResponseHead) {
         let Some(flow) = self.flows.get(key).filter(|flow| flow.step == Step::Asked) else {
@@ -547,12 +625,18 @@ impl Engine {
 
     /// A piece of an answer's body: what the client takes is passed on at once. How much that was.
     pub(crate) fn answer_data(&mut self, key: FlowKey, bytes: &[u8], end: bool) -> usize {
-        self.touch(key);
         let Some(flow) = self.flows.get_mut(key) else {
             return bytes.len();
         };
         flow.end.sent += bytes.len() as u64;
         let (down_key, stream) = (flow.down, flow.stream);
+        if flow.download.unsent().is_empty() {
+            // An endpoint that goes on while its client takes nothing does not keep a stream alive.
+            self.touch(key);
+        }
+        let Some(flow) = self.flows.get_mut(key) else {
+            return bytes.len();
+        };
         let mut taken = 0;
         if flow.download.unsent().is_empty()
             && let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key)
@@ -581,6 +665,9 @@ impl Engine {
             flow.download.end(None);
         }
         self.mark(down_key);
+        if taken < bytes.len() {
+            self.holds_more(bytes.len() - taken);
+        }
         if !self
             .flows
             .get(key)
@@ -667,6 +754,9 @@ impl Engine {
         }
         self.mark(down_key);
         self.note_held_download(key, passed);
+        if passed > 0 {
+            self.touch(key);
+        }
         if broken {
             self.abandon(key, FailureKind::UpstreamProtocol);
         } else {
@@ -907,7 +997,7 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.client_served(flow.down, flow.stream);
-        if self.spares.len() < SPARES {
+        if self.spares.len() < self.spares_kept() {
             self.spare_heads.push(flow.exchange.take_spare_head());
             self.spares.push(flow);
         }
@@ -993,6 +1083,9 @@ impl Engine {
         }
         if passed(limits.silence) {
             return self.silent_for_too_long(key);
+        }
+        if limits.pace.as_ref().is_some_and(|pace| pace.due() <= now) {
+            return self.judge_pace(key);
         }
         if passed(limits.attempt) {
             limits.attempt = None;

@@ -226,6 +226,7 @@ fn explain(failure: &Failure) -> String {
         | FailureKind::CodingUnsupported
         | FailureKind::VersionUnsupported
         | FailureKind::DownstreamBody => failure.reason(),
+        FailureKind::BodyTimeout => "request body timeout".to_owned(),
         FailureKind::HeadTimeout => "request header timeout".to_owned(),
         FailureKind::StreamIdle => "stream timeout".to_owned(),
         FailureKind::Overloaded => "overloaded".to_owned(),

@@ -273,6 +273,13 @@ pub fn answer(kind: FailureKind) -> Answer {
             "http.body_error",
             "downstream_body",
         ),
+        Kind::BodyTimeout => row(
+            408,
+            UNKNOWN,
+            Flags::NONE,
+            "request_body_timeout",
+            "body_timeout",
+        ),
         Kind::Overloaded => row(503, UNAVAILABLE, Flags::OVERLOADED, "overload", "overload"),
         Kind::Draining => row(503, UNAVAILABLE, Flags::NONE, "draining", "draining"),
     }

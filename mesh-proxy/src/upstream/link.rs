@@ -300,7 +300,11 @@ impl Engine {
         }
         let mut scratch = self.lend_scratch();
         let mut reads = 0;
+        let holds_back = self.holds_back();
         while let Some(link) = self.link(key).and_then(Link::if_it_reads) {
+            if holds_back && link.held > 0 {
+                break;
+            }
             if reads == READS {
                 self.work.push_back(Work::Read(key));
                 break;

@@ -356,10 +356,16 @@ impl Engine {
 
     /// Closes connections that were idle for too long, and forgets empty pools.
     pub(crate) fn sweep_links(&mut self) {
+        self.close_idle_links(Duration::MAX);
+    }
+
+    /// Closes connections that were idle for longer than `most`, or than their pool's own bound,
+    /// and forgets empty pools; how many were closed.
+    pub(crate) fn close_idle_links(&mut self, most: Duration) -> usize {
         let now = self.now;
         let mut old = Vec::new();
         for pool in self.pools.pools.values() {
-            let bound = pool.idle_bound();
+            let bound = pool.idle_bound().min(most);
             let is_old = |since: Instant| now.saturating_duration_since(since) > bound;
             old.extend(
                 pool.idle
@@ -376,6 +382,7 @@ impl Engine {
                 }
             }
         }
+        let closed = old.len();
         for link in old {
             self.retire_link(link);
         }
@@ -392,5 +399,6 @@ impl Engine {
             }
             in_use
         });
+        closed
     }
 }

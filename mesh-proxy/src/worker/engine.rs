@@ -17,7 +17,7 @@ use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
 use mio::{Events, Interest, Poll, Token};
-use slotmap::{Key, KeyData, SlotMap, new_key_type};
+use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
 use tokio::sync::mpsc;
 
 use crate::config::live::LiveConfig;
@@ -36,6 +36,8 @@ use crate::upstream::balance::Balancers;
 use crate::upstream::link::Link;
 use crate::upstream::pool::Pools;
 use crate::upstream::tls::TlsConfigs;
+use crate::worker::overload::bounds::Admission;
+use crate::worker::overload::{Level, Overload};
 use crate::worker::timers::{TimerKey, Timers};
 use crate::worker::{Shared, Signals};
 
@@ -80,6 +82,8 @@ pub(crate) enum Due {
     Flow(FlowKey),
     /// Unused things are to be put away.
     Sweep,
+    /// Memory is short.
+    Relief,
 }
 
 /// What is still to be done in this turn.
@@ -117,6 +121,13 @@ pub(crate) struct Engine {
     /// Requests that are over, kept for their buffers.
     pub(crate) spares: Vec<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
+    /// How short of memory the process is, and how short it was when we last looked.
+    pub(crate) overload: Arc<Overload>,
+    pub(crate) level: Level,
+    /// Bytes that were taken in and could not be passed on since the memory was last looked at.
+    pub(crate) unsampled: usize,
+    /// Clients' connections count for as long as they are open.
+    pub(crate) admitted: SecondaryMap<ConnKey, Admission>,
     /// What connections that are passed on share.
     pub(crate) tunnels: tunnel::Shared,
     dirty: Vec<ConnKey>,
@@ -161,6 +172,10 @@ impl Engine {
             spare_heads: Vec::new(),
             spares: Vec::new(),
             signals,
+            overload: shared.overload.clone(),
+            level: Level::Calm,
+            unsampled: 0,
+            admitted: SecondaryMap::new(),
             tunnels: tunnel::Shared::default(),
             dirty: Vec::new(),
             scratch: Some(Scratch::new()),
@@ -208,6 +223,7 @@ impl Engine {
         if woken {
             self.take_accepted();
             self.look_for_drains();
+            self.follow_overload();
         }
         self.expire();
         self.settle();
@@ -368,6 +384,7 @@ impl Engine {
     /// Takes a connection out. Closing its socket ends the kernel's interest as well.
     pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Conn> {
         let conn = self.conns.remove(key)?;
+        self.admitted.remove(key);
         match conn {
             Conn::Opening(_) | Conn::Downstream(_) | Conn::Forward(_) | Conn::Taken => {
                 self.signals.closed();
@@ -422,6 +439,7 @@ impl Engine {
                 Due::Conn(key) => self.conn_due(key),
                 Due::Flow(key) => self.flow_due(key),
                 Due::Sweep => self.sweep(),
+                Due::Relief => self.relieve_again(),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod drain;
 mod failures;
 mod load;
+mod overload;
 mod raw;
 mod secure;
 mod stream;

@@ -40,6 +40,7 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         plaintext: mk.plaintext,
         rds: mk.rds,
         head_millis: mk.head_millis,
+        silence_millis: mk.silence_millis,
     };
     let config = mk_config(vec![mk.listener(address)], Vec::new(), Vec::new());
     let listener = config.listeners.values().next().unwrap().clone();

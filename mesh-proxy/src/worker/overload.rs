@@ -1,0 +1,231 @@
+//! What is done when memory runs short, and who decides it.
+//!
+//! The memory of the process is compared with its limit, and the outcome is one of five levels that
+//! all workers follow: pools are given up first, clients last. What a worker does at each level is
+//! in `relief.rs`; here is only the decision, and what the threads tell one another about it.
+
+pub mod bounds;
+mod memory;
+pub mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mesh_runtime::Tasks;
+
+use crate::worker::Door;
+use crate::worker::overload::bounds::Bounds;
+use crate::worker::overload::memory::Probe;
+use crate::worker::overload::settings::OverloadSettings;
+
+/// How often the memory is looked at.
+const EVERY: Duration = Duration::from_millis(100);
+/// Per cent of the limit below a level's mark at which the level ends.
+const SLACK: u64 = 3;
+
+/// How short of memory the process is, and so what is done; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[repr(u8)]
+pub enum Level {
+    /// There is enough.
+    #[default]
+    Calm,
+    /// Idle connections to endpoints are closed, and spare buffers given back.
+    Shrink,
+    /// No connections are accepted, and those of HTTP/1 end with their next answer.
+    Pause,
+    /// Requests are answered 503, flag `OM`.
+    Refuse,
+    /// Idle clients are disconnected, and requests that hold the most are given up.
+    Shed,
+}
+
+impl Level {
+    /// The levels with the per cent of the limit from which they hold, the worst first.
+    const MARKS: [(Self, u64); 4] = [
+        (Self::Shed, 95),
+        (Self::Refuse, 90),
+        (Self::Pause, 85),
+        (Self::Shrink, 80),
+    ];
+
+    /// The level that follows this one when `used` of `limit` bytes are in use.
+    ///
+    /// A level is reached at its mark and left a little below it, so that it does not flutter.
+    #[must_use]
+    pub fn after(self, used: u64, limit: u64) -> Self {
+        let holds = |level: Self, mark: u64| {
+            let mark = if level <= self { mark - SLACK } else { mark };
+            u128::from(used) * 100 >= u128::from(limit) * u128::from(mark)
+        };
+        let found = Self::MARKS
+            .iter()
+            .find(|(level, mark)| holds(*level, *mark));
+        found.map_or(Self::Calm, |(level, _)| *level)
+    }
+
+    fn of_number(number: u8) -> Self {
+        match number {
+            0 => Self::Calm,
+            1 => Self::Shrink,
+            2 => Self::Pause,
+            3 => Self::Refuse,
+            _ => Self::Shed,
+        }
+    }
+}
+
+/// What was done for want of memory or room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// An idle connection to an endpoint was closed.
+    LinkClosed,
+    /// Accepting began to wait.
+    AcceptPaused,
+    /// A request was answered 503.
+    RequestRefused,
+    /// A client was disconnected.
+    ClientClosed,
+    /// A request was given up.
+    RequestReset,
+    /// A connection was closed because its client has too many.
+    ClientRefused,
+}
+
+/// How often each [`Action`] was taken.
+#[derive(Debug, Default)]
+struct Counts([AtomicU64; 6]);
+
+impl Counts {
+    fn of(&self, action: Action) -> Option<&AtomicU64> {
+        self.0.get(action as usize)
+    }
+}
+
+/// What the threads of a process know about its memory and its connections.
+pub struct Overload {
+    limit: Option<u64>,
+    probe: Probe,
+    level: AtomicU8,
+    counts: Counts,
+    bounds: Bounds,
+}
+
+impl Overload {
+    /// With these limits, and nothing in use yet.
+    #[must_use]
+    pub fn new(settings: &OverloadSettings) -> Self {
+        Self {
+            limit: settings.memory,
+            probe: Probe::new(),
+            level: AtomicU8::new(Level::Calm as u8),
+            counts: Counts::default(),
+            bounds: Bounds::new(settings.connections),
+        }
+    }
+
+    /// How short of memory the process is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        Level::of_number(self.level.load(Ordering::Relaxed))
+    }
+
+    /// The connections of clients.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// The limit of the process's memory, if it has one.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// The process's resident memory in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.probe.resident()
+    }
+
+    /// Looks at the memory; whether the level has changed by it.
+    pub fn sample(&self) -> bool {
+        let Some(limit) = self.limit else {
+            return false;
+        };
+        let level = self.level().after(self.memory(), limit);
+        self.publish(level)
+    }
+
+    /// Puts a level in force; whether it is another one.
+    pub fn publish(&self, level: Level) -> bool {
+        let before = self.level.swap(level as u8, Ordering::Relaxed);
+        let changed = before != level as u8;
+        if changed {
+            tracing::warn!(level = ?level, "level of overload");
+            self.bounds.look_again();
+        }
+        changed
+    }
+
+    /// Bytes that are to be freed until requests are served again.
+    #[must_use]
+    pub fn excess(&self) -> u64 {
+        let mark = self.limit.unwrap_or(u64::MAX) / 100 * (85 - SLACK);
+        self.memory().saturating_sub(mark)
+    }
+
+    /// Waits until a connection of a listener may be accepted.
+    pub async fn room(&self, listener: &bounds::Count) {
+        let paused = || self.level() >= Level::Pause;
+        if paused() || !self.bounds.has_room(listener) {
+            self.count(Action::AcceptPaused);
+        }
+        self.bounds.wait(listener, paused).await;
+    }
+
+    /// Counts an action.
+    pub fn count(&self, action: Action) {
+        if let Some(count) = self.counts.of(action) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often an action was taken.
+    #[must_use]
+    pub fn counted(&self, action: Action) -> u64 {
+        let count = self.counts.of(action);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Looks at the memory from time to time and wakes the workers when its level changes. Without a
+/// limit there is nothing to look at.
+pub fn watch(overload: &Arc<Overload>, doors: Vec<Door>, tasks: &Tasks) {
+    if overload.limit.is_some() {
+        let watching = watching(overload.clone(), doors);
+        let stopping = tasks.stopping().clone();
+        tasks.spawn("overload", async move {
+            let _stopped = stopping.run_until_cancelled(watching).await;
+        });
+    }
+}
+
+async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
+    let mut told = Level::Calm;
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        overload.sample();
+        // A worker may have looked at the memory itself, and told nobody.
+        let level = overload.level();
+        if std::mem::replace(&mut told, level) != level {
+            doors.iter().for_each(Door::wake);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use super::*;
+
+fn after(level: Level, per_mille: u64) -> Level {
+    level.after(per_mille * 64 * 1024, 1000 * 64 * 1024)
+}
+
+#[test]
+fn each_level_begins_at_its_mark() {
+    for (per_mille, level) in [
+        (0, Level::Calm),
+        (799, Level::Calm),
+        (800, Level::Shrink),
+        (850, Level::Pause),
+        (900, Level::Refuse),
+        (950, Level::Shed),
+        (4000, Level::Shed),
+    ] {
+        assert_eq!(after(Level::Calm, per_mille), level, "{per_mille}");
+    }
+}
+
+#[test]
+fn a_level_ends_a_little_below_its_mark() {
+    assert_eq!(after(Level::Refuse, 899), Level::Refuse);
+    assert_eq!(after(Level::Refuse, 870), Level::Refuse);
+    assert_eq!(after(Level::Refuse, 869), Level::Pause);
+    assert_eq!(after(Level::Shrink, 849), Level::Shrink);
+    assert_eq!(after(Level::Shrink, 769), Level::Calm);
+}
+
+#[test]
+fn memory_that_is_free_again_ends_all_levels_at_once() {
+    assert_eq!(after(Level::Shed, 500), Level::Calm);
+}
+
+#[test]
+fn a_limit_of_any_size_is_judged() {
+    assert_eq!(Level::Calm.after(u64::MAX, u64::MAX), Level::Shed);
+    assert_eq!(Level::Calm.after(u64::MAX / 2, u64::MAX), Level::Calm);
+    assert_eq!(Level::Calm.after(1, 0), Level::Shed);
+}
+
+#[test]
+fn the_memory_in_use_is_that_of_the_process() {
+    let settings = OverloadSettings {
+        memory: Some(1),
+        ..OverloadSettings::default()
+    };
+    let overload = Overload::new(&settings);
+    assert!(overload.memory() > 1024 * 1024, "{}", overload.memory());
+    assert!(overload.sample());
+    assert_eq!(overload.level(), Level::Shed);
+    assert!(!overload.sample());
+    assert!(overload.excess() > 1024 * 1024);
+}
+
+#[test]
+fn without_a_limit_there_is_no_level() {
+    let overload = Overload::new(&OverloadSettings::default());
+    assert!(!overload.sample());
+    assert_eq!((overload.level(), overload.excess()), (Level::Calm, 0));
+}
+
+#[test]
+fn actions_are_counted_apart() {
+    let overload = Overload::new(&OverloadSettings::default());
+    overload.count(Action::RequestRefused);
+    overload.count(Action::RequestRefused);
+    assert_eq!(overload.counted(Action::RequestRefused), 2);
+    assert_eq!(overload.counted(Action::ClientRefused), 0);
+}
