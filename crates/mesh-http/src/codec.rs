@@ -253,6 +253,26 @@ impl Output {
         }
     }
 
+    /// Takes a buffer to write into, if it has none: connections can share what they do not all need
+    /// at once. What was in the buffer is forgotten.
+    pub fn lend(&mut self, buffer: impl FnOnce() -> Option<Vec<u8>>) {
+        if self.bytes.capacity() == 0
+            && let Some(mut buffer) = buffer()
+        {
+            buffer.clear();
+            self.bytes = buffer;
+        }
+    }
+
+    /// Hands its buffer out if there is nothing to be sent.
+    pub fn reclaim(&mut self) -> Option<Vec<u8>> {
+        let idle = self.is_empty() && self.bytes.capacity() > 0;
+        idle.then(|| {
+            self.sent = 0;
+            std::mem::take(&mut self.bytes)
+        })
+    }
+
     /// Gives the memory back if there is nothing to be sent: the connection is idle.
     pub fn rest(&mut self) {
         if self.is_empty() {
@@ -265,3 +285,6 @@ impl Output {
         &mut self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,8 @@ pub enum SniffError {
 #[derive(Default)]
 pub struct Sniffer {
     seen: Vec<u8>,
-    hello: Option<Acceptor>,
+    /// Large, and needed only where TLS comes.
+    hello: Option<Box<Acceptor>>,
     fed: usize,
     looking: Looking,
 }

@@ -301,7 +301,7 @@ impl Wire {
 
     /// Lets the connection be cut off rather than closed: the peer must not take what it got for
     /// everything.
-    pub(crate) fn cut(&mut self) {
+    pub(crate) fn cut(&self) {
         let socket = socket2::SockRef::from(&self.socket);
         let _best_effort = socket.set_linger(Some(std::time::Duration::ZERO));
     }

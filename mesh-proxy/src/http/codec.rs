@@ -111,6 +111,14 @@ macro_rules! common {
                 either!(self, codec => codec.is_over())
             }
 
+            /// Gives back what an idle connection does not need.
+            pub(crate) fn rest(&mut self) {
+                match self {
+                    Self::H1(codec) => codec.output().rest(),
+                    Self::H2(codec) => codec.rest(),
+                }
+            }
+
             /// Whether the sending side is to be closed once everything was written.
             pub(crate) fn is_half_closed(&self) -> bool {
                 match self {

@@ -456,7 +456,7 @@ impl Engine {
             return self.close_downstream(key);
         }
         if written && down.streams.is_empty() {
-            down.codec.output().rest();
+            self.buffers.put(down.codec.output().reclaim());
         }
         // What was not read for want of room is not told again by the kernel.
         if down.wire.is_readable() && down.reads() {

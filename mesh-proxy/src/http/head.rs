@@ -147,13 +147,18 @@ fn wanted_upgrade(head: &RequestHead, bodiless: bool) -> Result<Option<String>, 
 /// Drops the fields that are meant for the next hop alone (RFC 9110 7.6.1).
 pub fn strip_hop_by_hop(fields: &mut mesh_http::Fields, upgrade: Option<&str>) {
     let trailers = upgrade::has_token(fields, "te", "trailers");
-    let named: Vec<String> = fields
-        .get_all("connection")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
-        .filter(|name| !name.is_empty())
-        .collect();
-    fields.remove_if(|name, _| is_hop_by_hop(name) || named.iter().any(|own| own == name));
+    if fields.contains("connection") {
+        let named: Vec<String> = fields
+            .get_all("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+            .filter(|name| !name.is_empty())
+            .collect();
+        fields.remove_if(|name, _| named.iter().any(|own| own == name));
+    }
+    for name in HOP_BY_HOP {
+        fields.remove(name);
+    }
     if trailers {
         put(fields, "te", "trailers");
     }
@@ -163,19 +168,17 @@ pub fn strip_hop_by_hop(fields: &mut mesh_http::Fields, upgrade: Option<&str>) {
     }
 }
 
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "transfer-encoding"
-            | "te"
-            | "upgrade"
-            | "http2-settings"
-    )
-}
+/// Fields that are meant for the next hop alone, named by `connection` or not.
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "transfer-encoding",
+    "te",
+    "upgrade",
+    "http2-settings",
+];
 
 /// Takes the peer's metadata headers out: the application never sees them, and only a peer that
 /// proved who it is may send them. Our own application's are ours to overwrite.

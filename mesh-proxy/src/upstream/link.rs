@@ -92,6 +92,13 @@ impl Link {
         }
     }
 
+    /// Gives back what it does not need while it is idle.
+    pub(crate) fn rest(&mut self) {
+        if let Some(codec) = self.codec() {
+            codec.rest();
+        }
+    }
+
     /// Counts a use, and says whether there was one before.
     pub(crate) fn use_once_more(&mut self) -> bool {
         std::mem::replace(&mut self.used, true)
@@ -280,8 +287,11 @@ impl Engine {
         head: &RequestHead,
         end: bool,
     ) -> Result<StreamId, CannotSend> {
-        let link = self.link(key).ok_or(CannotSend::NoRoom)?;
+        let Some(Conn::Link(link)) = self.conns.get_mut(key) else {
+            return Err(CannotSend::NoRoom);
+        };
         let codec = link.codec().ok_or(CannotSend::NoRoom)?;
+        codec.output().lend(|| self.buffers.take());
         let stream = codec.request(head, end)?;
         link.streams.insert(stream, flow);
         link.heard = false;
@@ -556,7 +566,7 @@ impl Engine {
             return self.close(key);
         }
         if written && link.streams.is_empty() {
-            codec.output().rest();
+            self.buffers.put(codec.output().reclaim());
         }
         if !link.blocked.is_empty() && link.has_room() {
             let blocked = std::mem::take(&mut link.blocked);

@@ -82,11 +82,6 @@ impl Pool {
 }
 
 impl Pools {
-    /// The pool of that key.
-    pub(crate) fn get(&self, key: PoolKey) -> Option<&Pool> {
-        self.pools.get(key)
-    }
-
     fn of(&mut self, target: &Target) -> PoolKey {
         if let Some(key) = self.by_target.get(target) {
             return *key;

@@ -118,7 +118,13 @@ pub(crate) struct Engine {
     pub(crate) request_head: RequestHead,
     pub(crate) response_head: ResponseHead,
     pub(crate) spare_heads: Vec<RequestHead>,
+    /// Buffers for what connections send, shared by those that are not all busy at once.
+    pub(crate) buffers: Buffers,
     /// Requests that are over, kept for their buffers.
+    #[expect(
+        clippy::vec_box,
+        reason = "they move between here and the flows without being copied"
+    )]
     pub(crate) spares: Vec<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
     /// How short of memory the process is, and how short it was when we last looked.
@@ -170,6 +176,7 @@ impl Engine {
             request_head: RequestHead::default(),
             response_head: ResponseHead::default(),
             spare_heads: Vec::new(),
+            buffers: Buffers::default(),
             spares: Vec::new(),
             signals,
             overload: shared.overload.clone(),
@@ -395,7 +402,7 @@ impl Engine {
     }
 
     /// Ends the kernel's interest in a socket that goes on under another key.
-    pub(crate) fn deregister(&mut self, wire: &mut Wire) -> io::Result<()> {
+    pub(crate) fn deregister(&self, wire: &mut Wire) -> io::Result<()> {
         self.registry.deregister(wire.socket())
     }
 
@@ -410,7 +417,7 @@ impl Engine {
     }
 
     /// Who we are.
-    pub(crate) fn own_identity(&mut self) -> Option<Str> {
+    pub(crate) fn own_identity(&self) -> Option<Str> {
         let identity = self.identity.as_ref()?;
         let current = identity.current();
         Some(current.spiffe_id().to_string().into())
@@ -462,6 +469,10 @@ impl Engine {
         // They keep the configuration of their time; whoever is busy makes new ones at once.
         self.spares = Vec::new();
         self.spare_heads = Vec::new();
+        self.buffers = Buffers::default();
+        for conn in self.conns.values_mut() {
+            conn.rest();
+        }
         let config = self.live.current();
         self.balancers.sweep(&config);
         self.timers.set(self.now + SWEEP, Due::Sweep);
@@ -481,7 +492,40 @@ impl Engine {
     }
 }
 
+/// Buffers that nobody needs at the moment.
+#[derive(Default)]
+pub(crate) struct Buffers(Vec<Vec<u8>>);
+
+impl Buffers {
+    /// How many are kept.
+    const KEPT: usize = 64;
+    /// Larger ones are given back.
+    const LARGEST: usize = 32 * 1024;
+
+    /// Takes one out.
+    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
+        self.0.pop()
+    }
+
+    /// Keeps one for somebody else.
+    pub(crate) fn put(&mut self, buffer: Option<Vec<u8>>) {
+        let fits = |buffer: &Vec<u8>| buffer.capacity() <= Self::LARGEST;
+        if self.0.len() < Self::KEPT {
+            self.0.extend(buffer.filter(fits));
+        }
+    }
+}
+
 impl Conn {
+    /// Gives back what the connection does not need while it is idle.
+    fn rest(&mut self) {
+        match self {
+            Self::Downstream(down) if down.streams.is_empty() => down.codec.rest(),
+            Self::Link(link) if link.streams.is_empty() => link.rest(),
+            _ => {}
+        }
+    }
+
     /// The connection's bytes, where they are its own.
     pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
         match self {

@@ -72,8 +72,8 @@ impl<T> Timers<T> {
         self.entries.remove(key);
     }
 
-    /// How many timers are set.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.entries.len()
     }
 
