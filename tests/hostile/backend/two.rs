@@ -46,11 +46,11 @@ pub(crate) async fn serve(mut stream: TcpStream, recorder: Arc<Recorder>) {
         open: BTreeMap::new(),
     };
     if let Err(why) = connection.run().await {
-        let ids = connection
+        let mut ids = connection
             .open
             .values()
             .map(|request| case_of(&request.path, &request.fields));
-        let id = ids.last().unwrap_or_default();
+        let id = ids.next_back().unwrap_or_default();
         connection.recorder.note(
             &id,
             Seen::Wrong {

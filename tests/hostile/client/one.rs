@@ -88,7 +88,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn send(&mut self, write: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Stop> {
+    async fn send(&self, write: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Stop> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let piece = rest.len().min(64 * 1024);

@@ -125,7 +125,7 @@ fn over() -> Vec<Case> {
                 .partly(),
         );
     }
-    let bytes = opened(&[begun.clone(), Frame::data(0, 1, "hel")]);
+    let bytes = opened(&[begun, Frame::data(0, 1, "hel")]);
     cases.push(
         Case::two(&RESET, "by the end of the connection", bytes)
             .step(Step::HalfClose)
@@ -133,7 +133,7 @@ fn over() -> Vec<Case> {
             .partly(),
     );
     let leaving = Frame::new(GOAWAY, 0, 0, [0; 8]);
-    let bytes = opened(&[head.clone(), leaving]);
+    let bytes = opened(&[head, leaving]);
     cases.push(
         Case::two(&LEAVING, "a stream before", bytes)
             .then(Outcome::Accepted(get("/x")))

@@ -298,8 +298,7 @@ fn pieces() -> Vec<Case> {
         let case = case.step(Step::Drip(second.as_bytes().to_vec()));
         cases.push(case.accepted(get("/x")));
     }
-    let dripped =
-        Case::one(&PIECES, "byte by byte", "").step(Step::Drip(whole.clone().into_bytes()));
+    let dripped = Case::one(&PIECES, "byte by byte", "").step(Step::Drip(whole.into_bytes()));
     cases.push(dripped.accepted(get("/x")));
     let bad = format!("GET /{ID}/x HTTP/1.1\r\nHost : {HOST}\r\n\r\n");
     let dripped =

@@ -55,8 +55,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         difference: Accepts,
         chapters: &["h2-heads"],
         reason: "any scheme passes, as do authorities that are none, methods in small letters, bytes \
-                 above ASCII in paths and a host beside another authority; content behind a length \
-                 of 0 is seen only when the request has been passed on. RFC 9113 8.3.1 and 8.1.1.",
+                 above ASCII in paths and a host beside another authority (RFC 9113 8.3.1).",
     },
     Entry {
         name: "Envoy's patience",
