@@ -35,6 +35,11 @@ impl Download {
         self.held.get(self.next..).unwrap_or_default()
     }
 
+    /// Bytes that its buffer takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// The trailer section.
     pub(crate) fn trailers(&self) -> Option<&Fields> {
         self.trailers.as_ref()

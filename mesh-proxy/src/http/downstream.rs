@@ -1,15 +1,17 @@
 //! A client's HTTP connection: its bytes become requests, and answers become bytes.
 
 use std::rc::Rc;
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use mesh_http::{BodyLength, ErrorCode, Event, Fault, RequestHead, StreamId, Version, h1, h2};
+use mesh_traffic::Config;
 use mesh_traffic::listener::{HttpManager, Network};
 
 use crate::conn::drain::{Drain, Phase};
 use crate::conn::wire::{Filled, Wire};
 use crate::http::codec::ServerCodec;
-use crate::http::connection::Connection;
+use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
 use crate::http::streams::Streams;
@@ -42,6 +44,8 @@ pub(crate) struct Downstream {
     pub(crate) dirty: bool,
     /// What could not be decoded yet.
     rest: Vec<u8>,
+    /// What serves its requests, under the configuration of the last one.
+    pub(crate) served: Option<(Weak<Config>, Served)>,
     drain: Drain,
     draining: bool,
     /// Bytes of a request's body that its endpoint does not take.
@@ -75,6 +79,7 @@ impl Downstream {
             blocked: Vec::new(),
             dirty: false,
             rest: Vec::new(),
+            served: None,
             drain,
             draining: false,
             held: 0,

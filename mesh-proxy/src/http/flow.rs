@@ -8,12 +8,14 @@ mod end;
 mod times;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_http::{BodyLength, CannotSend, ErrorCode, Fields, RequestHead, ResponseHead, StreamId};
+use mesh_traffic::Config;
 
 use crate::http::connect::Connected;
-use crate::http::connection::Connection;
+use crate::http::connection::{Connection, Served};
 use crate::http::download::Download;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
@@ -144,9 +146,9 @@ impl Flow {
         self.step == Step::Connecting && self.ticket == ticket && self.leg.is_none()
     }
 
-    /// Bytes that it holds.
+    /// Bytes that it keeps from others.
     pub(crate) fn held(&self) -> usize {
-        self.download.unsent().len() + self.upload.unsent().len()
+        self.download.capacity() + self.upload.capacity()
     }
 
     /// How long its listener lets it be silent.
@@ -189,7 +191,8 @@ impl Engine {
         let (config, now) = (self.live.current(), self.now);
         let flow = match self.spares.pop() {
             Some(mut flow) => {
-                flow.exchange.restart(config, connection, now);
+                let served = self.served(down, &connection, &config);
+                flow.exchange.restart(config, connection, served, now);
                 flow.restart(down, stream);
                 flow
             }
@@ -204,6 +207,22 @@ impl Engine {
             down.streams.insert(stream, key);
         }
         key
+    }
+
+    /// What serves a connection's requests under a configuration: looked up once for both.
+    fn served(&mut self, down: ConnKey, connection: &Connection, config: &Arc<Config>) -> Served {
+        let Some(down) = self.downstream(down) else {
+            return connection.served(config);
+        };
+        match &down.served {
+            // A weak pointer keeps the address from being used again, and nothing else.
+            Some((of, served)) if of.as_ptr() == Arc::as_ptr(config) => served.clone(),
+            _ => {
+                let served = connection.served(config);
+                down.served = Some((Arc::downgrade(config), served.clone()));
+                served
+            }
+        }
     }
 
     /// Answers what came instead of a request.

@@ -152,13 +152,24 @@ impl Exchange {
         &mut self,
         config: Arc<Config>,
         connection: std::rc::Rc<Connection>,
+        served: Served,
         now: Instant,
     ) {
-        let mut fresh = Self::new(config, connection, now);
-        fresh.request = std::mem::take(&mut self.request);
-        fresh.request.clear();
-        fresh.outgoing = std::mem::take(&mut self.outgoing);
-        *self = fresh;
+        self.config = config;
+        self.connection = connection;
+        self.served = served;
+        self.started = now;
+        self.request.clear();
+        self.peer_metadata = PeerMetadata::default();
+        self.shaped = None;
+        self.picked = None;
+        self.connected = None;
+        self.attempts = Attempts::default();
+        self.failure = None;
+        self.upstream_metadata = PeerMetadata::default();
+        self.service_time = None;
+        self.can_repeat = true;
+        self.sent = None;
     }
 
     /// Takes out a head that is done with, for its buffers.

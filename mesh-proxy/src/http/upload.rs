@@ -91,6 +91,11 @@ impl Upload {
         self.kept.get(self.next..).unwrap_or_default()
     }
 
+    /// Bytes that its buffer takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.kept.capacity()
+    }
+
     /// The trailer section.
     pub(crate) fn trailers(&self) -> Option<&Fields> {
         self.trailers.as_ref()

@@ -449,7 +449,10 @@ impl Engine {
         let Some(flow) = self.flow_of_link(key, stream) else {
             return;
         };
-        self.answer_failed(flow, failure);
+        // An endpoint may give up what it has answered already (RFC 9113 8.1).
+        if !self.needs_no_endpoint(flow) {
+            self.answer_failed(flow, failure);
+        }
     }
 
     fn flow_of_link(&mut self, key: ConnKey, stream: StreamId) -> Option<FlowKey> {
@@ -482,7 +485,9 @@ impl Engine {
         if let Some(codec) = link.codec() {
             codec.release(stream, passed);
         }
-        if was_held >= HIGH_WATER && held < HIGH_WATER {
+        // When memory is short nothing is read for a client that has something to take.
+        let emptied = was_held > 0 && held == 0;
+        if was_held >= HIGH_WATER && held < HIGH_WATER || emptied && self.holds_back() {
             self.work.push_back(Work::Read(key));
         }
         self.mark(key);
@@ -528,6 +533,9 @@ impl Engine {
         let is_h2 = link.version() == Version::Http2;
         self.pool_forget(link.pool, key);
         for flow in link.streams.flows() {
+            if self.needs_no_endpoint(flow) {
+                continue;
+            }
             let failure = match kind {
                 Some(kind) => Failure::new(kind),
                 None if !is_h2 && !link.told => Failure::safe(FailureKind::UpstreamClosed),

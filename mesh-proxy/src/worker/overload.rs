@@ -21,6 +21,12 @@ use crate::worker::overload::settings::OverloadSettings;
 
 /// How often the memory is looked at.
 const EVERY: Duration = Duration::from_millis(100);
+/// How many times in a row memory may be found short before the worst is assumed: what is being
+/// given up at the present level does not suffice.
+const PATIENCE: u32 = 10;
+/// How many times before what is still in use is taken for free memory that the allocator keeps, and
+/// will use again: then nobody holds it any more.
+const FORGIVEN: u32 = 30;
 /// Per cent of the limit below a level's mark at which the level ends.
 const SLACK: u64 = 3;
 
@@ -108,6 +114,8 @@ pub struct Overload {
     limit: Option<u64>,
     probe: Probe,
     level: AtomicU8,
+    /// Bytes that are resident and that nobody uses.
+    forgiven: AtomicU64,
     counts: Counts,
     bounds: Bounds,
 }
@@ -120,6 +128,7 @@ impl Overload {
             limit: settings.memory,
             probe: Probe::new(),
             level: AtomicU8::new(Level::Calm as u8),
+            forgiven: AtomicU64::new(0),
             counts: Counts::default(),
             bounds: Bounds::new(settings.connections),
         }
@@ -154,8 +163,20 @@ impl Overload {
         let Some(limit) = self.limit else {
             return false;
         };
-        let level = self.level().after(self.memory(), limit);
-        self.publish(level)
+        let memory = self.memory();
+        if memory < limit / 4 * 3 {
+            self.forgiven.store(0, Ordering::Relaxed);
+        }
+        let used = memory.saturating_sub(self.forgiven.load(Ordering::Relaxed));
+        self.publish(self.level().after(used, limit))
+    }
+
+    /// Everything was given up that could be: what is left may be used again.
+    fn forgive(&self) {
+        let lowest = self.limit.unwrap_or(u64::MAX) / 100 * (80 - SLACK);
+        let left = self.memory().saturating_sub(lowest);
+        self.forgiven.store(left, Ordering::Relaxed);
+        tracing::warn!(bytes = left, "memory is kept by the allocator");
     }
 
     /// Puts a level in force; whether it is another one.
@@ -173,7 +194,8 @@ impl Overload {
     #[must_use]
     pub fn excess(&self) -> u64 {
         let mark = self.limit.unwrap_or(u64::MAX) / 100 * (85 - SLACK);
-        self.memory().saturating_sub(mark)
+        let forgiven = self.forgiven.load(Ordering::Relaxed);
+        self.memory().saturating_sub(forgiven).saturating_sub(mark)
     }
 
     /// Waits until a connection of a listener may be accepted.
@@ -213,12 +235,23 @@ pub fn watch(overload: &Arc<Overload>, doors: Vec<Door>, tasks: &Tasks) {
 }
 
 async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
-    let mut told = Level::Calm;
+    let (mut told, mut short) = (Level::Calm, 0);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         overload.sample();
+        short = match overload.level() {
+            Level::Calm | Level::Shrink => 0,
+            Level::Pause | Level::Refuse | Level::Shed => short + 1,
+        };
+        if short >= FORGIVEN {
+            overload.forgive();
+            overload.sample();
+            short = 0;
+        } else if short >= PATIENCE {
+            overload.publish(Level::Shed);
+        }
         // A worker may have looked at the memory itself, and told nobody.
         let level = overload.level();
         if std::mem::replace(&mut told, level) != level {

@@ -16,7 +16,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// thread, which looks at fixed times, may be too late for a burst.
 const UNSAMPLED: usize = 128 * 1024;
 /// A request that holds less than this is not worth giving up.
-const WORTH: usize = 16 * 1024;
+const WORTH: usize = 4 * 1024;
 
 impl Engine {
     /// Looks whether the level of overload has changed.

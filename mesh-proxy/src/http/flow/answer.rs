@@ -109,6 +109,13 @@ impl Engine {
         }
     }
 
+    /// Whether the endpoint has said all that it has to say, so that its end is no failure: the
+    /// client may not have taken everything yet.
+    pub(crate) fn needs_no_endpoint(&self, key: FlowKey) -> bool {
+        let flow = self.flows.get(key);
+        flow.is_some_and(|flow| flow.answered && !flow.tunnel)
+    }
+
     /// The trailers of an answer.
     pub(crate) fn answer_trailers(&mut self, key: FlowKey, fields: &mut Fields) {
         self.touch(key);

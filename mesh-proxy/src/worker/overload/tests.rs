@@ -62,6 +62,25 @@ fn without_a_limit_there_is_no_level() {
 }
 
 #[test]
+fn memory_that_nobody_uses_is_forgiven_until_it_is_given_back() {
+    let settings = OverloadSettings {
+        memory: Some(1),
+        ..OverloadSettings::default()
+    };
+    let mut overload = Overload::new(&settings);
+    overload.sample();
+    overload.forgive();
+    overload.limit = Some(overload.memory());
+    let left = overload.memory() / 10 * 3;
+    overload.forgiven.store(left, Ordering::Relaxed);
+    overload.sample();
+    assert_eq!(overload.level(), Level::Calm);
+    overload.limit = Some(overload.memory() * 2);
+    overload.sample();
+    assert_eq!(overload.forgiven.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn actions_are_counted_apart() {
     let overload = Overload::new(&OverloadSettings::default());
     overload.count(Action::RequestRefused);

@@ -6,6 +6,8 @@ use mesh_proto::envoy::google::protobuf as wkt;
 use mesh_test::client::{Client, Http, get};
 use mesh_test::origin::Origin;
 
+use tokio::net::TcpStream;
+
 use super::raw::{Act, exchange, origin};
 use crate::testing::{
     Mk, Proxy, action_of, free_address, mk_cluster, mk_config, table, to_cluster,
@@ -78,6 +80,33 @@ async fn an_answer_before_the_end_of_the_request_is_heard() {
         let answer = client.post(&uri, &[], vec![b'x'; 4_000_000]).await.unwrap();
         assert_eq!(answer.status(), 413);
     }
+}
+
+/// The application is long gone when the client, with a window of 1,000 bytes, has taken the rest.
+#[tokio::test]
+async fn an_application_that_closes_after_its_answer_costs_none_of_it() {
+    let (_proxy, uri, _origin) = through(&[Act::AnswerAndClose], None).await;
+    let stream = TcpStream::connect(address_of(&uri)).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let (mut client, connection) = builder
+        .initial_window_size(1000)
+        .handshake::<_, bytes::Bytes>(stream)
+        .await
+        .unwrap();
+    let tasks = mesh_runtime::Tasks::new(&prometheus::Registry::new());
+    tasks.spawn("client", async move {
+        let _ended = connection.await;
+    });
+    let request = http::Request::get(&uri).body(()).unwrap();
+    let (answer, _) = client.send_request(request, true).unwrap();
+    let mut body = answer.await.unwrap().into_body();
+    let mut length = 0;
+    while let Some(part) = body.data().await {
+        let part = part.unwrap().len();
+        body.flow_control().release_capacity(part).unwrap();
+        length += part;
+    }
+    assert_eq!(length, 40_000);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) enum Act {
     Answer,
     /// Answers with half of the body and closes.
     Half,
+    /// Answers with 40,000 bytes and closes.
+    AnswerAndClose,
     /// Reads the head, answers 413 and closes; what comes of a body is never read.
     Refuse,
 }
@@ -55,6 +57,12 @@ async fn serve(mut stream: TcpStream, act: Act) {
             Act::Half => {
                 let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
                 stream.write_all(half).await.unwrap();
+                return;
+            }
+            Act::AnswerAndClose => {
+                let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 40000\r\n\r\n";
+                let answer = [head.as_bytes(), &[b'x'; 40_000]].concat();
+                stream.write_all(&answer).await.unwrap();
                 return;
             }
             Act::Refuse => {
