@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` shows the mesh, `make test` proves it.
-.PHONY: demo test bench
+.PHONY: demo test bench fuzz
 
 demo: cargo
 	cargo build --release --locked --workspace --bins
@@ -10,6 +10,11 @@ test: cargo
 
 bench: cargo
 	cargo xtask bench
+
+# Seconds of each fuzzer.
+FUZZ_SECONDS ?= 60
+fuzz: cargo
+	cargo xtask fuzz --seconds $(FUZZ_SECONDS)
 
 .PHONY: cargo
 cargo:

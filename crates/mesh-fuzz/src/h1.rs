@@ -38,10 +38,8 @@ fn serve(sent: &[u8], step: usize, options: u8) -> Outcome<RequestHead> {
             if is_new && let Some(head) = asked.last() {
                 answered.push(answer(&mut server, stream, head, options));
             }
-        } else if over {
-            if server.respond(0, &status(400), true).is_ok() {
-                answered.push(Some((400, Vec::new(), Asked::default())));
-            }
+        } else if over && server.respond(0, &status(400), true).is_ok() {
+            answered.push(Some((400, Vec::new(), Asked::default())));
         }
         told.push(seen);
         if over {

@@ -1,9 +1,10 @@
-//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools` and `bench`.
+//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `bench` and `fuzz`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
 mod bench;
 mod ci;
+mod fuzz;
 mod suites;
 mod tidy;
 mod tools;
@@ -35,6 +36,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs the fuzzers of the codecs; needs nightly.
+    Fuzz(fuzz::Wish),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Bench { arguments } => bench::run(&root, &arguments),
+        Command::Fuzz(wish) => fuzz::run(&root, &wish),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -132,6 +132,9 @@ fn check_member(name: &str, package: &Value) -> Vec<String> {
         if normal && dependency == "mesh-test" && name != "mesh-tests" {
             broken("mesh-test is a dev-dependency".to_owned());
         }
+        if dependency == "mesh-fuzz" {
+            broken("only the fuzzers depend on mesh-fuzz".to_owned());
+        }
     }
     findings
 }
