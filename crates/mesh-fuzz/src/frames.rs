@@ -20,7 +20,6 @@ pub(crate) const END_HEADERS: u8 = 4;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const HEADER_TABLE_SIZE: u16 = 1;
 const INITIAL_WINDOW: u16 = 4;
 
 /// A frame.
@@ -85,10 +84,11 @@ pub(crate) struct Windows {
     /// The initial window of streams, and the largest that it ever was.
     initial: i64,
     changed: BTreeMap<u32, i64>,
-    /// Counts a smaller initial window only for streams that are not open: the sender may not know
-    /// of it yet.
-    pub(crate) generous: bool,
-    pub(crate) table_changed: bool,
+    /// What the initial window is once the sender has acknowledged it; until then the larger one
+    /// counts.
+    announced: Option<i64>,
+    /// Whether the sender acknowledges settings before they count.
+    generous: bool,
 }
 
 impl Windows {
@@ -97,8 +97,8 @@ impl Windows {
             connection: 65_535,
             initial: 65_535,
             changed: BTreeMap::new(),
+            announced: None,
             generous,
-            table_changed: false,
         }
     }
 
@@ -106,14 +106,14 @@ impl Windows {
     pub(crate) fn opened(&mut self, frame: &Frame<'_>) {
         match frame.kind {
             SETTINGS if !frame.has(ACK) => {
-                self.table_changed |= frame.setting(HEADER_TABLE_SIZE).is_some();
                 if let Some(size) = frame.setting(INITIAL_WINDOW) {
                     let size = i64::from(size);
-                    self.initial = if self.generous {
-                        self.initial.max(size)
+                    if self.generous {
+                        self.initial = self.initial.max(size);
+                        self.announced = Some(size);
                     } else {
-                        size
-                    };
+                        self.initial = size;
+                    }
                 }
             }
             WINDOW_UPDATE if frame.stream == 0 => self.connection += i64::from(frame.number()),
@@ -122,6 +122,11 @@ impl Windows {
             }
             _ => {}
         }
+    }
+
+    /// The sender has acknowledged the settings.
+    pub(crate) fn acknowledged(&mut self) {
+        self.initial = self.announced.take().unwrap_or(self.initial);
     }
 
     /// Takes note of a frame of the side that sends; false: it is more than a window takes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mesh_http::{ErrorCode, Fields, RequestHead, ResponseHead, StreamId, h2};
 
-use crate::feed::{Ask, Codec, Feed, Seen, Serve, Transcript, options, request, status, written};
+use crate::feed::{Codec, Feed, Seen, Transcript, options, request, status, written};
 use crate::frames::{self, PREFACE, Windows, put};
 use crate::strict::h2::Reader;
 
@@ -15,7 +15,7 @@ pub fn h2_server(data: &[u8]) {
     let sent = opened(sent, options, PREFACE);
     let whole = serve(&sent, usize::MAX, options);
     let cut = serve(&sent, 1 + usize::from(options & 0x1f), options);
-    assert_eq!(whole, cut, "cut bytes are read in another way");
+    same(&whole, &cut, options);
 }
 
 /// A client reads `data` after its first byte, which chooses the requests.
@@ -24,7 +24,15 @@ pub fn h2_client(data: &[u8]) {
     let sent = opened(sent, options, b"");
     let whole = ask(&sent, usize::MAX, options);
     let cut = ask(&sent, 1 + usize::from(options & 0x1f), options);
-    assert_eq!(whole, cut, "cut bytes are read in another way");
+    same(&whole, &cut, options);
+}
+
+/// Cutting changes nothing; but when small windows are opened again depends on the pieces that are
+/// passed on, and so does what fits them.
+fn same<H: PartialEq + std::fmt::Debug>(whole: &Outcome<H>, cut: &Outcome<H>, options: u8) {
+    if !has_small_windows(options) {
+        assert_eq!(whole, cut, "cut bytes are read in another way");
+    }
 }
 
 /// Most inputs get the opening of a connection for nothing.
@@ -78,6 +86,9 @@ impl<'d> Watch<'d> {
                 return;
             };
             self.ours.opened(&frame);
+            if frame.kind == frames::SETTINGS && frame.has(frames::ACK) {
+                self.theirs.acknowledged();
+            }
             self.seen += before - rest.len();
         }
     }
@@ -110,6 +121,22 @@ impl<'d> Watch<'d> {
             self.theirs.sent(&frame),
             "more is taken than a window allows"
         );
+    }
+}
+
+fn has_small_windows(options: u8) -> bool {
+    options & 0x18 == 0x18
+}
+
+/// Those of a sidecar, or with windows that an input can fill.
+fn limits(options: u8) -> h2::Limits {
+    let usual = h2::Limits::default();
+    if !has_small_windows(options) {
+        return usual;
+    }
+    h2::Limits {
+        stream_window: 64,
+        ..usual
     }
 }
 
@@ -153,7 +180,7 @@ fn body_length(options: u8) -> usize {
 }
 
 fn serve(sent: &[u8], step: usize, options: u8) -> Outcome<RequestHead> {
-    let mut server = <h2::Server as Serve>::new();
+    let mut server = h2::Server::new(&limits(options));
     let preface = if sent.starts_with(PREFACE) {
         PREFACE.len()
     } else {
@@ -196,7 +223,7 @@ fn serve(sent: &[u8], step: usize, options: u8) -> Outcome<RequestHead> {
 }
 
 fn ask(sent: &[u8], step: usize, options: u8) -> Outcome<ResponseHead> {
-    let mut client = <h2::Client as Ask>::new();
+    let mut client = h2::Client::new(&limits(options));
     let mut watch = Watch::new(sent, 0, true);
     let mut feed = Feed::new(sent, step);
     let mut told = Transcript(Vec::new());
