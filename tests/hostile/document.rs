@@ -17,14 +17,29 @@ fn file() -> PathBuf {
     here.parent().unwrap_or(here).join("docs/hostile-input.md")
 }
 
+fn marks(part: &str) -> (String, String) {
+    (
+        format!("<!-- {part} -->\n"),
+        format!("<!-- end of {part} -->"),
+    )
+}
+
+/// A part of the document as it stands.
+pub(crate) fn part(part: &str) -> String {
+    let _alone = WRITING.lock();
+    let (begin, end) = marks(part);
+    let text = std::fs::read_to_string(file()).expect("the document");
+    let inner = text
+        .split_once(&begin)
+        .and_then(|(_, rest)| rest.split_once(&end));
+    inner.map(|(inner, _)| inner.to_owned()).unwrap_or_default()
+}
+
 /// Compares a part of the document, between its two marks.
 #[track_caller]
 pub(crate) fn check(part: &str, expected: &str) {
     let _alone = WRITING.lock();
-    let (begin, end) = (
-        format!("<!-- {part} -->\n"),
-        format!("<!-- end of {part} -->"),
-    );
+    let (begin, end) = marks(part);
     let text = std::fs::read_to_string(file()).expect("the document");
     let (before, rest) = text.split_once(&begin).expect("the part begins");
     let (inner, after) = rest.split_once(&end).expect("the part ends");

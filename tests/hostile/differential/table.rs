@@ -56,6 +56,23 @@ fn names(entry: &Entry, peer: &str, found: &Found) -> bool {
         && chapter.is_some_and(|chapter| entry.chapters.contains(&chapter))
 }
 
+/// The differences that the document names.
+pub(super) fn documented(peer: &str) -> Vec<Found> {
+    let text = document::part(&format!("differences of {peer}"));
+    let mut found = Vec::new();
+    for entry in entries().filter(|entry| entry.peer == peer) {
+        let title = format!("**{}.**", entry.name);
+        let block = text.split_once(&title).map(|(_, rest)| rest);
+        let cases = block.unwrap_or_default().lines().skip(2);
+        let cases = cases.map_while(|line| line.strip_prefix("- `")?.strip_suffix('`'));
+        found.extend(cases.map(|case| Found {
+            case: case.to_owned(),
+            difference: entry.difference,
+        }));
+    }
+    found
+}
+
 /// Compares what was found at a peer with what the document names.
 #[track_caller]
 pub(super) fn check(peer: &'static str, found: &[Found]) {
