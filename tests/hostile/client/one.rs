@@ -10,6 +10,9 @@ use super::{Answer, Got};
 use crate::case::{Case, End, HOST, Outcome, Step, named};
 use crate::wire::h1::{Framing, Message, Reader, Stop, framing, status};
 
+/// How long a write may take that nobody makes room for.
+const STUCK: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Does what the case says on a connection of its own.
 pub(crate) async fn ask(case: &Case, id: &str, proxy: SocketAddr, got: &mut Got) {
     let Ok(stream) = TcpStream::connect(proxy).await else {
@@ -93,12 +96,9 @@ impl Exchange<'_> {
         while !rest.is_empty() {
             let piece = rest.len().min(64 * 1024);
             let (head, tail) = rest.split_at(piece);
-            let sent = tokio::select! {
-                sent = write.write_all(head) => sent,
-                // Only when writing is stuck: the proxy wants to be read first.
-                () = tokio::time::sleep(std::time::Duration::from_secs(2)) => return Ok(()),
-            };
-            if sent.is_err() {
+            // Writing that is stuck means that the proxy wants to be read first.
+            let sent = tokio::time::timeout(STUCK, write.write_all(head)).await;
+            if !matches!(sent, Ok(Ok(()))) {
                 return Ok(());
             }
             rest = tail;
