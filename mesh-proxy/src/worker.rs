@@ -11,7 +11,7 @@ pub(crate) mod timers;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mesh_model::time::Clock;
@@ -52,6 +52,7 @@ pub struct Shared {
 pub struct Door {
     queue: mpsc::Sender<Accepted>,
     waker: Arc<mio::Waker>,
+    signals: Arc<Signals>,
 }
 
 impl Door {
@@ -74,8 +75,14 @@ impl Door {
         sent
     }
 
-    /// Lets the worker look round: something that it watches has changed.
-    pub fn wake(&self) {
+    /// Lets the worker look which of its connections are to finish.
+    pub fn look_for_drains(&self) {
+        self.signals.drains.fetch_add(1, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Lets the worker look into its inbox.
+    pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             tracing::warn!(%error, "worker not woken");
         }
@@ -87,6 +94,8 @@ impl Door {
 pub(crate) struct Signals {
     /// The worker is to end.
     pub(crate) stop: AtomicBool,
+    /// Counts how often connections were asked to finish.
+    pub(crate) drains: AtomicU64,
     /// Connections of clients that are open, at all workers.
     pub(crate) open: AtomicUsize,
     /// Told when the last of them has ended.
@@ -138,7 +147,12 @@ impl Workers {
                     Err(error) => tracing::error!(%error, "worker not started"),
                 }
             })?;
-            workers.doors.push(Door { queue, waker });
+            let signals = workers.signals.clone();
+            workers.doors.push(Door {
+                queue,
+                waker,
+                signals,
+            });
             workers.threads.push(handle);
         }
         Ok(workers)

@@ -242,7 +242,7 @@ fn begin_drain(tasks: &Tasks, drain: &Drain, doors: &[Door], drain_time: Duratio
 fn reach(drain: &Drain, phase: Phase, doors: &[Door]) {
     drain.reach(phase);
     for door in doors {
-        door.wake();
+        door.look_for_drains();
     }
 }
 

@@ -29,8 +29,10 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 const STREAMS: usize = 100;
 /// HTTP/2 connections per target.
 const HTTP2_CONNECTIONS: usize = 4;
-/// Requests that may wait for a connection to one target.
-const WAITING: usize = 1024;
+/// Requests that may wait for a connection to one target. Istio's default is no bound at all
+/// (`maxPendingRequests` 2^32-1); how many there can be is bounded by the clients' connections and
+/// streams, and memory by the overload manager, so this only ends what cannot be meant.
+const WAITING: usize = 65_536;
 
 /// All pools of one worker.
 #[derive(Default)]

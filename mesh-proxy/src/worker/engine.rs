@@ -136,6 +136,8 @@ pub(crate) struct Engine {
     pub(crate) admitted: SecondaryMap<ConnKey, Admission>,
     /// What connections that are passed on share.
     pub(crate) tunnels: tunnel::Shared,
+    /// The last call to finish that was followed.
+    drains: u64,
     dirty: Vec<ConnKey>,
     scratch: Option<Box<Scratch>>,
     inbox: mpsc::Receiver<Accepted>,
@@ -184,6 +186,7 @@ impl Engine {
             unsampled: 0,
             admitted: SecondaryMap::new(),
             tunnels: tunnel::Shared::default(),
+            drains: 0,
             dirty: Vec::new(),
             scratch: Some(Scratch::new()),
             inbox,
@@ -229,7 +232,10 @@ impl Engine {
         }
         if woken {
             self.take_accepted();
-            self.look_for_drains();
+            let drains = self.signals.drains.load(Ordering::Acquire);
+            if std::mem::replace(&mut self.drains, drains) != drains {
+                self.look_for_drains();
+            }
             self.follow_overload();
         }
         self.expire();
