@@ -52,6 +52,11 @@ new_key_type! {
 pub(crate) const WAKER: Token = Token(usize::MAX);
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 512;
+/// How long a turn may take before the kernel is asked again who else is ready: connections with
+/// much to move must not keep the others waiting.
+const TURN: Duration = Duration::from_millis(2);
+/// After how many pieces of work the time is looked at.
+const LOOK_AT_CLOCK: u32 = 8;
 /// How often what is no longer used is put away.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -203,10 +208,13 @@ impl Engine {
             return;
         };
         while !self.signals.stop.load(Ordering::Acquire) {
-            let wait = self
-                .timers
-                .next()
-                .map(|at| at.saturating_duration_since(self.clock.now()));
+            let wait = match self.work.is_empty() && self.dirty.is_empty() {
+                true => self
+                    .timers
+                    .next()
+                    .map(|at| at.saturating_duration_since(self.clock.now())),
+                false => Some(Duration::ZERO),
+            };
             match poll.poll(&mut events, wait) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -280,25 +288,45 @@ impl Engine {
         self.mark(key);
     }
 
-    /// Works until nothing more can be done without waiting.
+    /// Works until nothing more can be done without waiting, or until others must have their turn:
+    /// what is left then goes on behind them.
     fn settle(&mut self) {
+        let mut done = 0u32;
         loop {
             while let Some(work) = self.work.pop_front() {
                 self.guarded(work);
+                done += 1;
+                if done.is_multiple_of(LOOK_AT_CLOCK) && self.turn_is_over() {
+                    return self.flush_all();
+                }
             }
             let Some(key) = self.dirty.pop() else {
                 return;
             };
-            self.flush(key);
+            self.guard(key, |engine| engine.flush(key));
         }
     }
 
-    /// Does a piece of work; should it panic, only its connection ends.
+    fn turn_is_over(&self) -> bool {
+        self.clock.now().saturating_duration_since(self.now) >= TURN
+    }
+
+    fn flush_all(&mut self) {
+        for key in std::mem::take(&mut self.dirty) {
+            self.guard(key, |engine| engine.flush(key));
+        }
+    }
+
     fn guarded(&mut self, work: Work) {
         let key = match work {
             Work::Read(key) | Work::Free(key) | Work::Decode(key) => key,
         };
-        let done = catch_unwind(AssertUnwindSafe(|| self.drive(work)));
+        self.guard(key, |engine| engine.drive(work));
+    }
+
+    /// Does something for a connection; should it panic, that connection ends and the others go on.
+    fn guard(&mut self, key: ConnKey, work: impl FnOnce(&mut Self)) {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
         if done.is_err() {
             tracing::error!("a connection ended by a panic");
             self.observer.connection_refused("panic");
@@ -326,12 +354,19 @@ impl Engine {
         }
     }
 
+    /// Cuts a connection with all that runs on it, whatever state that is in.
     fn drop_after_panic(&mut self, key: ConnKey) {
-        self.remove(key);
-        // Its requests go with it, whatever state they are in.
+        let mut clients = vec![key];
         self.flows.retain(|_, flow| {
-            flow.down != key && flow.leg.as_ref().is_none_or(|leg| leg.link != key)
+            let runs_on_it = flow.leg.as_ref().is_some_and(|leg| leg.link == key);
+            if runs_on_it {
+                clients.push(flow.down);
+            }
+            flow.down != key && !runs_on_it
         });
+        for client in clients {
+            self.remove(client);
+        }
     }
 
     fn flush(&mut self, key: ConnKey) {
@@ -431,7 +466,8 @@ impl Engine {
 
     fn take_accepted(&mut self) {
         while let Ok(accepted) = self.inbox.try_recv() {
-            self.open(accepted);
+            // What has no key yet is dropped with the panic itself.
+            self.guard(ConnKey::default(), |engine| engine.open(accepted));
         }
     }
 
@@ -449,8 +485,11 @@ impl Engine {
         self.timers.expire(self.now, &mut due);
         for due in due {
             match due {
-                Due::Conn(key) => self.conn_due(key),
-                Due::Flow(key) => self.flow_due(key),
+                Due::Conn(key) => self.guard(key, |engine| engine.conn_due(key)),
+                Due::Flow(key) => {
+                    let client = self.flows.get(key).map(|flow| flow.down);
+                    self.guard(client.unwrap_or_default(), |engine| engine.flow_due(key));
+                }
                 Due::Sweep => self.sweep(),
                 Due::Relief => self.relieve_again(),
             }

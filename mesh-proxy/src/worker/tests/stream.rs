@@ -219,3 +219,68 @@ async fn a_half_closed_connection_stays_open_the_other_way() {
     client.read_to_end(&mut back).await.unwrap();
     assert_eq!(back, b"cba");
 }
+
+/// Answers `/bulk` without an end, and anything else with two bytes.
+async fn endless_origin() -> (SocketAddr, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    let own = tasks.clone();
+    tasks.spawn("endless origin", async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            own.spawn("endless connection", async move {
+                let mut head = Vec::new();
+                while let Ok(byte) = stream.read_u8().await {
+                    head.push(byte);
+                    if !head.ends_with(b"\r\n\r\n") {
+                        continue;
+                    }
+                    let bulk = head.starts_with(b"GET /bulk");
+                    head.clear();
+                    if !bulk {
+                        let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                        stream.write_all(ok).await.unwrap();
+                        continue;
+                    }
+                    let begin = b"HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
+                    stream.write_all(begin).await.unwrap();
+                    let block = vec![b'x'; 256 * 1024];
+                    while stream.write_all(&block).await.is_ok() {}
+                    return;
+                }
+            });
+        }
+    });
+    (address, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_without_an_end_leave_others_their_turn() {
+    let (app, _origin) = endless_origin().await;
+    let (_proxy, address) = start(app, UpstreamProtocol::Http1);
+    let readers = Tasks::new(&prometheus::Registry::new());
+    // Two for each worker.
+    for _ in 0..4 {
+        let mut bulk = TcpStream::connect(address).await.unwrap();
+        bulk.write_all(b"GET /bulk HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+        bulk.read_exact(&mut [0; 64 * 1024]).await.unwrap();
+        readers.spawn("bulk reader", async move {
+            let mut sink = tokio::io::sink();
+            let _cut = tokio::io::copy(&mut bulk, &mut sink).await;
+        });
+    }
+    let others = async {
+        for _ in 0..50 {
+            let mut client = Client::plain(address, Http::One).await.unwrap();
+            let answer = client
+                .get(&format!("http://{address}/"), &[])
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+    };
+    let bound = std::time::Duration::from_secs(30);
+    tokio::time::timeout(bound, others).await.unwrap();
+}
