@@ -1,7 +1,7 @@
 //! What holds of the HTTP codecs whatever bytes they get: functions of bytes that panic when it does
 //! not. Fuzzers call them on nightly (`make fuzz`), seeded tests on stable.
 //!
-//! What the codecs write is judged by readers of our own in [`strict`], which share no code with
+//! What the codecs write is judged by readers of our own in `strict`, which share no code with
 //! mesh-http: they take the one plainest form of each message and nothing else.
 
 mod chunks;
