@@ -1,6 +1,6 @@
 //! HTTP/2 (RFC 9113) as a state machine without I/O, for both roles.
 //!
-//! One core ([`connection`]) knows frames, streams, windows and floods; [`Server`] and [`Client`]
+//! One core (`connection`) knows frames, streams, windows and floods; [`Server`] and [`Client`]
 //! add what a request or a response is. Priorities are ignored (RFC 9113 5.3.2), pushes are refused
 //! (8.4), and there is no upgrade from HTTP/1.1.
 //!
