@@ -1,6 +1,7 @@
 //! Clients that are not ours before every kind of listener: curl, h2load, wrk.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use mesh_test::client::{Client, Http};
 use mesh_test::eventually_async;
@@ -33,7 +34,7 @@ static WORLD: Shared = Shared::new(|| {
 });
 
 /// Through the pair, the server's sidecar alone, the gateway with the server's sidecar.
-fn ways(world: &World) -> Vec<Way> {
+fn ways(world: &Arc<World>) -> Vec<Way> {
     let entries = [
         ("pair", world.outbound("hyper", 8080)),
         ("inbound sidecar", world.inbound("hyper", 8080)),
@@ -42,6 +43,7 @@ fn ways(world: &World) -> Vec<Way> {
     let both = ["--http1.1", "--http2-prior-knowledge"];
     let ways = entries.iter().flat_map(|(name, to)| {
         both.map(|speak| Way {
+            world: world.clone(),
             name: (*name).to_owned(),
             to: *to,
             host: "hyper:8080".to_owned(),

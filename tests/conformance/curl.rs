@@ -2,13 +2,18 @@
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::world::World;
+
 /// A way from curl to a server: where to connect, whom to ask for, what to speak.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Way {
+    /// What it leads through; up while anybody has the way.
+    pub(crate) world: Arc<World>,
     /// The server, the port and the entry, for messages.
     pub(crate) name: String,
     /// Where to connect.

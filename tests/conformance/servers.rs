@@ -1,6 +1,8 @@
 //! Servers that are not ours behind sidecars: hyper, nginx, HAProxy, Envoy, each spoken to with
 //! HTTP/1 and with HTTP/2 in cleartext.
 
+use std::sync::Arc;
+
 use mesh_tests::pattern::pattern;
 
 use crate::apps::{self, PORTS};
@@ -20,12 +22,13 @@ static WORLD: Shared = Shared::new(|| {
 
 const SERVERS: [&str; 4] = ["hyper", "nginx", "haproxy", "envoy"];
 
-fn ways(world: &World) -> Vec<Way> {
+fn ways(world: &Arc<World>) -> Vec<Way> {
     let mut ways = Vec::new();
     for server in SERVERS {
         for (port, number) in PORTS {
             for speak in ["--http1.1", "--http2-prior-knowledge"] {
                 ways.push(Way {
+                    world: world.clone(),
                     name: format!("{server}'s port {port}"),
                     to: world.outbound(server, *number),
                     host: format!("{server}:{number}"),
@@ -90,8 +93,7 @@ fn a_connection_serves_many() {
 /// nginx ends every connection after 40 requests, with GOAWAY on HTTP/2.
 #[test]
 fn a_server_that_ends_its_connections_loses_no_request() {
-    let world = WORLD.get();
-    let all = ways(&world);
+    let all = ways(&WORLD.get());
     let ways: Vec<Way> = all
         .into_iter()
         .filter(|way| way.name.starts_with("nginx"))
