@@ -28,6 +28,8 @@ struct Entry {
     name_len: u32,
     value_len: u32,
     spelled: bool,
+    /// It came as one that is never indexed, and goes out as one (RFC 7541 7.1.3).
+    secret: bool,
 }
 
 impl Entry {
@@ -161,10 +163,21 @@ impl Fields {
             name_len,
             value_len,
             spelled,
+            secret: false,
         })
     }
 
-    /// Puts one field in place of all of that name.
+    /// Marks the last field of that name as a secret, which no compression table may learn.
+    #[cold]
+    pub(crate) fn mark_secret(&mut self, name: &str) {
+        let bytes = &self.bytes;
+        let mut from_last = self.entries.iter_mut().rev();
+        if let Some(entry) = from_last.find(|entry| same_name(bytes, **entry, name)) {
+            entry.secret = true;
+        }
+    }
+
+    /// Puts one field in place of all of that name; what stands for a secret is one.
     ///
     /// # Errors
     /// As [`Fields::append`]; the fields of that name stay then.
@@ -175,12 +188,17 @@ impl Fields {
         if is_new {
             return Ok(());
         }
-        let mut index = 0;
+        let (mut index, mut secret) = (0, false);
         let bytes = &self.bytes;
         self.entries.retain(|entry| {
             index += 1;
-            index > before || !same_name(bytes, *entry, name)
+            let stays = index > before || !same_name(bytes, *entry, name);
+            secret |= !stays && entry.secret;
+            stays
         });
+        if secret {
+            self.mark_secret(name);
+        }
         Ok(())
     }
 
@@ -263,11 +281,12 @@ impl Fields {
             .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// All fields in order, names in lower case, as bytes: what HTTP/2 writes.
-    pub(crate) fn iter_lower(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// All fields in order, names in lower case, as bytes, and whether each is a secret: what HTTP/2
+    /// writes.
+    pub(crate) fn iter_lower(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
         self.entries.iter().map(|entry| {
             let name = self.bytes.get(entry.name()).unwrap_or_default();
-            (name, value_of(&self.bytes, *entry))
+            (name, value_of(&self.bytes, *entry), entry.secret)
         })
     }
 

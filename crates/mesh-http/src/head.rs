@@ -64,6 +64,9 @@ pub struct RequestHead {
     pub path: String,
     /// Header fields without `host` and without those of one connection.
     pub fields: Fields,
+    /// Something of the target came as a secret that no compression table may learn, and is to be
+    /// sent as one (RFC 7541 7.1.3).
+    pub secret_target: bool,
 }
 
 impl RequestHead {
@@ -99,6 +102,7 @@ impl RequestHead {
         self.authority.clear();
         self.path.clear();
         self.fields.clear();
+        self.secret_target = false;
     }
 }
 
@@ -117,6 +121,7 @@ impl Clone for RequestHead {
         self.authority.clone_from(&source.authority);
         self.path.clone_from(&source.path);
         self.fields.clone_from(&source.fields);
+        self.secret_target = source.secret_target;
     }
 }
 

@@ -121,12 +121,11 @@ pub(crate) struct Abuse {
 
 impl Abuse {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let at_once = u64::from(limits.resets);
         let resets = Rule {
-            at_once,
+            at_once: u64::from(limits.resets),
             per_second: u64::from(limits.resets_per_second),
             earned: 1,
-            at_most: at_once.saturating_mul(10),
+            at_most: u64::from(limits.resets_at_most),
         };
         Self {
             control: Purse::new(CONTROL),
@@ -180,8 +179,8 @@ impl Abuse {
         self.updates.spend(1, now, work)
     }
 
-    /// A client gave up a stream, or made us give it up; false: too many (CVE-2023-44487, and
-    /// CVE-2025-8671 for those we are made to reset).
+    /// A client gave up a stream, or made us give it up, or we are about to as a client; false: too
+    /// many (CVE-2023-44487, and CVE-2025-8671 for those we are made to reset).
     pub(crate) fn reset(&mut self, now: Instant, opened: Option<Instant>) -> bool {
         let is_old = opened.is_some_and(|opened| now.saturating_duration_since(opened) >= OLD);
         is_old || self.resets.spend(1, now, self.finished)

@@ -81,6 +81,14 @@ impl Client {
         Ok(id)
     }
 
+    /// Whether a stream may be given up now. Whoever gives up more than [`Limits`] allows is taken
+    /// for an attacker by its server, and loses the connection with all that others have under way
+    /// on it. A stream that is a second old costs nobody anything and may always be given up. Yes is
+    /// counted, so this is to be asked once for each.
+    pub fn may_reset(&mut self, now: Instant, stream: StreamId) -> bool {
+        self.core.streams.get(stream).is_none() || self.core.abuse.reset(now, None)
+    }
+
     /// The next event in `input`, which is advanced past what was consumed; `None`: more bytes are
     /// needed. Nothing but DATA is consumed in part: what is left is to be shown again.
     ///
@@ -122,7 +130,7 @@ impl Client {
         let mut reader = ResponseReader::new(head);
         let fits = self
             .core
-            .decode(block, |name, value| reader.field(name, value))?;
+            .decode(block, |name, value, never| reader.field(name, value, never))?;
         let read = reader.finish();
         let (is_head, is_connect) = match self.core.streams.get(id) {
             Some(stream) => (stream.is_head, stream.is_connect),

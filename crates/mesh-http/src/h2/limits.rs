@@ -23,6 +23,8 @@ pub struct Limits {
     /// Young streams that a client may give up per second beyond [`Self::resets`]. Each stream that
     /// comes to its end pays for one more.
     pub resets_per_second: u32,
+    /// What a client can save up of both: never more at once, however long it was good.
+    pub resets_at_most: u32,
 }
 
 impl Limits {
@@ -37,6 +39,7 @@ impl Limits {
         connection_buffer: 4 * 1024 * 1024,
         resets: 500,
         resets_per_second: 500,
+        resets_at_most: 5_000,
     };
 
     /// Those of a gateway, whose peers are anybody: Istio's profile for the edge.
@@ -45,6 +48,18 @@ impl Limits {
         stream_window: 64 * 1024,
         resets: 200,
         resets_per_second: 20,
+        resets_at_most: 2_000,
+        ..Self::SIDECAR
+    };
+
+    /// Those of a proxy for the proxies of its mesh, which bring the requests of many clients on one
+    /// connection. One that is ours gives up no more than [`Self::SIDECAR`] allows on a connection,
+    /// whatever its clients do ([`super::Client::may_reset`]); another one may pass on the resets of
+    /// ten clients that use up what they are allowed each. Saved up is at most twice that.
+    pub const PEER: Self = Self {
+        resets: 5_000,
+        resets_per_second: 5_000,
+        resets_at_most: 10_000,
         ..Self::SIDECAR
     };
 }

@@ -80,7 +80,7 @@ impl Server {
         let mut reader = RequestReader::new(head, &mut self.crumbs, target_bytes);
         let fits = self
             .core
-            .decode(block, |name, value| reader.field(name, value))?;
+            .decode(block, |name, value, never| reader.field(name, value, never))?;
         let read = reader.finish();
         let facts = match check(block, fits, read) {
             Ok(facts) => facts,

@@ -7,6 +7,7 @@ mod messages;
 mod pair;
 mod peer;
 mod responses;
+mod secrets;
 mod sending;
 mod states;
 mod support;

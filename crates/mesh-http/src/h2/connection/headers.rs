@@ -156,7 +156,7 @@ impl Connection {
     pub(crate) fn decode(
         &mut self,
         block: &Block<'_>,
-        mut each: impl FnMut(&[u8], &[u8]),
+        mut each: impl FnMut(&[u8], &[u8], bool),
     ) -> Result<bool, Fault> {
         let most_bytes = self.limits.head_bytes;
         let most_fields = self.limits.head_fields;
@@ -167,11 +167,11 @@ impl Connection {
         let (mut size, mut count) = (0_usize, 0_usize);
         let decoded = self
             .decoder
-            .decode(bytes, &mut |name: &[u8], value: &[u8]| {
+            .decode(bytes, &mut |name: &[u8], value: &[u8], never: bool| {
                 size = size.saturating_add(name.len() + value.len() + 32);
                 count += 1;
                 if size <= most_bytes && count <= most_fields {
-                    each(name, value);
+                    each(name, value, never);
                 }
             });
         if self.collecting.is_none() && self.fragments.capacity() > KEEP {
@@ -192,7 +192,7 @@ impl Connection {
 
     /// Decodes a block for the compression state only.
     pub(crate) fn discard(&mut self, block: &Block<'_>) -> Result<(), Fault> {
-        self.decode(block, |_, _| {}).map(|_| ())
+        self.decode(block, |_, _, _| {}).map(|_| ())
     }
 
     /// A block on a stream that is over by our doing.
@@ -210,7 +210,7 @@ impl Connection {
     ) -> Result<Event<'static>, Fault> {
         fields.clear();
         let mut reader = TrailerReader::new(fields);
-        let fits = self.decode(block, |name, value| reader.field(name, value))?;
+        let fits = self.decode(block, |name, value, never| reader.field(name, value, never))?;
         let read = reader.finish();
         if let Err((code, fault)) = self.check_trailers(block, fits, read) {
             return self.break_stream(now, block.stream, code, fault);

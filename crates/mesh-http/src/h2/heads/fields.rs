@@ -63,6 +63,14 @@ pub(super) fn add(fields: &mut Fields, name: &[u8], value: &[u8]) -> Result<(), 
     added.map_err(|_| super::TOO_LARGE)
 }
 
+/// RFC 7541 7.1.3: what came as never indexed is sent on as never indexed.
+#[cold]
+pub(super) fn keep_secret(fields: &mut Fields, name: &[u8]) {
+    if let Ok(name) = std::str::from_utf8(name) {
+        fields.mark_secret(name);
+    }
+}
+
 /// What `content-length` says; the same number again is one number (RFC 9110 8.6).
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Length(pub(super) Option<u64>);
@@ -116,9 +124,12 @@ impl<'f> TrailerReader<'f> {
         }
     }
 
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8]) {
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
         if self.read.is_ok() {
             self.read = self.take(name, value);
+            if never {
+                keep_secret(self.fields, name);
+            }
         }
     }
 

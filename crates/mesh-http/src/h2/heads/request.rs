@@ -1,6 +1,6 @@
 //! Requests (RFC 9113 8.3.1).
 
-use super::fields::{Length, Meaning, add, check};
+use super::fields::{Length, Meaning, add, check, keep_secret};
 use super::malformed;
 use crate::fields::bytes::{target_len, token_len};
 use crate::h1::target::Authority;
@@ -29,6 +29,8 @@ pub(crate) struct RequestReader<'h> {
     seen: u8,
     has_fields: bool,
     has_host: bool,
+    /// A piece of the cookie came as a secret.
+    secret_crumbs: bool,
     length: Length,
     read: Result<(), Fault>,
 }
@@ -49,18 +51,33 @@ impl<'h> RequestReader<'h> {
             seen: 0,
             has_fields: false,
             has_host: false,
+            secret_crumbs: false,
             length: Length::default(),
             read: Ok(()),
         }
     }
 
     /// Takes one field, unless one before it was wrong.
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8]) {
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
         if self.read.is_ok() {
             self.read = match name.first() {
                 Some(b':') => self.pseudo(name, value),
                 _ => self.regular(name, value),
             };
+            if never {
+                self.keep_secret(name);
+            }
+        }
+    }
+
+    /// RFC 7541 7.1.3: what came as never indexed is sent on as never indexed.
+    #[cold]
+    fn keep_secret(&mut self, name: &[u8]) {
+        match Meaning::of(name) {
+            Meaning::Host => self.head.secret_target = true,
+            Meaning::Cookie => self.secret_crumbs = true,
+            _ if name.starts_with(b":") => self.head.secret_target = true,
+            _ => keep_secret(&mut self.head.fields, name),
         }
     }
 
@@ -75,6 +92,9 @@ impl<'h> RequestReader<'h> {
         }
         if !self.crumbs.is_empty() {
             add(&mut self.head.fields, b"cookie", self.crumbs)?;
+            if self.secret_crumbs {
+                self.head.fields.mark_secret("cookie");
+            }
         }
         Ok(RequestFacts {
             length: self.length.0,

@@ -1,6 +1,6 @@
 //! Responses (RFC 9113 8.3.2).
 
-use super::fields::{Length, Meaning, add, check};
+use super::fields::{Length, Meaning, add, check, keep_secret};
 use super::malformed;
 use crate::{Fault, ResponseHead, Version};
 
@@ -32,12 +32,15 @@ impl<'h> ResponseReader<'h> {
     }
 
     /// Takes one field, unless one before it was wrong.
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8]) {
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
         if self.read.is_ok() {
             self.read = match name.first() {
                 Some(b':') => self.pseudo(name, value),
                 _ => self.regular(name, value),
             };
+            if never {
+                keep_secret(&mut self.head.fields, name);
+            }
         }
     }
 

@@ -23,8 +23,13 @@ pub(crate) fn content_length(fields: &Fields) -> Result<Option<u64>, CannotSend>
 /// Writes a request; of CONNECT method and authority only.
 pub(crate) fn write_request(encoder: &mut Encoder, out: &mut Vec<u8>, head: &RequestHead) {
     let is_connect = head.method == "CONNECT";
-    let mut pseudo =
-        |name: &[u8], value: &str, how| encoder.field(out, name, value.as_bytes(), how);
+    let mut pseudo = |name: &[u8], value: &str, how| {
+        let how = match head.secret_target {
+            true => Indexing::Never,
+            false => how,
+        };
+        encoder.field(out, name, value.as_bytes(), how);
+    };
     pseudo(b":method", &head.method, Indexing::Indexed);
     if !is_connect {
         pseudo(b":scheme", head.scheme.as_str(), Indexing::Indexed);
@@ -64,7 +69,7 @@ pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &
 }
 
 fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
-    for (name, value) in fields.iter_lower() {
+    for (name, value, secret) in fields.iter_lower() {
         match Meaning::of(name) {
             // `:authority` says it (RFC 9113 8.3.1).
             Meaning::Host | Meaning::Connection => continue,
@@ -72,7 +77,11 @@ fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_l
             Meaning::ContentLength if !has_length => continue,
             Meaning::Plain | Meaning::Te | Meaning::ContentLength | Meaning::Cookie => {}
         }
-        encoder.field(out, name, value, indexing(name, value));
+        let how = match secret {
+            true => Indexing::Never,
+            false => indexing(name, value),
+        };
+        encoder.field(out, name, value, how);
     }
 }
 

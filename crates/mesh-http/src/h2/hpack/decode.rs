@@ -9,6 +9,10 @@ use super::{HpackError, INITIAL_TABLE_SIZE, huffman, integer};
 /// A peer that changed its mind says the smallest size it had meanwhile and the last (RFC 7541 4.2).
 const UPDATES_PER_BLOCK: u32 = 2;
 
+/// The bits that tell a literal which is never indexed, and what they are then (RFC 7541 6.2.3).
+const NEVER: u8 = 0xf0;
+const NEVER_INDEXED: u8 = 0x10;
+
 /// Room for decoded strings beyond which it is given back after a block.
 const KEEP: usize = 4096;
 
@@ -44,14 +48,15 @@ impl Decoder {
         }
     }
 
-    /// Decodes one whole header block: `each` gets every field's name and value, in order.
+    /// Decodes one whole header block: `each` gets every field's name and value, in order, and
+    /// whether it may never be indexed, on the following hops either (RFC 7541 6.2.3).
     ///
     /// # Errors
     /// The block breaks a rule: the compression state is lost, and with it the connection.
     pub(crate) fn decode(
         &mut self,
         block: &[u8],
-        each: &mut impl FnMut(&[u8], &[u8]),
+        each: &mut impl FnMut(&[u8], &[u8], bool),
     ) -> Result<(), HpackError> {
         let mut rest = block;
         let mut updates = UPDATES_PER_BLOCK;
@@ -60,8 +65,6 @@ impl Decoder {
             match first {
                 0x80.. => self.indexed(integer::read(first, 0x7f, &mut rest)?, each)?,
                 0x40..=0x7f => self.literal(first, 0x3f, &mut rest, each, Table::keep)?,
-                // That a field may never be indexed (6.2.3) is for those who encode it again: our
-                // encoder's callers go by the field's name.
                 0x00..=0x1f => self.literal(first, 0x0f, &mut rest, each, Table::pass)?,
                 0x20..=0x3f => {
                     updates = updates
@@ -81,9 +84,13 @@ impl Decoder {
 
     /// A field that a table has (RFC 7541 6.1).
     #[inline]
-    fn indexed(&self, index: usize, each: &mut impl FnMut(&[u8], &[u8])) -> Result<(), HpackError> {
+    fn indexed(
+        &self,
+        index: usize,
+        each: &mut impl FnMut(&[u8], &[u8], bool),
+    ) -> Result<(), HpackError> {
         let (name, value) = entry(&self.table, index)?;
-        each(name, value);
+        each(name, value, false);
         Ok(())
     }
 
@@ -93,22 +100,23 @@ impl Decoder {
         first: u8,
         mask: u8,
         rest: &mut &[u8],
-        each: &mut impl FnMut(&[u8], &[u8]),
+        each: &mut impl FnMut(&[u8], &[u8], bool),
         insert: impl FnOnce(&mut Table, Name<'_>, &[u8]),
     ) -> Result<(), HpackError> {
         self.decoded.clear();
+        let never = first & NEVER == NEVER_INDEXED;
         let index = integer::read(first, mask, rest)?;
         if index == 0 {
             let name = string(rest, &mut self.decoded)?;
             let value = string(rest, &mut self.decoded)?;
             let (name, value) = (name.of(&self.decoded), value.of(&self.decoded));
-            each(name, value);
+            each(name, value, never);
             insert(&mut self.table, Name::New(name), value);
         } else {
             let (name, _) = entry(&self.table, index)?;
             let value = string(rest, &mut self.decoded)?;
             let value = value.of(&self.decoded);
-            each(name, value);
+            each(name, value, never);
             insert(&mut self.table, Name::Of(index), value);
         }
         Ok(())

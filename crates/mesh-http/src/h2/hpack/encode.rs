@@ -83,31 +83,34 @@ impl Encoder {
 
     /// Appends a field to the header block.
     pub(crate) fn field(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8], how: Indexing) {
-        if how != Indexing::Indexed {
-            self.unindexed(out, name, value, how);
-        } else if let Some(index) = self.expected(name, value) {
-            integer::write(out, 0x80, 0x7f, index);
-        } else {
-            self.indexed(out, name, value);
+        match how {
+            Indexing::Indexed if self.again(out, name, value) => {}
+            Indexing::Indexed => self.indexed(out, name, value),
+            Indexing::NotIndexed | Indexing::Never => self.unindexed(out, name, value, how),
         }
     }
 
-    /// The index of the field if it is the one that followed the last one before.
+    /// Appends a field if it was sent before as one to be indexed, and followed the same one then:
+    /// so it is with most fields, and it saves asking how they are to be encoded.
     #[inline]
-    fn expected(&mut self, name: &[u8], value: &[u8]) -> Option<usize> {
-        let place = self.trail.next()?;
-        let (index, (found_name, found_value)) = match place.index() {
-            Some(index) => (index, static_table::entry(index)?),
+    pub(crate) fn again(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+        let Some(place) = self.trail.next() else {
+            return false;
+        };
+        let (index, found) = match place.index() {
+            Some(index) => (index, static_table::entry(index)),
             None => {
                 let age = self.slots.age(place.number());
-                (index(age), self.table.entry(age)?)
+                (index(age), self.table.entry_like(age, name, value))
             }
         };
-        let expected = same(found_value, value) && same(found_name, name);
-        expected.then(|| {
-            self.trail.go_on(place);
-            index
-        })
+        let is_same = |(n, v): (&[u8], &[u8])| same(v, value) && same(n, name);
+        if !found.is_some_and(is_same) {
+            return false;
+        }
+        self.trail.go_on(place);
+        integer::write(out, 0x80, 0x7f, index);
+        true
     }
 
     /// A field that is in one of the tables, or goes there.

@@ -94,6 +94,20 @@ impl Table {
             .split_at_checked(entry.name_len as usize)
     }
 
+    /// As [`Table::entry`], if its name and value are as long as those.
+    #[inline]
+    pub(super) fn entry_like(
+        &self,
+        age: usize,
+        name: &[u8],
+        value: &[u8],
+    ) -> Option<(&[u8], &[u8])> {
+        let entry = self.entries.get(age)?;
+        let alike =
+            entry.name_len as usize == name.len() && entry.value_len as usize == value.len();
+        if alike { self.entry(age) } else { None }
+    }
+
     /// Sets what the entries may cost and evicts what is beyond it (RFC 7541 4.3).
     pub(super) fn set_max(&mut self, max: usize) {
         self.max = max;

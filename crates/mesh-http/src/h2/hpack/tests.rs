@@ -90,7 +90,7 @@ fn only_fields(fields: &[(Field, u8)]) -> Vec<Field> {
 
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<Field>, HpackError> {
     let mut fields = Vec::new();
-    decoder.decode(block, &mut |name, value| {
+    decoder.decode(block, &mut |name, value, _| {
         fields.push((name.to_vec(), value.to_vec()))
     })?;
     Ok(fields)

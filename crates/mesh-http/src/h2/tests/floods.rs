@@ -168,6 +168,80 @@ fn clients_may_give_up_requests_that_waited_long() {
     }
 }
 
+/// How many requests, from the number `first` on, are taken and given up until it is a flood.
+fn resets_from(fed: &mut Fed<crate::h2::Server>, first: usize) -> usize {
+    let gone = (first..first + 100_000).map(|turn| {
+        let seen = fed.feed([get(id(turn)), rst(id(turn), ErrorCode::CANCEL)].concat());
+        fed.wrote();
+        seen
+    });
+    gone.take_while(|seen| !seen.contains(&Seen::Over(FaultKind::Flood)))
+        .count()
+}
+
+/// Resets that are let through at a moment, and a second after all of them.
+fn resets(limits: &Limits) -> (usize, usize) {
+    let at_once = resets_from(&mut server_with(limits), 0);
+    let mut fed = server_with(limits);
+    for turn in 0..at_once {
+        fed.feed([get(id(turn)), rst(id(turn), ErrorCode::CANCEL)].concat());
+    }
+    fed.now += Duration::from_secs(1);
+    (at_once, resets_from(&mut fed, at_once))
+}
+
+#[test]
+fn resets_are_bounded_at_once_and_by_the_second_whoever_sends_them() {
+    assert_eq!(resets(&Limits::GATEWAY), (200, 20));
+    assert_eq!(resets(&Limits::SIDECAR), (500, 500));
+    assert_eq!(resets(&Limits::PEER), (5_000, 5_000));
+}
+
+#[test]
+fn work_saves_up_no_more_resets_than_the_bound() {
+    let mut fed = server_with(&Limits::PEER);
+    for turn in 0..50_000 {
+        fed.feed(get(id(turn)));
+        fed.codec.respond(id(turn), &response(200), true).unwrap();
+        fed.wrote();
+    }
+    assert!((5_000..=15_000).contains(&resets_from(&mut fed, 50_000)));
+}
+
+/// Our own resets, on a connection that others share, never look like an attack to a server of the
+/// mesh, nor to one that allows as little as a sidecar does.
+#[test]
+fn a_client_gives_up_no_more_than_its_server_takes() {
+    let (mut ours, mut theirs) = (client(), server());
+    let (mut now, mut given_up) = (ours.now, 0);
+    for turn in 0..20_000_u32 {
+        now += Duration::from_micros(100);
+        theirs.now = now;
+        let stream = ours.codec.request(&request("GET"), true).unwrap();
+        let may = ours.codec.may_reset(now, stream);
+        if may {
+            ours.codec.reset(stream, ErrorCode::CANCEL);
+            given_up += 1;
+        }
+        let bytes = ours.codec.output().pending().to_vec();
+        ours.codec.output().consume(usize::MAX);
+        let seen = theirs.feed(&bytes);
+        assert!(!seen.contains(&Seen::Over(FaultKind::Flood)), "turn {turn}");
+        theirs.wrote();
+        if !may {
+            // It ends by itself.
+            theirs.codec.respond(stream, &response(200), true).unwrap();
+            ours.feed(theirs.codec.output().pending());
+            theirs.wrote();
+            assert!(
+                ours.codec.may_reset(now, stream),
+                "what is over costs nothing"
+            );
+        }
+    }
+    assert!(given_up > 500, "{given_up}");
+}
+
 /// Its first requests are sent before it can know.
 #[test]
 fn a_client_that_does_not_know_the_limit_yet_may_open_more() {

@@ -9,7 +9,7 @@ fn decoded(decoder: &mut Decoder, payload: &[u8]) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut found = Vec::new();
     decoder
-        .decode(payload, &mut |name: &[u8], value: &[u8]| {
+        .decode(payload, &mut |name: &[u8], value: &[u8], _| {
             found.push((text(name), text(value)))
         })
         .unwrap();
@@ -252,7 +252,7 @@ fn secrets_and_values_that_change_stay_out_of_the_table() {
     assert!(literal >= 1, "authorization is never indexed");
     assert!(
         fresh
-            .decode(&wrote[0].payload, &mut |_: &[u8], _: &[u8]| {})
+            .decode(&wrote[0].payload, &mut |_: &[u8], _: &[u8], _| {})
             .is_err()
     );
 }

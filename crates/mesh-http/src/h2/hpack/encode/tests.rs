@@ -15,7 +15,7 @@ fn block(encoder: &mut Encoder, fields: &[(&str, &str)], how: Indexing) -> Vec<u
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
     decoder
-        .decode(block, &mut |name, value| {
+        .decode(block, &mut |name, value, _| {
             fields.push((name.to_vec(), value.to_vec()))
         })
         .unwrap();
