@@ -33,6 +33,9 @@ pub enum IssueError {
 }
 
 impl IssueError {
+    /// Every word that [`IssueError::label`] has.
+    pub const LABELS: [&'static str; 4] = ["template", "sign", "lint", "recheck"];
+
     /// A constant word for metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -4,6 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::issue::IssueError;
+
 /// All metrics of the process.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -43,6 +45,10 @@ impl Metrics {
             &["error"],
         )?;
         registry.register(Box::new(sign_errors.clone()))?;
+        // A series that begins with its first event cannot be told from one that is missing.
+        for label in IssueError::LABELS {
+            sign_errors.with_label_values(&[label]);
+        }
         Ok(Self {
             requests: counter("citadel_server_csr_count", "Requests received")?,
             unauthenticated: counter(
@@ -83,3 +89,6 @@ fn seconds(moment: SystemTime) -> i64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

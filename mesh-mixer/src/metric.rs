@@ -2,29 +2,7 @@
 //!
 //! What they are is not for a proxy to say, else the first to report would decide for all others.
 
-/// Upper bounds of every histogram, in milliseconds and bytes alike.
-// istio: Envoy's default buckets, which Istio's dashboards expect.
-pub const BOUNDS: [f64; 19] = [
-    0.5,
-    1.0,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
-    500.0,
-    1000.0,
-    2500.0,
-    5000.0,
-    10000.0,
-    30000.0,
-    60000.0,
-    300_000.0,
-    600_000.0,
-    1_800_000.0,
-    3_600_000.0,
-];
+use mesh_runtime::metrics::BOUNDS;
 
 /// A metric that proxies report.
 #[derive(Debug, PartialEq)]

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use mesh_mixer::metric::BOUNDS;
 use mesh_mixer::series::Key;
 use mesh_mixer::store::{Limits, Store};
 use mesh_model::ident::SpiffeId;
 use mesh_model::time::Clock as _;
 use mesh_proto::telemetry::Histogram;
 use mesh_proto::telemetry::delta::Value as Amount;
+use mesh_runtime::metrics::BOUNDS;
 use mesh_test::clock;
 
 /// Bytes of memory that this process holds.

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,7 +48,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let guarded = guard(name, self.panics.clone(), future);
+        let guarded = guard(name, self.panics_of(name), future);
         self.tracker.spawn(guarded);
     }
 
@@ -57,7 +57,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + 'static,
     {
-        let guarded = guard(name, self.panics.clone(), future);
+        let guarded = guard(name, self.panics_of(name), future);
         self.tracker.spawn_local(guarded);
     }
 
@@ -66,12 +66,17 @@ impl Tasks {
     where
         F: FnOnce() + Send + 'static,
     {
-        let panics = self.panics.clone();
+        let panics = self.panics_of(name);
         self.tracker.spawn_blocking(move || {
             if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
                 report_panic(name, &panics);
             }
         });
+    }
+
+    /// The counter of a task's panics: it is there, at zero, from the first start of the task.
+    fn panics_of(&self, name: &'static str) -> IntCounter {
+        self.panics.with_label_values(&[name])
     }
 
     /// Is cancelled when the tasks shall come to an end.
@@ -99,14 +104,14 @@ fn panic_counter() -> IntCounterVec {
     IntCounterVec::new(options, &["task"]).expect("the metric's name is valid")
 }
 
-async fn guard<F: Future<Output = ()>>(name: &'static str, panics: IntCounterVec, future: F) {
+async fn guard<F: Future<Output = ()>>(name: &'static str, panics: IntCounter, future: F) {
     if AssertUnwindSafe(future).catch_unwind().await.is_err() {
         report_panic(name, &panics);
     }
 }
 
-fn report_panic(name: &'static str, panics: &IntCounterVec) {
-    panics.with_label_values(&[name]).inc();
+fn report_panic(name: &'static str, panics: &IntCounter) {
+    panics.inc();
     tracing::error!(task = name, "task panicked");
 }
 

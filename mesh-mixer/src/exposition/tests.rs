@@ -4,11 +4,11 @@ use mesh_model::ident::SpiffeId;
 use mesh_model::time::Clock as _;
 use mesh_proto::telemetry::Histogram;
 use mesh_proto::telemetry::delta::Value as Amount;
+use mesh_runtime::metrics::BOUNDS;
 use mesh_test::clock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::metric::BOUNDS;
 use crate::store::Limits;
 
 fn mk_store(series: &[(Key, Amount)]) -> Store {

@@ -1,10 +1,10 @@
 use mesh_model::time::Clock as _;
 use mesh_proto::telemetry::Histogram;
+use mesh_runtime::metrics::BOUNDS;
 use mesh_test::clock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::metric::BOUNDS;
 
 fn mk_peer(name: &str) -> SpiffeId {
     SpiffeId::parse(&format!("spiffe://cluster.local/ns/default/sa/{name}")).unwrap()

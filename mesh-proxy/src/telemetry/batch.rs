@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use mesh_model::Str;
 use mesh_proto::telemetry::{Delta, Histogram, Label, ReportRequest, Series, delta};
+use mesh_runtime::metrics::BOUNDS;
 
-use crate::record::metrics::cells::{BOUNDS, HistogramTotals, RequestTotals};
+use crate::record::metrics::cells::{HistogramTotals, RequestTotals};
 use crate::record::metrics::{Labels, NAMES, Total};
 
 /// Label sets in one batch, so that a message with all their definitions stays below 4 MiB.

@@ -9,7 +9,15 @@ async fn a_panic_is_counted_and_the_others_go_on() {
     tasks.spawn("good", async move { done.send(()).unwrap() });
     heard.await.unwrap();
     assert!(tasks.stop(Duration::from_secs(5)).await);
-    assert!(crate::metrics::text(&registry).contains("mesh_task_panics_total{task=\"bad\"} 1"));
+    let text = crate::metrics::text(&registry);
+    assert!(
+        text.contains("mesh_task_panics_total{task=\"bad\"} 1"),
+        "{text}"
+    );
+    assert!(
+        text.contains("mesh_task_panics_total{task=\"good\"} 0"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

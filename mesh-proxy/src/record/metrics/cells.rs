@@ -4,28 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Upper bounds of histogram buckets: Envoy's, which Istio uses for milliseconds and bytes alike.
-pub const BOUNDS: [f64; 19] = [
-    0.5,
-    1.0,
-    5.0,
-    10.0,
-    25.0,
-    50.0,
-    100.0,
-    250.0,
-    500.0,
-    1000.0,
-    2500.0,
-    5000.0,
-    10000.0,
-    30000.0,
-    60000.0,
-    300_000.0,
-    600_000.0,
-    1_800_000.0,
-    3_600_000.0,
-];
+use mesh_runtime::metrics::BOUNDS;
 
 /// Buckets of a histogram: one for each bound, and one for what is above.
 const BUCKETS: usize = BOUNDS.len() + 1;

@@ -1,6 +1,8 @@
+use mesh_runtime::metrics::BOUNDS;
+
 use super::*;
 use crate::config::node::tests::mk_workload;
-use crate::record::metrics::cells::{BOUNDS, Histogram, HistogramTotals};
+use crate::record::metrics::cells::{Histogram, HistogramTotals};
 use crate::record::metrics::memo::Place;
 use crate::record::peer::Peers;
 use crate::record::tests::Fixture;

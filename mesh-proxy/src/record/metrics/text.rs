@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::record::metrics::cells::{BOUNDS, HistogramTotals};
+use mesh_runtime::metrics::BOUNDS;
+
+use crate::record::metrics::cells::HistogramTotals;
 use crate::record::metrics::{Metrics, NAMES, Total};
 
 /// Prints a family's value of one series; labels are printed already.
