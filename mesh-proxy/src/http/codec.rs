@@ -190,6 +190,14 @@ impl ServerCodec {
 }
 
 impl ClientCodec {
+    /// Whether a request may be given up at once (see [`h2::Client::may_reset`]).
+    pub(crate) fn may_reset(&mut self, now: Instant, stream: StreamId) -> bool {
+        match self {
+            Self::H1(_) => true,
+            Self::H2(codec) => codec.may_reset(now, stream),
+        }
+    }
+
     /// How many requests may be begun now.
     pub(crate) fn room(&self) -> u32 {
         either!(self, codec => codec.room())

@@ -160,16 +160,11 @@ fn head_limit(connection: &Connection) -> usize {
     }
 }
 
-/// Anybody at an edge gets what Istio gives there. A peer of the mesh brings the requests of many
-/// clients, and their resets: it has bounded each of them itself.
+/// Anybody at an edge gets what Istio gives there, and a peer of the mesh what many clients need.
 fn http2_limits(connection: &Connection) -> h2::Limits {
     match connection.peer {
         _ if connection.is_edge() => h2::Limits::GATEWAY,
-        Some(_) => h2::Limits {
-            resets: 100 * h2::Limits::SIDECAR.resets,
-            resets_per_second: 100 * h2::Limits::SIDECAR.resets_per_second,
-            ..h2::Limits::SIDECAR
-        },
+        Some(_) => h2::Limits::PEER,
         None => h2::Limits::SIDECAR,
     }
 }

@@ -107,7 +107,10 @@ fn arrange(
 }
 
 /// Names with an underscore: what reads them as hyphens would take them for other fields.
-fn underscores(fields: &mut mesh_http::Fields, what: Underscores) -> Result<(), Failure> {
+pub(crate) fn underscores(
+    fields: &mut mesh_http::Fields,
+    what: Underscores,
+) -> Result<(), Failure> {
     let is_one = |name: &str| name.contains('_');
     match what {
         Underscores::Pass => {}
@@ -227,6 +230,8 @@ fn forwarded(head: &mut RequestHead, connection: &Connection, manager: &HttpMana
         Some(_) | None => None,
     };
     let trusted = told.filter(|_| !edge || manager.trusted_hops > 0);
+    // What `:scheme` or an absolute target says is the client's word alone, and is not refused
+    // either: behind a balancer that ends TLS it is true (RFC 9113 8.3.1).
     head.scheme = trusted.unwrap_or(own);
     if trusted.is_none() {
         put(&mut head.fields, FORWARDED_PROTO, own.as_str());

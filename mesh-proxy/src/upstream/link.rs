@@ -1,6 +1,7 @@
 //! A connection to an endpoint: requests become its bytes, and its bytes become answers.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use mesh_http::{
     BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Fields, RequestHead, ResponseHead,
@@ -22,6 +23,8 @@ use crate::worker::timers::TimerKey;
 
 /// Reads in a row before others get their turn.
 const READS: usize = 8;
+/// How long a stream is kept whose reset is put off: then it is no rapid reset for anybody.
+const PUT_OFF: Duration = Duration::from_millis(1_100);
 
 /// A connection to an endpoint.
 pub(crate) struct Link {
@@ -47,6 +50,9 @@ pub(crate) struct Link {
     told: bool,
     /// Whether the endpoint knows that nothing more comes.
     finished: bool,
+    /// Streams that nobody waits for, with the time when they are reset: clients gave up so many at
+    /// once that the endpoint could take us for an attacker, at the cost of all others.
+    put_off: VecDeque<(Instant, StreamId, ErrorCode)>,
 }
 
 enum State {
@@ -186,6 +192,7 @@ impl Engine {
             heard: false,
             told: false,
             finished: false,
+            put_off: VecDeque::new(),
         };
         let key = self.enter(Conn::Link(Box::new(link))).map_err(refused)?;
         let set = self.timers.set(deadline, Due::Conn(key));
@@ -264,7 +271,7 @@ impl Engine {
         self.pool_unopened(link.pool, failure);
     }
 
-    /// Opening took too long.
+    /// Opening took too long, or resets that were put off are due.
     pub(crate) fn link_due(&mut self, key: ConnKey) {
         let opening = self
             .link(key)
@@ -273,7 +280,29 @@ impl Engine {
             let failure =
                 Failure::safe(FailureKind::ConnectTimeout).caused_by("deadline has elapsed");
             self.link_unopened(key, &failure);
+        } else {
+            self.reset_late(key);
         }
+    }
+
+    /// Gives up the streams whose time has come.
+    fn reset_late(&mut self, key: ConnKey) {
+        let now = self.now;
+        let Some(Conn::Link(link)) = self.conns.get_mut(key) else {
+            return;
+        };
+        let State::Open { codec, .. } = &mut link.state else {
+            return;
+        };
+        while let Some((_, stream, code)) = link.put_off.pop_front_if(|(due, ..)| *due <= now) {
+            codec.reset(stream, code);
+        }
+        let pool = link.pool;
+        if let Some((due, ..)) = link.put_off.front() {
+            self.timers.set(*due, Due::Conn(key));
+        }
+        self.mark(key);
+        self.serve_waiting(pool);
     }
 
     /// Sends the head of a request.
@@ -598,10 +627,13 @@ impl Engine {
         let is_h2 = link.version() == Version::Http2;
         if let Some(stream) = leg.stream {
             link.streams.remove(stream);
-            if let Some(codec) = link.codec().filter(|_| !whole) {
-                codec.reset(stream, code);
+            if !whole {
+                self.give_up_stream(key, stream, code);
             }
         }
+        let Some(link) = self.link(key) else {
+            return;
+        };
         let room = link.room();
         self.mark(key);
         if is_h2 {
@@ -614,6 +646,25 @@ impl Engine {
         } else {
             self.pool_forget(pool, key);
             self.remove(key);
+        }
+    }
+
+    /// Resets a stream now, or a little later if there were too many of late.
+    fn give_up_stream(&mut self, key: ConnKey, stream: StreamId, code: ErrorCode) {
+        let now = self.now;
+        let Some(Conn::Link(link)) = self.conns.get_mut(key) else {
+            return;
+        };
+        let State::Open { codec, .. } = &mut link.state else {
+            return;
+        };
+        if codec.may_reset(now, stream) {
+            return codec.reset(stream, code);
+        }
+        let due = now + PUT_OFF;
+        link.put_off.push_back((due, stream, code));
+        if link.put_off.len() == 1 {
+            self.timers.set(due, Due::Conn(key));
         }
     }
 

@@ -1,9 +1,11 @@
 //! The body of a request on its way from the client to the endpoint.
 
 use mesh_http::{Fields, StreamId};
+use mesh_traffic::listener::Underscores;
 
 use super::Leg;
 use crate::http::downstream::HIGH_WATER;
+use crate::http::head;
 use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey, Work};
 
 impl Engine {
@@ -31,11 +33,16 @@ impl Engine {
     }
 
     /// The client sent trailers.
-    pub(crate) fn request_trailers(&mut self, down: ConnKey, stream: StreamId, fields: Fields) {
+    pub(crate) fn request_trailers(&mut self, down: ConnKey, stream: StreamId, mut fields: Fields) {
         let Some(key) = self.flow_of_client(down, stream) else {
             return;
         };
         if let Some(flow) = self.flows.get_mut(key) {
+            let manager = flow.exchange.served.manager();
+            let what = manager.map_or(Underscores::Pass, |manager| manager.underscores);
+            if let Err(failure) = head::underscores(&mut fields, what) {
+                return self.body_failed(key, failure);
+            }
             flow.upload
                 .end(Some(fields).filter(|fields| !fields.is_empty()));
         }

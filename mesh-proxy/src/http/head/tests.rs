@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use mesh_http::{RequestHead, Version};
+use mesh_http::{RequestHead, Scheme, Version};
 
 use super::{Arrival, head};
 use crate::http::connection::{Connection, Peer};
@@ -166,6 +166,30 @@ fn an_edge_believes_nothing_that_clients_say_of_themselves() {
     assert_eq!(head.fields.get_str("x-forwarded-proto"), Some("http"));
     assert!(!head.fields.contains("x-envoy-retry-on"));
     assert!(!head.fields.contains("x-forwarded-client-cert"));
+}
+
+/// Neither `:scheme` nor an absolute target: a client could claim that it is secure.
+#[test]
+fn the_transport_tells_the_scheme_and_no_client_does() {
+    let mut arrival = mk_arrival(&[]);
+    arrival.head.scheme = Scheme::Https;
+    let claimed = |mk: &Mk, secure| {
+        let head = run(mk, secure, arrival.clone()).unwrap();
+        let proto = head.fields.get_str("x-forwarded-proto").map(str::to_owned);
+        (head.scheme, proto)
+    };
+    let plain = (Scheme::Http, Some("http".to_owned()));
+    let secure = (Scheme::Https, Some("https".to_owned()));
+    let edge = Mk {
+        edge: true,
+        ..Mk::default()
+    };
+    assert_eq!(claimed(&edge, false), plain);
+    assert_eq!(claimed(&edge, true), secure);
+    assert_eq!(claimed(&Mk::default(), false), plain);
+    arrival.head.scheme = Scheme::Http;
+    let head = run(&edge, true, arrival).unwrap();
+    assert_eq!(head.scheme, Scheme::Https);
 }
 
 #[test]
