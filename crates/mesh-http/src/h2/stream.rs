@@ -84,6 +84,8 @@ pub(crate) struct Streams {
     /// A power of two of places, at least half of them free; or none.
     places: Vec<Stream>,
     len: usize,
+    /// How many of them are not at the place that their identifier says.
+    displaced: usize,
 }
 
 /// Places of the first table.
@@ -118,9 +120,15 @@ impl Streams {
 
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
         let place = self.find(id)?;
-        let removed = self.places.get(place).copied()?;
-        self.close_gap(place);
+        let found = self.places.get_mut(place)?;
+        let removed = *found;
+        found.id = 0;
         self.len -= 1;
+        // As long as identifiers are close to one another, nobody stands in another's place.
+        if self.displaced > 0 {
+            self.displaced -= usize::from(place != self.home(id));
+            self.close_gap(place);
+        }
         Some(removed)
     }
 
@@ -135,7 +143,7 @@ impl Streams {
     /// Gives the memory back if there is no stream.
     pub(crate) fn rest(&mut self) {
         if self.is_empty() {
-            self.places = Vec::new();
+            *self = Self::default();
         }
     }
 
@@ -162,11 +170,13 @@ impl Streams {
     }
 
     fn put(&mut self, stream: Stream) {
-        let mut place = self.home(stream.id);
+        let home = self.home(stream.id);
         let mask = self.mask();
+        let mut place = home;
         while let Some(found) = self.places.get_mut(place) {
             if found.id == 0 {
                 *found = stream;
+                self.displaced += usize::from(place != home);
                 return;
             }
             place = (place + 1) & mask;
@@ -176,31 +186,28 @@ impl Streams {
     fn grow(&mut self) {
         let size = (self.places.len() * 2).max(FEWEST);
         let before = std::mem::replace(&mut self.places, vec![Stream::new(0, 0, 0); size]);
+        self.displaced = 0;
         for stream in before.into_iter().filter(|stream| stream.id != 0) {
             self.put(stream);
         }
     }
 
-    /// Frees a place and moves up those after it that would no longer be found.
+    /// Moves up those after a free place that would no longer be found.
     fn close_gap(&mut self, mut gap: usize) {
         let mask = self.mask();
         let mut place = gap;
         loop {
             place = (place + 1) & mask;
-            let Some(stream) = self.places.get(place).copied().filter(|s| s.id != 0) else {
-                break;
+            let Some(id) = self.places.get(place).map(|s| s.id).filter(|id| *id != 0) else {
+                return;
             };
-            let from_home = place.wrapping_sub(self.home(stream.id)) & mask;
+            let from_home = place.wrapping_sub(self.home(id)) & mask;
             let from_gap = place.wrapping_sub(gap) & mask;
             if from_home >= from_gap {
-                if let Some(free) = self.places.get_mut(gap) {
-                    *free = stream;
-                }
+                self.places.swap(place, gap);
+                self.displaced -= usize::from(from_home == from_gap);
                 gap = place;
             }
-        }
-        if let Some(free) = self.places.get_mut(gap) {
-            free.id = 0;
         }
     }
 }
