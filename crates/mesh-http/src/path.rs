@@ -17,11 +17,11 @@ pub enum BadPath {
 /// # Errors
 /// [`BadPath`].
 pub fn normalize(target: &str, merge_slashes: bool) -> Result<Option<String>, BadPath> {
-    let end = target.find(['?', '#']).unwrap_or(target.len());
-    let (path, rest) = target.split_at_checked(end).unwrap_or((target, ""));
-    if !path.starts_with('/') || is_normal(path, merge_slashes) {
+    if !target.starts_with('/') || is_normal(target, merge_slashes) {
         return Ok(None);
     }
+    let end = target.find(['?', '#']).unwrap_or(target.len());
+    let (path, rest) = target.split_at_checked(end).unwrap_or((target, ""));
     let decoded = decode_unreserved(path)?.replace('\\', "/");
     let mut out = resolve_dots(&decoded);
     if merge_slashes {
@@ -31,11 +31,19 @@ pub fn normalize(target: &str, merge_slashes: bool) -> Result<Option<String>, Ba
     Ok((out != target).then_some(out))
 }
 
-/// Whether there is plainly nothing to do, which is so for almost every request.
-fn is_normal(path: &str, merge_slashes: bool) -> bool {
-    let has_more = path.contains(['%', '\\']) || path.contains("/.");
-    let has_double = merge_slashes && path.contains("//");
-    !has_more && !has_double
+/// Whether there is plainly nothing to do up to the query, which is so for almost every request.
+fn is_normal(target: &str, merge_slashes: bool) -> bool {
+    let mut before = 0;
+    for byte in target.bytes() {
+        match byte {
+            b'?' | b'#' => return true,
+            b'%' | b'\\' => return false,
+            b'.' if before == b'/' => return false,
+            b'/' if before == b'/' && merge_slashes => return false,
+            _ => before = byte,
+        }
+    }
+    true
 }
 
 fn decode_unreserved(path: &str) -> Result<String, BadPath> {

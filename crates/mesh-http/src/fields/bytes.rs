@@ -39,6 +39,21 @@ pub(crate) fn target_len(bytes: &[u8]) -> usize {
     })
 }
 
+/// How many bytes stand before the first one that is `byte`; all if there is none.
+#[inline]
+pub(crate) fn len_before(bytes: &[u8], byte: u8) -> usize {
+    run(bytes, |word| equal(word, byte))
+}
+
+/// Whether all bytes are of those that almost every host name consists of: letters in lower case,
+/// digits, hyphen and dot.
+#[inline]
+pub(crate) fn is_name_word(word: &[u8; 8]) -> bool {
+    let word = u64::from_le_bytes(*word);
+    let plain = within(word, b'a', b'z') | within(word, b'0', b'9') | within(word, b'-', b'.');
+    plain & !word & HIGH == HIGH
+}
+
 /// Whether a byte may be part of a token.
 #[inline]
 pub(crate) fn is_token(byte: u8) -> bool {

@@ -4,6 +4,7 @@
 use std::net::Ipv6Addr;
 
 use super::malformed;
+use crate::fields::bytes::{is_name_word, len_before};
 use crate::{Fault, Scheme};
 
 /// A request target, taken apart.
@@ -95,7 +96,7 @@ impl Authority {
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let host = match text {
             [b'[', ..] => text.iter().position(|b| *b == b']')? + 1,
-            _ => text.iter().position(|b| *b == b':').unwrap_or(text.len()),
+            _ => len_before(text, b':'),
         };
         let (host, port) = text.split_at_checked(host)?;
         if !is_host(host) {
@@ -128,7 +129,14 @@ fn is_host(host: &[u8]) -> bool {
 }
 
 /// RFC 3986 3.2.2: letters, digits, some signs, and escapes of two digits.
-fn is_name(mut name: &[u8]) -> bool {
+fn is_name(name: &[u8]) -> bool {
+    let (words, rest) = name.as_chunks::<8>();
+    let are_plain = words.iter().all(is_name_word) && rest.iter().all(|byte| is_plain(*byte));
+    are_plain || is_escaped_name(name)
+}
+
+#[cold]
+fn is_escaped_name(mut name: &[u8]) -> bool {
     loop {
         let plain = name.iter().position(|byte| !is_plain(*byte));
         let (_, rest) = name

@@ -90,3 +90,27 @@ fn values_and_targets_end_at_the_first_wrong_byte() {
         }
     }
 }
+
+#[test]
+fn words_of_names_are_told_from_others() {
+    for byte in 0..=255_u8 {
+        for at in 0..8 {
+            let mut word = *b"a-z.09mq";
+            word[at] = byte;
+            let expected = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+            assert_eq!(is_name_word(&word), expected, "{byte:#x} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_byte_is_found_where_it_stands_first() {
+    for length in 0..20 {
+        let mut bytes = vec![b'a'; length];
+        assert_eq!(len_before(&bytes, b':'), length);
+        for at in (0..length).rev() {
+            bytes[at] = b':';
+            assert_eq!(len_before(&bytes, b':'), at, "in {length}");
+        }
+    }
+}
