@@ -128,9 +128,7 @@ impl Client {
     ) -> Result<Event<'static>, Fault> {
         let id = block.stream;
         let mut reader = ResponseReader::new(head);
-        let fits = self
-            .core
-            .decode(block, |name, value, never| reader.field(name, value, never))?;
+        let fits = self.core.decode(block, |field| reader.field(field))?;
         let read = reader.finish();
         let (is_head, is_connect) = match self.core.streams.get(id) {
             Some(stream) => (stream.is_head, stream.is_connect),

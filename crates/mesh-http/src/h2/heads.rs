@@ -35,3 +35,6 @@ pub(crate) const fn malformed(why: &'static str) -> Fault {
         why,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,9 @@ mod integer;
 mod static_table;
 mod table;
 
-pub(crate) use decode::Decoder;
+pub(crate) use decode::{Decoder, Field};
 pub(crate) use encode::{Encoder, Indexing};
+pub(crate) use table::Note;
 
 use crate::codec::{Fault, FaultKind};
 

@@ -78,9 +78,7 @@ impl Server {
         }
         let target_bytes = self.core.limits.target_bytes;
         let mut reader = RequestReader::new(head, &mut self.crumbs, target_bytes);
-        let fits = self
-            .core
-            .decode(block, |name, value, never| reader.field(name, value, never))?;
+        let fits = self.core.decode(block, |field| reader.field(field))?;
         let read = reader.finish();
         let facts = match check(block, fits, read) {
             Ok(facts) => facts,

@@ -6,6 +6,7 @@ use super::control::is_own_parent;
 use super::{Connection, Place, Role, Step};
 use crate::h2::frame::{self, FrameHeader};
 use crate::h2::heads::{self, TrailerReader};
+use crate::h2::hpack::Field;
 use crate::h2::stream::{ANY_LENGTH, Receive};
 use crate::{ErrorCode, Event, Fault, FaultKind, Fields};
 
@@ -156,7 +157,7 @@ impl Connection {
     pub(crate) fn decode(
         &mut self,
         block: &Block<'_>,
-        mut each: impl FnMut(&[u8], &[u8], bool),
+        mut each: impl FnMut(Field<'_>),
     ) -> Result<bool, Fault> {
         let most_bytes = self.limits.head_bytes;
         let most_fields = self.limits.head_fields;
@@ -165,15 +166,13 @@ impl Connection {
             Fragment::Collected => &self.fragments,
         };
         let (mut size, mut count) = (0_usize, 0_usize);
-        let decoded = self
-            .decoder
-            .decode(bytes, &mut |name: &[u8], value: &[u8], never: bool| {
-                size = size.saturating_add(name.len() + value.len() + 32);
-                count += 1;
-                if size <= most_bytes && count <= most_fields {
-                    each(name, value, never);
-                }
-            });
+        let decoded = self.decoder.decode(bytes, &mut |field: Field<'_>| {
+            size = size.saturating_add(field.name.len() + field.value.len() + 32);
+            count += 1;
+            if size <= most_bytes && count <= most_fields {
+                each(field);
+            }
+        });
         if self.collecting.is_none() && self.fragments.capacity() > KEEP {
             self.fragments = Vec::new();
         }
@@ -192,7 +191,7 @@ impl Connection {
 
     /// Decodes a block for the compression state only.
     pub(crate) fn discard(&mut self, block: &Block<'_>) -> Result<(), Fault> {
-        self.decode(block, |_, _, _| {}).map(|_| ())
+        self.decode(block, |_| {}).map(|_| ())
     }
 
     /// A block on a stream that is over by our doing.
@@ -210,7 +209,7 @@ impl Connection {
     ) -> Result<Event<'static>, Fault> {
         fields.clear();
         let mut reader = TrailerReader::new(fields);
-        let fits = self.decode(block, |name, value, never| reader.field(name, value, never))?;
+        let fits = self.decode(block, |field| reader.field(field))?;
         let read = reader.finish();
         if let Err((code, fault)) = self.check_trailers(block, fits, read) {
             return self.break_stream(now, block.stream, code, fault);

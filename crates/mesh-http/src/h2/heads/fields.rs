@@ -2,7 +2,12 @@
 
 use super::malformed;
 use crate::fields::bytes::{is_lower_token, trim, value_len};
+use crate::h2::hpack::{Field, Note};
 use crate::{Fault, FaultKind, Fields};
+
+const PLAIN: Note = Note(1);
+/// Noted of a pseudo-header field whose value is one.
+pub(super) const PSEUDO: Note = Note(6);
 
 /// What a field means to the codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +37,47 @@ impl Meaning {
         };
         if name == text { meaning } else { Self::Plain }
     }
+
+    /// What was noted, if it was.
+    fn noted(note: Note) -> Option<Self> {
+        match note {
+            PLAIN => Some(Self::Plain),
+            Note(2) => Some(Self::Host),
+            Note(3) => Some(Self::Cookie),
+            Note(4) => Some(Self::ContentLength),
+            Note(5) => Some(Self::Te),
+            Note(_) => None,
+        }
+    }
+
+    fn note(self) -> Note {
+        match self {
+            Self::Plain => PLAIN,
+            Self::Host => Note(2),
+            Self::Cookie => Note(3),
+            Self::ContentLength => Note(4),
+            Self::Te => Note(5),
+            // Never fine.
+            Self::Connection => Note::default(),
+        }
+    }
 }
 
-/// Checks a field that is no pseudo-header field, and trims its value.
-pub(super) fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u8]), Fault> {
+/// Checks a field that is no pseudo-header field, and trims its value. Of one that was found to be
+/// fine as it is it is noted what it means, so that it need not be checked when it comes again.
+#[inline]
+pub(super) fn check<'v>(field: Field<'v>) -> Result<(Meaning, &'v [u8]), Fault> {
+    if let Some(meaning) = Meaning::noted(*field.note) {
+        return Ok((meaning, field.value));
+    }
+    let (meaning, value) = check_unknown(field.name, field.value)?;
+    if value.len() == field.value.len() {
+        *field.note = meaning.note();
+    }
+    Ok((meaning, value))
+}
+
+fn check_unknown<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u8]), Fault> {
     if name.is_empty() || !is_lower_token(name) {
         return Err(malformed(
             "RFC 9113 8.2.1: a field name is no token in lower case",
@@ -50,11 +92,17 @@ pub(super) fn check<'v>(name: &[u8], value: &'v [u8]) -> Result<(Meaning, &'v [u
     let meaning = Meaning::of(name);
     match meaning {
         Meaning::Connection => Err(malformed("RFC 9113 8.2.2: a field of one connection")),
-        Meaning::Te if !value.eq_ignore_ascii_case(b"trailers") => {
+        Meaning::Te if !is_trailers(value) => {
             Err(malformed("RFC 9113 8.2.2: te is other than trailers"))
         }
         _ => Ok((meaning, value)),
     }
+}
+
+/// The one value that `te` has in HTTP/2 (RFC 9113 8.2.2).
+#[inline]
+pub(super) fn is_trailers(value: &[u8]) -> bool {
+    value == b"trailers" || value.eq_ignore_ascii_case(b"trailers")
 }
 
 /// Adds a checked field.
@@ -124,9 +172,10 @@ impl<'f> TrailerReader<'f> {
         }
     }
 
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
+    pub(crate) fn field(&mut self, field: Field<'_>) {
+        let (name, never) = (field.name, field.never);
         if self.read.is_ok() {
-            self.read = self.take(name, value);
+            self.read = self.take(field);
             if never {
                 keep_secret(self.fields, name);
             }
@@ -137,11 +186,12 @@ impl<'f> TrailerReader<'f> {
         self.read
     }
 
-    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, field: Field<'_>) -> Result<(), Fault> {
+        let name = field.name;
         if name.first() == Some(&b':') {
             return Err(malformed("RFC 9113 8.1: a pseudo-header field in trailers"));
         }
-        match check(name, value)? {
+        match check(field)? {
             (Meaning::Plain | Meaning::Cookie, value) => add(self.fields, name, value),
             // What frames or routes a message comes too late here (RFC 9110 6.5.1).
             (Meaning::Host | Meaning::ContentLength | Meaning::Te | Meaning::Connection, _) => {

@@ -1,9 +1,10 @@
 //! Requests (RFC 9113 8.3.1).
 
-use super::fields::{Length, Meaning, add, check, keep_secret};
+use super::fields::{Length, Meaning, PSEUDO, add, check, keep_secret};
 use super::malformed;
 use crate::fields::bytes::{target_len, token_len};
 use crate::h1::target::Authority;
+use crate::h2::hpack::Field;
 use crate::{Fault, FaultKind, RequestHead, Scheme, Version};
 
 const METHOD: u8 = 1;
@@ -58,11 +59,12 @@ impl<'h> RequestReader<'h> {
     }
 
     /// Takes one field, unless one before it was wrong.
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
+    pub(crate) fn field(&mut self, field: Field<'_>) {
+        let (name, never) = (field.name, field.never);
         if self.read.is_ok() {
             self.read = match name.first() {
-                Some(b':') => self.pseudo(name, value),
-                _ => self.regular(name, value),
+                Some(b':') => self.pseudo(field),
+                _ => self.regular(field),
             };
             if never {
                 self.keep_secret(name);
@@ -103,16 +105,16 @@ impl<'h> RequestReader<'h> {
         })
     }
 
-    fn pseudo(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn pseudo(&mut self, field: Field<'_>) -> Result<(), Fault> {
         if self.has_fields {
             return Err(malformed(
                 "RFC 9113 8.3: a pseudo-header field behind regular ones",
             ));
         }
-        let (bit, text) = match name {
+        let (bit, text) = match field.name {
             b":method" => (METHOD, &mut self.head.method),
             b":scheme" => {
-                self.head.scheme = scheme(value)?;
+                self.head.scheme = scheme(field.value)?;
                 return self.once(SCHEME);
             }
             b":authority" => (AUTHORITY, &mut self.head.authority),
@@ -123,7 +125,13 @@ impl<'h> RequestReader<'h> {
                 ));
             }
         };
-        text.push_str(checked(bit, value, self.target_bytes)?);
+        let value = match *field.note {
+            PSEUDO => ascii(field.value)?,
+            _ => checked(bit, field.value, self.target_bytes)?,
+        };
+        // Limits are the same for all requests of a connection.
+        *field.note = PSEUDO;
+        text.push_str(value);
         self.once(bit)
     }
 
@@ -135,9 +143,10 @@ impl<'h> RequestReader<'h> {
         Ok(())
     }
 
-    fn regular(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn regular(&mut self, field: Field<'_>) -> Result<(), Fault> {
         self.has_fields = true;
-        let (meaning, value) = check(name, value)?;
+        let name = field.name;
+        let (meaning, value) = check(field)?;
         match meaning {
             Meaning::Host => self.host(value),
             Meaning::Cookie => {

@@ -2,6 +2,7 @@
 
 use super::fields::{Length, Meaning, add, check, keep_secret};
 use super::malformed;
+use crate::h2::hpack::Field;
 use crate::{Fault, ResponseHead, Version};
 
 /// What of a response decides how its stream goes on.
@@ -32,11 +33,12 @@ impl<'h> ResponseReader<'h> {
     }
 
     /// Takes one field, unless one before it was wrong.
-    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], never: bool) {
+    pub(crate) fn field(&mut self, field: Field<'_>) {
+        let (name, never) = (field.name, field.never);
         if self.read.is_ok() {
             self.read = match name.first() {
-                Some(b':') => self.pseudo(name, value),
-                _ => self.regular(name, value),
+                Some(b':') => self.pseudo(name, field.value),
+                _ => self.regular(field),
             };
             if never {
                 keep_secret(&mut self.head.fields, name);
@@ -74,9 +76,10 @@ impl<'h> ResponseReader<'h> {
         Ok(())
     }
 
-    fn regular(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn regular(&mut self, field: Field<'_>) -> Result<(), Fault> {
         self.has_fields = true;
-        let (meaning, value) = check(name, value)?;
+        let name = field.name;
+        let (meaning, value) = check(field)?;
         if meaning == Meaning::ContentLength {
             return self.length.note(&mut self.head.fields, value);
         }

@@ -1,6 +1,7 @@
 //! Heads as header blocks (RFC 9113 8.2, 8.3).
 
-use super::fields::{Meaning, number};
+use super::fields::{Meaning, is_trailers, number};
+use crate::fields::bytes::len_before;
 use crate::h2::hpack::{Encoder, Indexing};
 use crate::{CannotSend, Fields, RequestHead, ResponseHead};
 
@@ -23,23 +24,26 @@ pub(crate) fn content_length(fields: &Fields) -> Result<Option<u64>, CannotSend>
 /// Writes a request; of CONNECT method and authority only.
 pub(crate) fn write_request(encoder: &mut Encoder, out: &mut Vec<u8>, head: &RequestHead) {
     let is_connect = head.method == "CONNECT";
-    let mut pseudo = |name: &[u8], value: &str, how| {
+    let mut pseudo = |name: &[u8], value: &[u8], how| {
         let how = match head.secret_target {
             true => Indexing::Never,
             false => how,
         };
-        encoder.field(out, name, value.as_bytes(), how);
+        encoder.field(out, name, value, how);
     };
-    pseudo(b":method", &head.method, Indexing::Indexed);
+    pseudo(b":method", head.method.as_bytes(), Indexing::Indexed);
     if !is_connect {
-        pseudo(b":scheme", head.scheme.as_str(), Indexing::Indexed);
+        pseudo(
+            b":scheme",
+            head.scheme.as_str().as_bytes(),
+            Indexing::Indexed,
+        );
     }
     if !head.authority.is_empty() {
-        pseudo(b":authority", &head.authority, Indexing::Indexed);
+        pseudo(b":authority", head.authority.as_bytes(), Indexing::Indexed);
     }
     if !is_connect {
-        // RFC 9113 8.3.1: path and query, so that a fragment is no part of it.
-        let path = head.path.split('#').next().unwrap_or_default();
+        let path = without_fragment(head.path.as_bytes());
         pseudo(b":path", path, indexing_of_path(path));
     }
     write_fields(encoder, out, &head.fields, !is_connect);
@@ -70,10 +74,14 @@ pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &
 
 fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
     for (name, value, secret) in fields.iter_lower() {
+        // What was sent as one to be indexed is neither left out nor sent in another way.
+        if !secret && encoder.again(out, name, value) {
+            continue;
+        }
         match Meaning::of(name) {
             // `:authority` says it (RFC 9113 8.3.1).
             Meaning::Host | Meaning::Connection => continue,
-            Meaning::Te if !value.eq_ignore_ascii_case(b"trailers") => continue,
+            Meaning::Te if !is_trailers(value) => continue,
             Meaning::ContentLength if !has_length => continue,
             Meaning::Plain | Meaning::Te | Meaning::ContentLength | Meaning::Cookie => {}
         }
@@ -85,8 +93,13 @@ fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_l
     }
 }
 
-fn indexing_of_path(path: &str) -> Indexing {
-    if path.len() > LONG_PATH || path.contains('?') {
+/// RFC 9113 8.3.1: `:path` is path and query.
+fn without_fragment(path: &[u8]) -> &[u8] {
+    path.get(..len_before(path, b'#')).unwrap_or_default()
+}
+
+fn indexing_of_path(path: &[u8]) -> Indexing {
+    if path.len() > LONG_PATH || len_before(path, b'?') < path.len() {
         Indexing::NotIndexed
     } else {
         Indexing::Indexed

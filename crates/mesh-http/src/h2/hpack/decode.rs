@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::static_table;
-use super::table::Table;
+use super::table::{Note, Table};
 use super::{HpackError, INITIAL_TABLE_SIZE, huffman, integer};
 
 /// A peer that changed its mind says the smallest size it had meanwhile and the last (RFC 7541 4.2).
@@ -15,6 +15,16 @@ const NEVER_INDEXED: u8 = 0x10;
 
 /// Room for decoded strings beyond which it is given back after a block.
 const KEEP: usize = 4096;
+
+/// A decoded field.
+pub(crate) struct Field<'f> {
+    pub(crate) name: &'f [u8],
+    pub(crate) value: &'f [u8],
+    /// It may never be indexed, on the following hops either (RFC 7541 6.2.3).
+    pub(crate) never: bool,
+    /// What was noted of it when it came before, and is to be kept for the next time.
+    pub(crate) note: &'f mut Note,
+}
 
 /// Decodes the header blocks of one peer, in the order in which they were sent.
 pub(crate) struct Decoder {
@@ -48,15 +58,14 @@ impl Decoder {
         }
     }
 
-    /// Decodes one whole header block: `each` gets every field's name and value, in order, and
-    /// whether it may never be indexed, on the following hops either (RFC 7541 6.2.3).
+    /// Decodes one whole header block: `each` gets every field, in order.
     ///
     /// # Errors
     /// The block breaks a rule: the compression state is lost, and with it the connection.
     pub(crate) fn decode(
         &mut self,
         block: &[u8],
-        each: &mut impl FnMut(&[u8], &[u8], bool),
+        each: &mut impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
         let mut rest = block;
         let mut updates = UPDATES_PER_BLOCK;
@@ -85,12 +94,22 @@ impl Decoder {
     /// A field that a table has (RFC 7541 6.1).
     #[inline]
     fn indexed(
-        &self,
+        &mut self,
         index: usize,
-        each: &mut impl FnMut(&[u8], &[u8], bool),
+        each: &mut impl FnMut(Field<'_>),
     ) -> Result<(), HpackError> {
-        let (name, value) = entry(&self.table, index)?;
-        each(name, value, false);
+        let mut unnoted = Note::default();
+        let found = match index.checked_sub(static_table::LEN + 1) {
+            Some(age) => self.table.noted(age),
+            None => static_table::entry(index).map(|(name, value)| (name, value, &mut unnoted)),
+        };
+        let (name, value, note) = found.ok_or(HpackError::NoEntry)?;
+        each(Field {
+            name,
+            value,
+            never: false,
+            note,
+        });
         Ok(())
     }
 
@@ -100,24 +119,35 @@ impl Decoder {
         first: u8,
         mask: u8,
         rest: &mut &[u8],
-        each: &mut impl FnMut(&[u8], &[u8], bool),
-        insert: impl FnOnce(&mut Table, Name<'_>, &[u8]),
+        each: &mut impl FnMut(Field<'_>),
+        insert: impl FnOnce(&mut Table, Name<'_>, &[u8], Note),
     ) -> Result<(), HpackError> {
         self.decoded.clear();
         let never = first & NEVER == NEVER_INDEXED;
+        let mut note = Note::default();
         let index = integer::read(first, mask, rest)?;
         if index == 0 {
             let name = string(rest, &mut self.decoded)?;
             let value = string(rest, &mut self.decoded)?;
             let (name, value) = (name.of(&self.decoded), value.of(&self.decoded));
-            each(name, value, never);
-            insert(&mut self.table, Name::New(name), value);
+            each(Field {
+                name,
+                value,
+                never,
+                note: &mut note,
+            });
+            insert(&mut self.table, Name::New(name), value, note);
         } else {
             let (name, _) = entry(&self.table, index)?;
             let value = string(rest, &mut self.decoded)?;
             let value = value.of(&self.decoded);
-            each(name, value, never);
-            insert(&mut self.table, Name::Of(index), value);
+            each(Field {
+                name,
+                value,
+                never,
+                note: &mut note,
+            });
+            insert(&mut self.table, Name::Of(index), value, note);
         }
         Ok(())
     }
@@ -152,21 +182,21 @@ enum Name<'n> {
 
 impl Table {
     /// Inserts the field of a literal (RFC 7541 6.2.1).
-    fn keep(&mut self, name: Name<'_>, value: &[u8]) {
+    fn keep(&mut self, name: Name<'_>, value: &[u8], note: Note) {
         match name {
-            Name::New(name) => self.insert(name, value),
+            Name::New(name) => self.insert(name, value, note),
             Name::Of(index) => match index.checked_sub(static_table::LEN + 1) {
-                Some(age) => self.insert_with_name_of(age, value),
+                Some(age) => self.insert_with_name_of(age, value, note),
                 None => {
                     let (name, _) = static_table::entry(index).unwrap_or_default();
-                    self.insert(name, value);
+                    self.insert(name, value, note);
                 }
             },
         }
     }
 
     /// Leaves the table as it is (RFC 7541 6.2.2, 6.2.3).
-    fn pass(&mut self, _name: Name<'_>, _value: &[u8]) {}
+    fn pass(&mut self, _name: Name<'_>, _value: &[u8], _note: Note) {}
 }
 
 /// A string literal: as it stands in the block, or where it was decoded to.

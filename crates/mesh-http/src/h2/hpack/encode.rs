@@ -9,7 +9,7 @@ mod trail;
 use self::slots::Slots;
 use self::trail::{Place, Trail};
 use super::hash::{self, same};
-use super::table::{Table, size_of};
+use super::table::{Note, Table, size_of};
 use super::{INITIAL_TABLE_SIZE, huffman, integer, static_table};
 
 /// How a field is to be encoded.
@@ -135,7 +135,7 @@ impl Encoder {
             return;
         }
         literal(out, Indexing::Indexed, known, name, value);
-        self.table.insert(name, value);
+        self.table.insert(name, value, Note::default());
         self.slots.inserted();
         self.slots.put(field_hash);
         if named.is_none() {

@@ -31,12 +31,20 @@ pub(super) struct Table {
     max: usize,
 }
 
+/// What the reader of a field has found out of it, for the next time that it comes.
+///
+/// It may say nothing but what follows from name and value alone. What it means is the reader's own
+/// affair; a field of which nothing is known has the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Note(pub(crate) u8);
+
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     /// Position among all bytes that ever were in the table; it wraps around.
     start: u32,
     name_len: u32,
     value_len: u32,
+    note: Note,
 }
 
 impl Entry {
@@ -108,6 +116,18 @@ impl Table {
         if alike { self.entry(age) } else { None }
     }
 
+    /// As [`Table::entry`], with what was noted of it.
+    #[inline]
+    pub(super) fn noted(&mut self, age: usize) -> Option<(&[u8], &[u8], &mut Note)> {
+        let entry = self.entries.get_mut(age)?;
+        let start = entry.start.wrapping_sub(self.cut) as usize;
+        let (name, value) = self
+            .bytes
+            .get(start..start + entry.len())?
+            .split_at_checked(entry.name_len as usize)?;
+        Some((name, value, &mut entry.note))
+    }
+
     /// Sets what the entries may cost and evicts what is beyond it (RFC 7541 4.3).
     pub(super) fn set_max(&mut self, max: usize) {
         self.max = max;
@@ -116,18 +136,18 @@ impl Table {
     }
 
     /// Inserts an entry (RFC 7541 4.4); one that can never fit leaves the table empty.
-    pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) {
+    pub(super) fn insert(&mut self, name: &[u8], value: &[u8], note: Note) {
         let size = size_of(name, value);
         self.evict(size);
         if size <= self.max {
             self.cut_off(0);
             self.bytes.extend_from_slice(name);
-            self.push(name.len(), value);
+            self.push(name.len(), value, note);
         }
     }
 
     /// Inserts an entry with the name of the one that has `age`, which may be evicted by it.
-    pub(super) fn insert_with_name_of(&mut self, age: usize, value: &[u8]) {
+    pub(super) fn insert_with_name_of(&mut self, age: usize, value: &[u8], note: Note) {
         let Some(named) = self.entries.get(age).copied() else {
             return; // The caller has seen the entry.
         };
@@ -142,7 +162,7 @@ impl Table {
         self.bytes.extend_from_within(name_at..name_at + name_len);
         self.evict(size);
         self.cut_off(name_len);
-        self.push(name_len, value);
+        self.push(name_len, value, note);
     }
 
     /// Where the entry's bytes begin.
@@ -151,7 +171,7 @@ impl Table {
     }
 
     /// Makes an entry of the name that ends the bytes, and of `value`; it is known to fit.
-    fn push(&mut self, name_len: usize, value: &[u8]) {
+    fn push(&mut self, name_len: usize, value: &[u8], note: Note) {
         let start = self.bytes.len() - name_len;
         self.bytes.extend_from_slice(value);
         self.live += name_len + value.len();
@@ -159,6 +179,7 @@ impl Table {
             start: self.cut.wrapping_add(start as u32),
             name_len: name_len as u32,
             value_len: value.len() as u32,
+            note,
         });
     }
 

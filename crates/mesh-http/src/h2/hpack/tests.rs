@@ -90,8 +90,8 @@ fn only_fields(fields: &[(Field, u8)]) -> Vec<Field> {
 
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<Field>, HpackError> {
     let mut fields = Vec::new();
-    decoder.decode(block, &mut |name, value, _| {
-        fields.push((name.to_vec(), value.to_vec()))
+    decoder.decode(block, &mut |field| {
+        fields.push((field.name.to_vec(), field.value.to_vec()))
     })?;
     Ok(fields)
 }

@@ -30,8 +30,8 @@ fn fields(lines: &str) -> Vec<Field> {
 
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<Field>, HpackError> {
     let mut fields = Vec::new();
-    decoder.decode(block, &mut |name, value, _| {
-        fields.push((text(name), text(value)))
+    decoder.decode(block, &mut |field| {
+        fields.push((text(field.name), text(field.value)))
     })?;
     Ok(fields)
 }

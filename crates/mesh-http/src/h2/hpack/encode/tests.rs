@@ -15,8 +15,8 @@ fn block(encoder: &mut Encoder, fields: &[(&str, &str)], how: Indexing) -> Vec<u
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
     decoder
-        .decode(block, &mut |name, value, _| {
-            fields.push((name.to_vec(), value.to_vec()))
+        .decode(block, &mut |field| {
+            fields.push((field.name.to_vec(), field.value.to_vec()))
         })
         .unwrap();
     fields
@@ -196,7 +196,7 @@ fn fields_that_share_slots_are_all_encoded() {
     let mut slots = Slots::default();
     let mut table = Table::new(4096);
     for name in [b"a", b"b", b"c", b"d", b"e"] {
-        table.insert(name, b"");
+        table.insert(name, b"", Note::default());
         slots.inserted();
         slots.put(u64::from(name[0]) << 48);
     }

@@ -48,7 +48,7 @@ fn assert_entries(table: &Table, expected: &[(&[u8], &[u8])]) {
 fn the_newest_entry_comes_first_and_the_oldest_goes_first() {
     let mut table = Table::new(3 * 34);
     for name in [b"a", b"b", b"c", b"d"] {
-        table.insert(name, b"1");
+        table.insert(name, b"1", Note::default());
     }
     assert_entries(&table, &[(b"d", b"1"), (b"c", b"1"), (b"b", b"1")]);
 }
@@ -56,30 +56,30 @@ fn the_newest_entry_comes_first_and_the_oldest_goes_first() {
 #[test]
 fn an_entry_that_fits_exactly_stays_alone() {
     let mut table = Table::new(40);
-    table.insert(b"a", b"1");
-    table.insert(b"name", b"1234");
+    table.insert(b"a", b"1", Note::default());
+    table.insert(b"name", b"1234", Note::default());
     assert_entries(&table, &[(b"name", b"1234")]);
 }
 
 #[test]
 fn an_entry_larger_than_the_table_empties_it() {
     let mut table = Table::new(40);
-    table.insert(b"a", b"1");
-    table.insert(b"name", b"12345");
+    table.insert(b"a", b"1", Note::default());
+    table.insert(b"name", b"12345", Note::default());
     assert_entries(&table, &[]);
-    table.insert(b"a", b"1");
-    table.insert_with_name_of(0, b"12345678");
+    table.insert(b"a", b"1", Note::default());
+    table.insert_with_name_of(0, b"12345678", Note::default());
     assert_entries(&table, &[]);
 }
 
 #[test]
 fn a_name_is_kept_though_its_entry_is_evicted_by_the_new_one() {
     let mut table = Table::new(40);
-    table.insert(b"name", b"1");
-    table.insert_with_name_of(0, b"1234");
+    table.insert(b"name", b"1", Note::default());
+    table.insert_with_name_of(0, b"1234", Note::default());
     assert_entries(&table, &[(b"name", b"1234")]);
     for _ in 0..1000 {
-        table.insert_with_name_of(0, b"4321");
+        table.insert_with_name_of(0, b"4321", Note::default());
     }
     assert_entries(&table, &[(b"name", b"4321")]);
 }
@@ -87,16 +87,16 @@ fn a_name_is_kept_though_its_entry_is_evicted_by_the_new_one() {
 #[test]
 fn a_smaller_table_evicts_and_none_keeps_nothing() {
     let mut table = Table::new(4096);
-    table.insert(b"a", b"1");
-    table.insert(b"b", b"2");
+    table.insert(b"a", b"1", Note::default());
+    table.insert(b"b", b"2", Note::default());
     table.set_max(67);
     assert_entries(&table, &[(b"b", b"2")]);
     table.set_max(0);
     assert_entries(&table, &[]);
-    table.insert(b"", b"");
+    table.insert(b"", b"", Note::default());
     assert_entries(&table, &[]);
     table.set_max(32);
-    table.insert(b"", b"");
+    table.insert(b"", b"", Note::default());
     assert_entries(&table, &[(b"", b"")]);
 }
 
@@ -105,8 +105,8 @@ fn memory_is_bounded_however_much_is_inserted() {
     let mut table = Table::new(4096);
     let value = [b'v'; 1000];
     for length in (0..1000).cycle().take(100_000) {
-        table.insert(b"name", &value[..length]);
-        table.insert_with_name_of(0, &value[..1000 - length]);
+        table.insert(b"name", &value[..length], Note::default());
+        table.insert_with_name_of(0, &value[..1000 - length], Note::default());
     }
     assert!(
         table.bytes.capacity() <= 4 * 4096,
@@ -123,11 +123,11 @@ fn memory_is_bounded_however_much_is_inserted() {
 #[test]
 fn positions_survive_more_bytes_than_they_can_count() {
     let mut table = Table::new(100);
-    table.insert(b"a", b"1");
+    table.insert(b"a", b"1", Note::default());
     table.cut = u32::MAX - 1000;
     table.entries.iter_mut().for_each(|e| e.start = table.cut);
     for _ in 0..200 {
-        table.insert_with_name_of(0, b"1234567890");
+        table.insert_with_name_of(0, b"1234567890", Note::default());
     }
     assert!(table.cut < 4000);
     assert_entries(&table, &[(b"a", b"1234567890"), (b"a", b"1234567890")]);
@@ -157,11 +157,11 @@ proptest! {
         for change in changes {
             match change {
                 Change::Insert(name, value) => {
-                    table.insert(&name, &value);
+                    table.insert(&name, &value, Note::default());
                     model.insert(name, value);
                 }
                 Change::Again(age, value) => {
-                    table.insert_with_name_of(age, &value);
+                    table.insert_with_name_of(age, &value, Note::default());
                     if let Some((name, _)) = model.entries.get(age).cloned() {
                         model.insert(name, value);
                     }
