@@ -2,6 +2,7 @@
 
 mod drain;
 mod failures;
+mod leaving;
 mod load;
 mod overload;
 mod raw;

@@ -10,14 +10,12 @@ use mesh_pki::live::LiveIdentity;
 use mesh_runtime::Tasks;
 use mesh_test::client::{Client, Http};
 use mesh_test::clock::now;
+use mesh_test::eventually_async;
 use mesh_test::origin::Origin;
 use mesh_test::pki::Authority;
-use mesh_test::{eventually, eventually_async};
 use mesh_traffic::Config;
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
 
-use super::raw::read_head;
 use crate::http::observe::{End, Finish, Observer};
 use crate::http::serve::Exchange;
 use crate::testing::{
@@ -117,7 +115,7 @@ async fn a_listener_that_changes_under_load_costs_no_request() {
 
 /// Keeps what it is told.
 #[derive(Clone, Default)]
-struct Noted(Arc<Mutex<Vec<(u16, Finish)>>>);
+pub(super) struct Noted(pub(super) Arc<Mutex<Vec<(u16, Finish)>>>);
 
 impl Observer for Noted {
     fn request_ended(&self, _: &Exchange, end: &End) {
@@ -125,41 +123,6 @@ impl Observer for Noted {
     }
 
     fn connection_refused(&self, _: &'static str) {}
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_is_written_down_as_gone() {
-    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let app = upstream.local_addr().unwrap();
-    let address = free_address();
-    let listener = Mk {
-        routes: Some(table("t", vec![to_cluster("app")])),
-        ..Mk::default()
-    };
-    let config = mk_config(
-        vec![listener.listener(address)],
-        Vec::new(),
-        vec![mk_cluster("app", &[app])],
-    );
-    let noted = Noted::default();
-    let told = noted.clone();
-    let _proxy = Proxy::observed(config, None, move || Rc::new(told.clone()));
-    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
-
-    let (mut taken, _) = upstream.accept().await.unwrap();
-    assert!(read_head(&mut taken).await);
-    drop(client);
-    let ended = tokio::task::spawn_blocking(move || {
-        eventually("the request to end", || match noted.0.lock().as_slice() {
-            [only] => Ok(*only),
-            other => Err(other.len()),
-        })
-    });
-    assert_eq!(ended.await.unwrap(), (0, Finish::Gone));
 }
 
 #[tokio::test]
