@@ -16,7 +16,7 @@ use mesh_runtime::Tasks;
 
 use crate::worker::Door;
 use crate::worker::overload::bounds::Bounds;
-use crate::worker::overload::memory::Probe;
+use crate::worker::overload::memory::{Groups, Probe};
 use crate::worker::overload::settings::OverloadSettings;
 
 /// How often the memory is looked at.
@@ -27,6 +27,8 @@ const PATIENCE: u32 = 10;
 /// How many times before what is still in use is taken for free memory that the allocator keeps, and
 /// will use again: then nobody holds it any more.
 const FORGIVEN: u32 = 30;
+/// How often it is asked whether the machine allows another amount now.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// Per cent of the limit below a level's mark at which the level ends.
 const SLACK: u64 = 3;
 
@@ -99,9 +101,14 @@ pub enum Action {
     ClientRefused,
 }
 
+impl Action {
+    /// How many there are.
+    const COUNT: usize = Self::ClientRefused as usize + 1;
+}
+
 /// How often each [`Action`] was taken.
 #[derive(Debug, Default)]
-struct Counts([AtomicU64; 6]);
+struct Counts([AtomicU64; Action::COUNT]);
 
 impl Counts {
     fn of(&self, action: Action) -> Option<&AtomicU64> {
@@ -109,9 +116,15 @@ impl Counts {
     }
 }
 
+/// More than any machine has.
+const NO_LIMIT: u64 = u64::MAX;
+
 /// What the threads of a process know about its memory and its connections.
 pub struct Overload {
-    limit: Option<u64>,
+    /// [`NO_LIMIT`] where there is none.
+    limit: AtomicU64,
+    /// Who is asked for the limit again.
+    groups: Option<Groups>,
     probe: Probe,
     level: AtomicU8,
     /// Bytes that are resident and that nobody uses.
@@ -125,7 +138,8 @@ impl Overload {
     #[must_use]
     pub fn new(settings: &OverloadSettings) -> Self {
         Self {
-            limit: settings.memory,
+            limit: AtomicU64::new(settings.memory.unwrap_or(NO_LIMIT)),
+            groups: settings.of_machine.then(Groups::own),
             probe: Probe::new(),
             level: AtomicU8::new(Level::Calm as u8),
             forgiven: AtomicU64::new(0),
@@ -149,7 +163,29 @@ impl Overload {
     /// The limit of the process's memory, if it has one.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
-        self.limit
+        let limit = self.limit.load(Ordering::Relaxed);
+        Some(limit).filter(|limit| *limit != NO_LIMIT)
+    }
+
+    /// Asks for the limit again; whether it has changed.
+    fn ask_limit(&self) -> bool {
+        let Some(groups) = &self.groups else {
+            return false;
+        };
+        let (before, now) = (self.limit(), groups.limit());
+        if before != now {
+            let bytes = |limit: Option<u64>| limit.unwrap_or_default();
+            self.limit.store(now.unwrap_or(NO_LIMIT), Ordering::Relaxed);
+            tracing::info!(
+                before = bytes(before),
+                bytes = bytes(now),
+                "memory limit changed"
+            );
+            if now.is_none() {
+                self.publish(Level::Calm);
+            }
+        }
+        before != now
     }
 
     /// The process's resident memory in bytes.
@@ -160,7 +196,7 @@ impl Overload {
 
     /// Looks at the memory; whether the level has changed by it.
     pub fn sample(&self) -> bool {
-        let Some(limit) = self.limit else {
+        let Some(limit) = self.limit() else {
             return false;
         };
         let memory = self.memory();
@@ -173,7 +209,7 @@ impl Overload {
 
     /// Everything was given up that could be: what is left may be used again.
     fn forgive(&self) {
-        let lowest = self.limit.unwrap_or(u64::MAX) / 100 * (80 - SLACK);
+        let lowest = self.limit().unwrap_or(NO_LIMIT) / 100 * (80 - SLACK);
         let left = self.memory().saturating_sub(lowest);
         self.forgiven.store(left, Ordering::Relaxed);
         tracing::warn!(bytes = left, "memory is kept by the allocator");
@@ -193,7 +229,7 @@ impl Overload {
     /// Bytes that are to be freed until requests are served again.
     #[must_use]
     pub fn excess(&self) -> u64 {
-        let mark = self.limit.unwrap_or(u64::MAX) / 100 * (85 - SLACK);
+        let mark = self.limit().unwrap_or(NO_LIMIT) / 100 * (85 - SLACK);
         let forgiven = self.forgiven.load(Ordering::Relaxed);
         self.memory().saturating_sub(forgiven).saturating_sub(mark)
     }
@@ -222,10 +258,10 @@ impl Overload {
     }
 }
 
-/// Looks at the memory from time to time and wakes the workers when its level changes. Without a
-/// limit there is nothing to look at.
+/// Looks at the memory from time to time and wakes the workers when its level changes, or its limit.
+/// Without a limit, now or later, there is nothing to look at.
 pub fn watch(overload: &Arc<Overload>, doors: Vec<Door>, tasks: &Tasks) {
-    if overload.limit.is_some() {
+    if overload.limit().is_some() || overload.groups.is_some() {
         let watching = watching(overload.clone(), doors);
         let stopping = tasks.stopping().clone();
         tasks.spawn("overload", async move {
@@ -236,10 +272,19 @@ pub fn watch(overload: &Arc<Overload>, doors: Vec<Door>, tasks: &Tasks) {
 
 async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
     let (mut told, mut short) = (Level::Calm, 0);
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut since_asked = Duration::ZERO;
     loop {
-        ticks.tick().await;
+        let pause = match overload.limit() {
+            Some(_) => EVERY,
+            None => ASK_LIMIT,
+        };
+        tokio::time::sleep(pause).await;
+        since_asked += pause;
+        let asks = since_asked >= ASK_LIMIT;
+        if asks {
+            since_asked = Duration::ZERO;
+        }
+        let changed = asks && overload.ask_limit();
         overload.sample();
         short = match overload.level() {
             Level::Calm | Level::Shrink => 0,
@@ -254,7 +299,7 @@ async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
         }
         // A worker may have looked at the memory itself, and told nobody.
         let level = overload.level();
-        if std::mem::replace(&mut told, level) != level {
+        if std::mem::replace(&mut told, level) != level || changed {
             doors.iter().for_each(Door::wake);
         }
     }

@@ -44,15 +44,43 @@ fn resident_pages(statm: &[u8]) -> u64 {
         .unwrap_or_default()
 }
 
-/// The memory that the process may use: of its cgroup, or by `RLIMIT_AS`.
-pub(super) fn limit() -> Option<u64> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let by_group = limit_of_groups(&groups, Path::new("/sys/fs/cgroup"));
-    let by_process = getrlimit(Resource::As).current;
-    by_group.into_iter().chain(by_process).min()
+/// Where the kernel says how much memory the process may use.
+#[derive(Debug, Clone)]
+pub(super) struct Groups {
+    /// Names the groups of the process (cgroups(7)).
+    names: PathBuf,
+    /// Where they are mounted.
+    root: PathBuf,
 }
 
-/// The strictest limit of the groups that `/proc/self/cgroup` names, and of those above them.
+impl Groups {
+    /// Those of this process.
+    pub(super) fn own() -> Self {
+        Self {
+            names: "/proc/self/cgroup".into(),
+            root: "/sys/fs/cgroup".into(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn below(folder: &Path) -> Self {
+        Self {
+            names: folder.join("cgroup"),
+            root: folder.to_owned(),
+        }
+    }
+
+    /// The memory that the process may use: of its groups, or by `RLIMIT_AS`.
+    pub(super) fn limit(&self) -> Option<u64> {
+        let names = std::fs::read_to_string(&self.names).unwrap_or_default();
+        let by_group = limit_of_groups(&names, &self.root);
+        let by_process = getrlimit(Resource::As).current;
+        by_group.into_iter().chain(by_process).min()
+    }
+}
+
+/// The strictest limit of the groups that `/proc/self/cgroup` names, and of those above them. Beyond
+/// `memory.high` a process is not killed, but it is slowed down until it hardly moves.
 fn limit_of_groups(groups: &str, root: &Path) -> Option<u64> {
     let mut strictest: Option<u64> = None;
     for line in groups.lines() {
@@ -60,16 +88,19 @@ fn limit_of_groups(groups: &str, root: &Path) -> Option<u64> {
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
             continue;
         };
-        let (root, file) = match controllers {
-            "" => (root.to_owned(), "memory.max"),
+        let (root, files): (_, &[_]) = match controllers {
+            "" => (root.to_owned(), &["memory.max", "memory.high"]),
             old if old.split(',').any(|name| name == "memory") => {
-                (root.join("memory"), "memory.limit_in_bytes")
+                (root.join("memory"), &["memory.limit_in_bytes"])
             }
             _ => continue,
         };
         for group in path_up(&root, Path::new(path)) {
-            let text = std::fs::read_to_string(group.join(file)).unwrap_or_default();
-            strictest = strictest.into_iter().chain(limit_in(&text)).min();
+            let limits = files.iter().filter_map(|file| {
+                let text = std::fs::read_to_string(group.join(file)).ok()?;
+                limit_in(&text)
+            });
+            strictest = strictest.into_iter().chain(limits).min();
         }
     }
     strictest

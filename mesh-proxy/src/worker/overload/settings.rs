@@ -3,13 +3,13 @@
 use clap::Args;
 
 use crate::worker::overload::bounds::Most;
-use crate::worker::overload::memory;
+use crate::worker::overload::memory::{self, Groups};
 
 /// What a proxy may use.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OverloadFlags {
     /// Memory of the process in bytes, or like 64Mi: close to it load is shed. 0 is no limit;
-    /// without the flag that of the cgroup holds, or of the process (ulimit -v).
+    /// without the flag that of the cgroup holds, whatever it becomes, or of the process (ulimit -v).
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub memory_limit: Option<u64>,
     /// Connections of clients at a time; without it three quarters of the files that the process
@@ -29,6 +29,8 @@ pub struct OverloadFlags {
 pub struct OverloadSettings {
     /// Bytes of resident memory; `None` for as much as there is.
     pub memory: Option<u64>,
+    /// Whether that is what the machine allows, which may change.
+    pub of_machine: bool,
     /// Connections of clients.
     pub connections: Most,
 }
@@ -38,6 +40,7 @@ impl Default for OverloadSettings {
     fn default() -> Self {
         Self {
             memory: None,
+            of_machine: false,
             connections: Most {
                 total: usize::MAX,
                 listener: usize::MAX,
@@ -51,7 +54,7 @@ impl From<OverloadFlags> for OverloadSettings {
     fn from(flags: OverloadFlags) -> Self {
         let memory = match flags.memory_limit {
             Some(limit) => Some(limit).filter(|limit| *limit > 0),
-            None => memory::limit(),
+            None => Groups::own().limit(),
         };
         let of_files = Most::of_files(memory::files());
         let total = flags.max_connections.unwrap_or(of_files.total);
@@ -60,6 +63,7 @@ impl From<OverloadFlags> for OverloadSettings {
             .unwrap_or_else(|| Most::of_listener(total));
         Self {
             memory,
+            of_machine: flags.memory_limit.is_none(),
             connections: Most {
                 total,
                 listener,

@@ -1,3 +1,4 @@
+use super::settings::OverloadFlags;
 use super::*;
 
 fn after(level: Level, per_mille: u64) -> Level {
@@ -67,15 +68,17 @@ fn memory_that_nobody_uses_is_forgiven_until_it_is_given_back() {
         memory: Some(1),
         ..OverloadSettings::default()
     };
-    let mut overload = Overload::new(&settings);
+    let overload = Overload::new(&settings);
     overload.sample();
     overload.forgive();
-    overload.limit = Some(overload.memory());
+    overload.limit.store(overload.memory(), Ordering::Relaxed);
     let left = overload.memory() / 10 * 3;
     overload.forgiven.store(left, Ordering::Relaxed);
     overload.sample();
     assert_eq!(overload.level(), Level::Calm);
-    overload.limit = Some(overload.memory() * 2);
+    overload
+        .limit
+        .store(overload.memory() * 2, Ordering::Relaxed);
     overload.sample();
     assert_eq!(overload.forgiven.load(Ordering::Relaxed), 0);
 }
@@ -87,4 +90,56 @@ fn actions_are_counted_apart() {
     overload.count(Action::RequestRefused);
     assert_eq!(overload.counted(Action::RequestRefused), 2);
     assert_eq!(overload.counted(Action::ClientRefused), 0);
+}
+
+/// An overload manager that asks below a folder for its limit, which is written there as that of
+/// one kind of group.
+fn asking(folder: &std::path::Path, names: &str) -> Overload {
+    std::fs::write(folder.join("cgroup"), names).unwrap();
+    let mut overload = Overload::new(&OverloadSettings::default());
+    overload.groups = Some(Groups::below(folder));
+    overload
+}
+
+#[test]
+fn a_limit_that_changes_is_followed() {
+    for (names, file) in [
+        ("0::/pod\n", "pod/memory.max"),
+        ("0::/pod\n", "pod/memory.high"),
+        ("4:memory:/pod\n", "memory/pod/memory.limit_in_bytes"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let overload = asking(folder.path(), names);
+        assert!(!overload.ask_limit());
+        for (text, limit, level) in [
+            ("4294967296\n", Some(4 << 30), Level::Calm),
+            ("1\n", Some(1), Level::Shed),
+            ("max\n", None, Level::Calm),
+            ("4294967296\n", Some(4 << 30), Level::Calm),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert!(overload.ask_limit(), "{text}");
+            assert!(!overload.ask_limit(), "{text}");
+            overload.sample();
+            assert_eq!(
+                (overload.limit(), overload.level()),
+                (limit, level),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_was_given_is_never_asked_for() {
+    let given = OverloadFlags {
+        memory_limit: Some(1 << 30),
+        ..OverloadFlags::default()
+    };
+    for (flags, of_machine) in [(given, false), (OverloadFlags::default(), true)] {
+        let settings = OverloadSettings::from(flags);
+        assert_eq!(Overload::new(&settings).groups.is_some(), of_machine);
+    }
 }

@@ -20,11 +20,14 @@ fn the_strictest_group_counts() {
     write("memory.max", "max\n");
     write("pods/memory.max", "134217728\n");
     write("pods/one/memory.max", "268435456\n");
+    write("pods/slow/memory.max", "max\n");
+    write("pods/slow/memory.high", "100663296\n");
     write("memory/memory.limit_in_bytes", "9223372036854771712\n");
     write("memory/docker/one/memory.limit_in_bytes", "67108864\n");
     let limit = |groups| limit_of_groups(groups, root.path());
     assert_eq!(limit("0::/\n"), None);
     assert_eq!(limit("0::/pods/one\n"), Some(128 << 20));
+    assert_eq!(limit("0::/pods/slow\n"), Some(96 << 20));
     assert_eq!(
         limit("12:cpu,cpuacct:/x\n4:memory:/docker/one\n"),
         Some(64 << 20)

@@ -30,6 +30,7 @@ fn what_is_said_counts_before_what_the_machine_says() {
         settings,
         OverloadSettings {
             memory,
+            of_machine: false,
             connections
         }
     );
