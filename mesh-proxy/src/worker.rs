@@ -4,6 +4,7 @@
 //! counters are each worker's own. Connections reach a worker over a bounded queue.
 
 pub(crate) mod engine;
+pub(crate) mod held;
 pub mod overload;
 mod relief;
 pub(crate) mod timers;
@@ -92,6 +93,8 @@ impl Door {
 /// What a worker's thread and the others tell one another.
 #[derive(Default)]
 pub(crate) struct Signals {
+    /// How many workers there are.
+    pub(crate) workers: usize,
     /// The worker is to end.
     pub(crate) stop: AtomicBool,
     /// Counts how often connections were asked to finish.
@@ -132,7 +135,10 @@ impl Workers {
         let mut workers = Self {
             doors: Vec::new(),
             threads: Vec::new(),
-            signals: Arc::default(),
+            signals: Arc::new(Signals {
+                workers: count.max(1),
+                ..Signals::default()
+            }),
         };
         for index in 0..count.max(1) {
             let (queue, inbox) = mpsc::channel(QUEUE);

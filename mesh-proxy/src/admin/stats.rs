@@ -130,7 +130,7 @@ fn stats(sources: &Sources) -> Vec<Stat> {
     stats
 }
 
-fn of_overload(overload: &Overload) -> [Stat; 11] {
+fn of_overload(overload: &Overload) -> [Stat; 12] {
     let gauge = |name, envoy, help, value| Stat {
         name,
         envoy,
@@ -188,6 +188,12 @@ fn of_overload(overload: &Overload) -> [Stat; 11] {
             "overload.requests_reset",
             "Requests that were given up for the memory that they held",
             Action::RequestReset,
+        ),
+        counter(
+            "mesh_proxy_overload_tunnels_closed_total",
+            "overload.tunnels_closed",
+            "Connections passed on that were closed for want of memory",
+            Action::TunnelClosed,
         ),
         gauge(
             "mesh_proxy_connections",

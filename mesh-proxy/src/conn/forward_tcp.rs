@@ -19,6 +19,7 @@ use crate::upstream::dial;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, Work};
+use crate::worker::held::Holding;
 use crate::worker::timers::TimerKey;
 
 /// How many endpoints are tried before the client is sent away.
@@ -37,6 +38,8 @@ pub(crate) struct Forward {
     timer: Option<TimerKey>,
     /// The load is counted for as long as bytes are passed on.
     load: Option<LoadGuard>,
+    /// What is held for both ends.
+    pub(crate) holding: Holding,
 }
 
 enum State {
@@ -81,6 +84,25 @@ impl Forward {
         }
     }
 
+    /// Bytes that were read from one end and not taken by the other.
+    pub(crate) fn held(&self) -> usize {
+        match &self.state {
+            State::Calling(calling) => calling.ahead.capacity() + calling.said.capacity(),
+            State::Passing(tunnel) => tunnel.held(),
+            State::Taken => 0,
+        }
+    }
+
+    /// Whether nothing waits and nothing has been passed on for so long.
+    pub(crate) fn is_silent(&self, now: Instant, bound: Duration) -> bool {
+        match &self.state {
+            State::Passing(tunnel) => {
+                tunnel.held() == 0 && now.saturating_duration_since(tunnel.idle_since()) >= bound
+            }
+            State::Calling(_) | State::Taken => false,
+        }
+    }
+
     fn idle_bound(&self) -> Duration {
         self.proxy()
             .and_then(|proxy| proxy.idle_timeout)
@@ -121,6 +143,7 @@ impl Engine {
             other: None,
             timer: None,
             load: None,
+            holding: Holding::default(),
         };
         self.put(key, Conn::Forward(Box::new(forward)));
         self.call(key);
@@ -290,7 +313,10 @@ impl Engine {
         let State::Passing(tunnel) = &mut forward.state else {
             return;
         };
-        match tunnel.advance(&mut self.tunnels, now) {
+        self.tunnels.read_at_once(self.held.at_once());
+        let progress = tunnel.advance(&mut self.tunnels, now);
+        self.held.note(&mut forward.holding, tunnel.held());
+        match progress {
             Progress::Wait => {}
             Progress::Again => self.work.push_back(Work::Read(key)),
             Progress::Done => {
@@ -329,6 +355,19 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Ends a connection that is passed on for want of memory: neither peer must take what it got for
+    /// everything.
+    pub(crate) fn cut_forward(&mut self, key: ConnKey) {
+        if let Some(Forward {
+            state: State::Passing(tunnel),
+            ..
+        }) = self.forward_of(key)
+        {
+            tunnel.cut();
+        }
+        self.end_forward(key);
     }
 
     fn end_forward(&mut self, key: ConnKey) {

@@ -222,6 +222,7 @@ impl Engine {
                     version,
                     opening.drain,
                     self.now,
+                    &self.held,
                 );
                 self.put(key, Conn::Downstream(Box::new(down)));
                 self.begin_downstream(key, &ahead);

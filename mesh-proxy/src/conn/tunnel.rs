@@ -30,6 +30,8 @@ const PROBE: usize = 16 * 1024;
 pub(crate) struct Shared {
     buffers: Option<Buffers>,
     pipes: Pipes,
+    /// Bytes that may be read at once, where that is less than usual.
+    at_once: Option<usize>,
 }
 
 /// Where bytes stay between a read and a write of the same step, and no longer.
@@ -39,6 +41,11 @@ struct Buffers {
 }
 
 impl Shared {
+    /// Bytes that may be read at once from now on.
+    pub(crate) fn read_at_once(&mut self, most: usize) {
+        self.at_once = Some(most).filter(|most| *most < BATCH);
+    }
+
     fn buffers(&mut self) -> &mut Buffers {
         self.buffers.get_or_insert_with(|| Buffers {
             plain: vec![0; BATCH + CARRIED_OVER].into_boxed_slice(),
@@ -130,6 +137,12 @@ impl Tunnel {
         self.received.moved
     }
 
+    /// Bytes that were read and not taken, in the kernel's pipes as well.
+    pub(crate) fn held(&self) -> usize {
+        let ends = self.client.backlog() + self.upstream.backlog();
+        self.sent.held() + self.received.held() + ends
+    }
+
     /// When something was last moved.
     pub(crate) fn idle_since(&self) -> Instant {
         self.moved_at
@@ -195,12 +208,18 @@ impl Course {
         if self.is_waiting() || !(to.takes() || from.is_shaking()) {
             return Ok(progress);
         }
-        progress |= if self.bulk && from.is_plain() && to.is_plain() {
+        let at_once = shared.at_once;
+        let splices = self.bulk && at_once.is_none() && from.is_plain() && to.is_plain();
+        progress |= if splices {
             self.splice(from, to, &mut shared.pipes)?
         } else {
-            self.copy(from, to, shared.buffers())?
+            self.copy(from, to, shared.buffers(), at_once)?
         };
         Ok(progress | self.close(from, to)?)
+    }
+
+    fn held(&self) -> usize {
+        self.held.capacity() + self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
     fn is_waiting(&self) -> bool {
@@ -249,15 +268,21 @@ impl Course {
     }
 
     /// Moves bytes through the worker's buffers; what is not taken is kept.
-    fn copy(&mut self, from: &mut End, to: &mut End, buffers: &mut Buffers) -> io::Result<bool> {
+    fn copy(
+        &mut self,
+        from: &mut End,
+        to: &mut End,
+        buffers: &mut Buffers,
+        most: Option<usize>,
+    ) -> io::Result<bool> {
         if !from.is_readable() {
             return Ok(false);
         }
         let both_plain = from.is_plain() && to.is_plain();
         let at_once = if both_plain { PROBE } else { BATCH };
-        let read = from.read(buffers, at_once)?;
+        let read = from.read(buffers, most.map_or(at_once, |most| most.min(at_once)))?;
         self.moved += read.bytes as u64;
-        self.bulk = both_plain && read.bytes == at_once;
+        self.bulk = both_plain && read.bytes == PROBE;
         let bytes = buffers.plain.get(..read.bytes).unwrap_or_default();
         if !bytes.is_empty() {
             let written = to.write(bytes)?;

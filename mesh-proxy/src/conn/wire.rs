@@ -58,6 +58,8 @@ pub(crate) struct Wire {
     closing: bool,
     /// The socket may take something.
     writable: bool,
+    /// Bytes that TLS was given since it last had nothing to write.
+    sealed: usize,
 }
 
 impl Wire {
@@ -69,6 +71,7 @@ impl Wire {
             readable: true,
             closing: false,
             writable: true,
+            sealed: 0,
         }
     }
 
@@ -138,6 +141,11 @@ impl Wire {
         self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
     }
 
+    /// Bytes that TLS has sealed and that have not left, at most.
+    pub(crate) fn backlog(&self) -> usize {
+        self.sealed
+    }
+
     /// Whether TLS is still being negotiated.
     pub(crate) fn is_shaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
@@ -148,9 +156,21 @@ impl Wire {
     /// # Errors
     /// When the socket or TLS is broken; a TLS error is the inner error.
     pub(crate) fn fill(&mut self, scratch: &mut Scratch) -> io::Result<Filled> {
+        self.fill_at_most(usize::MAX, scratch)
+    }
+
+    /// Reads once into the scratch buffer: from the socket at most so many bytes.
+    ///
+    /// # Errors
+    /// When the socket or TLS is broken; a TLS error is the inner error.
+    pub(crate) fn fill_at_most(
+        &mut self,
+        most: usize,
+        scratch: &mut Scratch,
+    ) -> io::Result<Filled> {
         match self.tls {
-            None => self.read_plain(&mut scratch.bytes),
-            Some(_) => self.read_tls(scratch),
+            None => self.read_plain(first(&mut scratch.bytes, most)),
+            Some(_) => self.read_tls(most, scratch),
         }
     }
 
@@ -183,9 +203,9 @@ impl Wire {
         }
     }
 
-    fn read_tls(&mut self, scratch: &mut Scratch) -> io::Result<Filled> {
+    fn read_tls(&mut self, most: usize, scratch: &mut Scratch) -> io::Result<Filled> {
         let mut sealed = std::mem::take(&mut scratch.sealed);
-        let filled = self.read_sealed(&mut sealed, &mut scratch.bytes);
+        let filled = self.read_sealed(first(&mut sealed, most), &mut scratch.bytes);
         scratch.sealed = sealed;
         filled
     }
@@ -262,6 +282,7 @@ impl Wire {
             socket,
             tls,
             writable,
+            sealed,
             ..
         } = self;
         let Some(tls) = tls else {
@@ -278,13 +299,17 @@ impl Wire {
                     Err(error) => blocked(error, writable)?,
                 }
             }
+            if !tls.wants_write() {
+                *sealed = 0;
+            }
             if !*writable || out.is_empty() || tls.is_handshaking() {
                 return Ok(());
             }
             let part = out.pending();
             let part = part.get(..part.len().min(SEALED)).unwrap_or_default();
-            let sealed = tls.writer().write(part)?;
-            out.consume(sealed);
+            let taken = tls.writer().write(part)?;
+            *sealed += taken;
+            out.consume(taken);
         }
     }
 
@@ -322,6 +347,11 @@ impl Wire {
         let socket = SockRef::from(&self.socket);
         let _best_effort = socket.set_linger(Some(Duration::ZERO));
     }
+}
+
+fn first(bytes: &mut [u8], most: usize) -> &mut [u8] {
+    let most = most.min(bytes.len());
+    bytes.get_mut(..most).unwrap_or_default()
 }
 
 fn write(socket: &mut TcpStream, bytes: &[u8], writable: &mut bool) -> io::Result<usize> {

@@ -16,6 +16,7 @@ use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Arrival;
 use crate::http::streams::Streams;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::held::{Held, Holding};
 use crate::worker::overload::Level;
 use crate::worker::timers::TimerKey;
 
@@ -50,6 +51,8 @@ pub(crate) struct Downstream {
     draining: bool,
     /// Bytes of a request's body that its endpoint does not take.
     pub(crate) held: usize,
+    /// What is held for it: answers, and what could not be decoded.
+    pub(crate) holding: Holding,
     /// The client closed its side.
     ended: bool,
     /// The client knows that nothing more comes.
@@ -69,8 +72,9 @@ impl Downstream {
         version: Version,
         drain: Drain,
         now: Instant,
+        held: &Held,
     ) -> Self {
-        let codec = codec(&connection, version);
+        let codec = codec(&connection, version, held);
         Self {
             wire,
             connection,
@@ -83,6 +87,7 @@ impl Downstream {
             drain,
             draining: false,
             held: 0,
+            holding: Holding::default(),
             ended: false,
             finished: false,
             head_since: None,
@@ -92,15 +97,20 @@ impl Downstream {
         }
     }
 
-    /// Whether answers may be written to it.
-    pub(crate) fn has_room(&mut self) -> bool {
-        self.codec.output().len() < HIGH_WATER
+    /// Whether answers may be written to it that leave less than `room` waiting.
+    pub(crate) fn has_room(&mut self, room: usize) -> bool {
+        self.codec.output().len() < room
+    }
+
+    /// Bytes that its buffers hold.
+    fn held(&mut self) -> usize {
+        self.codec.output().len() + self.wire.backlog() + self.rest.len()
     }
 
     /// Whether its socket is read at the moment.
-    fn reads(&mut self) -> bool {
+    fn reads(&mut self, room: usize) -> bool {
         // HTTP/2 holds its client back by windows.
-        let takes = self.codec.version() == Version::Http2 || self.held < HIGH_WATER;
+        let takes = self.codec.version() == Version::Http2 || self.held < room;
         // Behind a whole request of HTTP/1 stands the next one, which can wait. Everything else must
         // fit, however large: a frame, a head, a trailer section.
         let limit = match self.streams.is_empty() || self.codec.is_in_message() {
@@ -108,7 +118,7 @@ impl Downstream {
             false => PIPELINED,
         };
         // A client that takes no answers gets no further requests in.
-        !self.ended && takes && self.rest.len() < limit && self.has_room()
+        !self.ended && takes && self.rest.len() < limit && self.has_room(room)
     }
 
     /// Whether a client that has closed its side takes no answers either.
@@ -122,8 +132,8 @@ impl Downstream {
         self.codec.version() != Version::Http2 && !(sent && self.codec.is_over())
     }
 
-    fn if_it_reads(&mut self) -> Option<&mut Self> {
-        self.reads().then_some(self)
+    fn if_it_reads(&mut self, room: usize) -> Option<&mut Self> {
+        self.reads(room).then_some(self)
     }
 
     fn head_limit(&self) -> usize {
@@ -180,12 +190,12 @@ fn http2_limits(connection: &Connection) -> h2::Limits {
     }
 }
 
-fn codec(connection: &Connection, version: Version) -> ServerCodec {
+fn codec(connection: &Connection, version: Version, held: &Held) -> ServerCodec {
     let head_bytes = head_limit(connection);
     if version == Version::Http2 {
         let limits = h2::Limits {
             head_bytes,
-            ..http2_limits(connection)
+            ..held.within(http2_limits(connection))
         };
         ServerCodec::H2(Box::new(h2::Server::new(&limits)))
     } else {
@@ -222,13 +232,18 @@ impl Engine {
         }
         let mut scratch = self.lend_scratch();
         let mut reads = 0;
-        while let Some(down) = self.downstream(key).and_then(Downstream::if_it_reads) {
+        loop {
+            let (room, at_once) = (self.held.room(), self.held.at_once());
+            let down = self.downstream(key);
+            let Some(down) = down.and_then(|down| down.if_it_reads(room)) else {
+                break;
+            };
             if reads == READS {
                 self.work.push_back(Work::Read(key));
                 break;
             }
             reads += 1;
-            match down.wire.fill(&mut scratch) {
+            match down.wire.fill_at_most(at_once, &mut scratch) {
                 Ok(Filled::Bytes(read)) => {
                     self.feed_downstream(key, scratch.bytes.get(..read).unwrap_or_default());
                 }
@@ -474,14 +489,17 @@ impl Engine {
             }
             return self.close_downstream(key);
         }
+        let bytes = down.held();
+        self.held.note(&mut down.holding, bytes);
+        let room = self.held.room();
         if written && down.streams.is_empty() {
             self.buffers.put(down.codec.output().reclaim());
         }
         // What was not read for want of room is not told again by the kernel.
-        if down.wire.is_readable() && down.reads() {
+        if down.wire.is_readable() && down.reads(room) {
             self.work.push_back(Work::Read(key));
         }
-        if !down.blocked.is_empty() && down.has_room() {
+        if !down.blocked.is_empty() && down.has_room(room) {
             let blocked = std::mem::take(&mut down.blocked);
             for flow in blocked {
                 self.pump_download(flow);

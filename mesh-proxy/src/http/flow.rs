@@ -27,6 +27,7 @@ use crate::http::stage::Wait;
 use crate::http::upload::Upload;
 use crate::upstream::pool::Leased;
 use crate::worker::engine::{ConnKey, Engine, FlowKey};
+use crate::worker::held::Holding;
 use crate::worker::timers::TimerKey;
 
 /// Requests that are over and kept for their buffers; beyond the first burst a request then
@@ -57,6 +58,8 @@ pub(crate) struct Flow {
     tunnel: bool,
     /// The endpoint has sent the whole answer.
     answered: bool,
+    /// What its bodies hold.
+    pub(crate) holding: Holding,
     limits: Limits,
 }
 
@@ -120,6 +123,7 @@ impl Flow {
             expects: false,
             tunnel: false,
             answered: false,
+            holding: Holding::default(),
             limits: Limits::default(),
         }
     }

@@ -101,13 +101,17 @@ impl Upload {
         self.trailers.as_ref()
     }
 
-    /// Notes that some of the waiting bytes were sent.
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    /// Notes that some of the waiting bytes were sent; those of a body that is longer than
+    /// `replayed` are kept no longer.
+    pub(crate) fn sent(&mut self, bytes: usize, replayed: usize) {
         self.next = (self.next + bytes).min(self.kept.len());
-        if self.dropped > 0 || self.kept.len() > REPLAY_LIMIT {
+        if self.dropped > 0 || self.kept.len() > replayed.min(REPLAY_LIMIT) {
             self.dropped += self.next as u64;
             self.kept.drain(..self.next);
             self.next = 0;
+            if self.kept.is_empty() && replayed < REPLAY_LIMIT {
+                self.kept = Vec::new();
+            }
         }
     }
 

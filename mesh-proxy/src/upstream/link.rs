@@ -19,6 +19,7 @@ use crate::upstream::pool::PoolKey;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::held::Holding;
 use crate::worker::timers::TimerKey;
 
 /// Reads in a row before others get their turn.
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     rest: Vec<u8>,
     /// Bytes of answers that their clients do not take.
     held: usize,
+    /// What is held for it: requests, and what could not be decoded.
+    pub(crate) holding: Holding,
     used: bool,
     /// Whether the peer said something since the last request.
     heard: bool,
@@ -111,9 +114,9 @@ impl Link {
     }
 
     /// Whether bodies may be written to it.
-    pub(crate) fn has_room(&mut self) -> bool {
+    pub(crate) fn has_room(&mut self, room: usize) -> bool {
         self.codec()
-            .is_some_and(|codec| codec.output().len() < HIGH_WATER)
+            .is_some_and(|codec| codec.output().len() < room)
     }
 
     /// Sends a piece of a request's body.
@@ -145,13 +148,13 @@ impl Link {
             .send_trailers(stream, fields)
     }
 
-    fn if_it_reads(&mut self) -> Option<&mut Self> {
-        self.reads().then_some(self)
+    fn if_it_reads(&mut self, room: usize) -> Option<&mut Self> {
+        self.reads(room).then_some(self)
     }
 
-    fn reads(&self) -> bool {
+    fn reads(&self, room: usize) -> bool {
         let is_open = matches!(self.state, State::Open { .. });
-        is_open && (self.version() == Version::Http2 || self.held < HIGH_WATER)
+        is_open && (self.version() == Version::Http2 || self.held < room)
     }
 }
 
@@ -188,6 +191,7 @@ impl Engine {
             },
             rest: Vec::new(),
             held: 0,
+            holding: Holding::default(),
             used: false,
             heard: false,
             told: false,
@@ -234,6 +238,7 @@ impl Engine {
     }
 
     fn link_opened(&mut self, key: ConnKey) {
+        let limits = self.held.within(h2::Limits::default());
         let Some(link) = self.link(key) else {
             return;
         };
@@ -250,7 +255,7 @@ impl Engine {
             return self.link_unopened(key, &failure);
         }
         let codec = match is_h2 {
-            true => ClientCodec::H2(Box::new(h2::Client::new(&h2::Limits::default()))),
+            true => ClientCodec::H2(Box::new(h2::Client::new(&limits))),
             false => ClientCodec::H1(Box::new(h1::Client::new(&h1::Limits::default()))),
         };
         link.state = State::Open { codec, about };
@@ -340,7 +345,12 @@ impl Engine {
         let mut scratch = self.lend_scratch();
         let mut reads = 0;
         let holds_back = self.holds_back();
-        while let Some(link) = self.link(key).and_then(Link::if_it_reads) {
+        loop {
+            let (room, at_once) = (self.held.room(), self.held.at_once());
+            let link = self.link(key);
+            let Some(link) = link.and_then(|link| link.if_it_reads(room)) else {
+                break;
+            };
             if holds_back && link.held > 0 {
                 break;
             }
@@ -349,7 +359,7 @@ impl Engine {
                 break;
             }
             reads += 1;
-            match link.wire.fill(&mut scratch) {
+            match link.wire.fill_at_most(at_once, &mut scratch) {
                 Ok(Filled::Bytes(read)) => {
                     link.heard = true;
                     self.feed_link(key, scratch.bytes.get(..read).unwrap_or_default());
@@ -514,9 +524,9 @@ impl Engine {
         if let Some(codec) = link.codec() {
             codec.release(stream, passed);
         }
-        // When memory is short nothing is read for a client that has something to take.
+        // When memory is short there is less room than that, and more is read when nothing waits.
         let emptied = was_held > 0 && held == 0;
-        if was_held >= HIGH_WATER && held < HIGH_WATER || emptied && self.holds_back() {
+        if was_held >= HIGH_WATER && held < HIGH_WATER || emptied {
             self.work.push_back(Work::Read(key));
         }
         self.mark(key);
@@ -593,6 +603,8 @@ impl Engine {
             return self.link_broken(key, &why, None);
         }
         link.told |= codec.output().len() < waiting;
+        let bytes = codec.output().len() + link.wire.backlog() + link.rest.len();
+        self.held.note(&mut link.holding, bytes);
         let written = codec.output().is_empty() && link.wire.is_flushed();
         if written && codec.is_half_closed() && !std::mem::replace(&mut link.finished, true) {
             link.wire.finish();
@@ -605,7 +617,7 @@ impl Engine {
         if written && link.streams.is_empty() {
             self.buffers.put(codec.output().reclaim());
         }
-        if !link.blocked.is_empty() && link.has_room() {
+        if !link.blocked.is_empty() && link.has_room(self.held.room()) {
             let blocked = std::mem::take(&mut link.blocked);
             for flow in blocked {
                 self.pump_upload(flow);

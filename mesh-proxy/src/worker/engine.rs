@@ -36,6 +36,7 @@ use crate::upstream::balance::Balancers;
 use crate::upstream::link::Link;
 use crate::upstream::pool::Pools;
 use crate::upstream::tls::TlsConfigs;
+use crate::worker::held::{Held, Holding};
 use crate::worker::overload::bounds::Admission;
 use crate::worker::overload::{Level, Overload};
 use crate::worker::timers::{TimerKey, Timers};
@@ -135,6 +136,8 @@ pub(crate) struct Engine {
     /// How short of memory the process is, and how short it was when we last looked.
     pub(crate) overload: Arc<Overload>,
     pub(crate) level: Level,
+    /// What peers do not take.
+    pub(crate) held: Held,
     /// Bytes that were taken in and could not be passed on since the memory was last looked at.
     pub(crate) unsampled: usize,
     /// Clients' connections count for as long as they are open.
@@ -185,6 +188,7 @@ impl Engine {
             spare_heads: Vec::new(),
             buffers: Buffers::default(),
             spares: Vec::new(),
+            held: Held::new(shared.overload.budget(signals.workers)),
             signals,
             overload: shared.overload.clone(),
             level: Level::Calm,
@@ -248,6 +252,7 @@ impl Engine {
         }
         self.expire();
         self.settle();
+        self.ease();
     }
 
     fn socket_ready(&mut self, event: &mio::event::Event) {
@@ -362,7 +367,11 @@ impl Engine {
             if runs_on_it {
                 clients.push(flow.down);
             }
-            flow.down != key && !runs_on_it
+            let stays = flow.down != key && !runs_on_it;
+            if !stays {
+                self.held.note(&mut flow.holding, 0);
+            }
+            stays
         });
         for client in clients {
             self.remove(client);
@@ -431,8 +440,11 @@ impl Engine {
 
     /// Takes a connection out. Closing its socket ends the kernel's interest as well.
     pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Conn> {
-        let conn = self.conns.remove(key)?;
+        let mut conn = self.conns.remove(key)?;
         self.admitted.remove(key);
+        if let Some(holding) = conn.holding() {
+            self.held.note(holding, 0);
+        }
         match conn {
             Conn::Opening(_) | Conn::Downstream(_) | Conn::Forward(_) | Conn::Taken => {
                 self.signals.closed();
@@ -568,6 +580,16 @@ impl Conn {
             Self::Downstream(down) if down.streams.is_empty() => down.codec.rest(),
             Self::Link(link) if link.streams.is_empty() => link.rest(),
             _ => {}
+        }
+    }
+
+    /// What it holds of what its peers do not take.
+    fn holding(&mut self) -> Option<&mut Holding> {
+        match self {
+            Self::Downstream(down) => Some(&mut down.holding),
+            Self::Link(link) => Some(&mut link.holding),
+            Self::Forward(forward) => Some(&mut forward.holding),
+            Self::Opening(_) | Self::Closing(_) | Self::ForwardEnd(_) | Self::Taken => None,
         }
     }
 

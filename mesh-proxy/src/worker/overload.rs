@@ -99,11 +99,13 @@ pub enum Action {
     RequestReset,
     /// A connection was closed because its client has too many.
     ClientRefused,
+    /// A connection whose bytes are passed on was closed.
+    TunnelClosed,
 }
 
 impl Action {
     /// How many there are.
-    const COUNT: usize = Self::ClientRefused as usize + 1;
+    const COUNT: usize = Self::TunnelClosed as usize + 1;
 }
 
 /// How often each [`Action`] was taken.
@@ -186,6 +188,21 @@ impl Overload {
             }
         }
         before != now
+    }
+
+    /// What one of so many workers may hold for peers that do not take it: all of them together an
+    /// eighth of the limit, which leaves the larger part of what an idle process does not need.
+    #[must_use]
+    pub fn budget(&self, workers: usize) -> usize {
+        /// Less would leave no room for one connection at full speed.
+        const LEAST: u64 = 512 * 1024;
+        const PART: u64 = 8;
+        let Some(limit) = self.limit() else {
+            return usize::MAX;
+        };
+        let workers = u64::try_from(workers).unwrap_or(u64::MAX).max(1);
+        let budget = (limit / PART / workers).max(LEAST);
+        usize::try_from(budget).unwrap_or(usize::MAX)
     }
 
     /// The process's resident memory in bytes.

@@ -1,5 +1,5 @@
 //! What a worker does when memory is short, in the order in which it hurts: pools and spare buffers
-//! go first, then clients that are idle, then the requests that hold the most.
+//! go first, then clients that are idle, then the requests and tunnels that hold the most.
 
 use std::time::Duration;
 
@@ -15,14 +15,25 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Bytes that are taken in beyond what can be passed on before the memory is looked at: the main
 /// thread, which looks at fixed times, may be too late for a burst.
 const UNSAMPLED: usize = 128 * 1024;
-/// A request that holds less than this is not worth giving up.
+/// Who holds less than this is not worth giving up.
 const WORTH: usize = 4 * 1024;
+/// How long nothing has moved both ways on a connection that is passed on before it counts as idle:
+/// whether somebody waits for an answer there is not for us to see.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Who holds bytes that others could use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Holder {
+    Request(FlowKey),
+    Tunnel(ConnKey),
+}
 
 impl Engine {
     /// Looks whether the level of overload has changed.
     pub(crate) fn follow_overload(&mut self) {
         let level = self.overload.level();
         let before = std::mem::replace(&mut self.level, level);
+        self.follow_level();
         if level > before {
             self.relieve();
         }
@@ -30,7 +41,19 @@ impl Engine {
             self.timers.set(self.now + AGAIN, Due::Relief);
         }
         if before >= Level::Refuse && level < Level::Refuse {
-            self.read_links_again();
+            self.read_again();
+        }
+    }
+
+    fn follow_level(&mut self) {
+        let budget = self.overload.budget(self.signals.workers);
+        self.held.follow(self.level, budget);
+    }
+
+    /// Those who got little room may have more when others have taken what is theirs.
+    pub(crate) fn ease(&mut self) {
+        if self.held.has_eased() {
+            self.read_again();
         }
     }
 
@@ -87,6 +110,7 @@ impl Engine {
             let before = self.level;
             // From now on nothing more is taken in; what is to be given up is in use just now.
             self.level = before.max(self.overload.level());
+            self.follow_level();
             if before == Level::Calm {
                 self.timers.set(self.now, Due::Relief);
             }
@@ -107,33 +131,55 @@ impl Engine {
         self.level >= Level::Refuse
     }
 
-    fn read_links_again(&mut self) {
-        let links = self.conns.iter().filter_map(|(key, conn)| match conn {
-            Conn::Link(_) => Some(Work::Read(key)),
+    fn read_again(&mut self) {
+        let held_back = self.conns.iter().filter_map(|(key, conn)| match conn {
+            Conn::Link(_) | Conn::Downstream(_) => Some(Work::Read(key)),
             _ => None,
         });
-        self.work.extend(links);
+        self.work.extend(held_back);
     }
 
     fn shed(&mut self) {
-        let idle = self.idle_clients();
-        for key in &idle {
+        let (clients, tunnels) = (self.idle_clients(), self.idle_tunnels());
+        for key in &clients {
             self.overload.count(Action::ClientClosed);
             self.leave_client(*key);
         }
-        if !idle.is_empty() {
+        for key in &tunnels {
+            self.leave_tunnel(*key);
+        }
+        if !clients.is_empty() || !tunnels.is_empty() {
             // Perhaps that was enough; if not, we are here again soon.
             return;
         }
         let mut left = self.overload.excess();
-        for (held, key) in self.holders() {
+        for (held, holder) in self.holders() {
             if left == 0 {
                 return;
             }
             left = left.saturating_sub(held as u64);
-            self.overload.count(Action::RequestReset);
-            self.give_up(key);
+            match holder {
+                Holder::Request(key) => {
+                    self.overload.count(Action::RequestReset);
+                    self.give_up(key);
+                }
+                Holder::Tunnel(key) => self.leave_tunnel(key),
+            }
         }
+    }
+
+    /// Connections that are passed on and on which nothing has moved for a while.
+    fn idle_tunnels(&self) -> Vec<ConnKey> {
+        let idle = self.conns.iter().filter_map(|(key, conn)| match conn {
+            Conn::Forward(forward) if forward.is_silent(self.now, SILENCE) => Some(key),
+            _ => None,
+        });
+        idle.collect()
+    }
+
+    fn leave_tunnel(&mut self, key: ConnKey) {
+        self.overload.count(Action::TunnelClosed);
+        self.cut_forward(key);
     }
 
     /// Clients that wait for nothing, or do not take what they have asked for.
@@ -158,19 +204,22 @@ impl Engine {
         self.hang_up_downstream(key);
     }
 
-    /// Requests by what they hold, the most first.
-    fn holders(&mut self) -> Vec<(usize, FlowKey)> {
-        let mut holders: Vec<(usize, FlowKey)> = Vec::new();
+    /// Requests and passed-on connections by what they hold, the most first.
+    fn holders(&mut self) -> Vec<(usize, Holder)> {
+        let mut holders: Vec<(usize, Holder)> = Vec::new();
         for (key, flow) in &self.flows {
             let waiting = match self.conns.get_mut(flow.down) {
                 Some(Conn::Downstream(down)) => down.codec.output().len(),
                 _ => 0,
             };
-            let held = flow.held() + waiting;
-            if held >= WORTH {
-                holders.push((held, key));
+            holders.push((flow.held() + waiting, Holder::Request(key)));
+        }
+        for (key, conn) in &self.conns {
+            if let Conn::Forward(forward) = conn {
+                holders.push((forward.held(), Holder::Tunnel(key)));
             }
         }
+        holders.retain(|(held, _)| *held >= WORTH);
         holders.sort_unstable_by(|one, other| other.cmp(one));
         holders
     }

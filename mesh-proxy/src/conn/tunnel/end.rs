@@ -27,6 +27,8 @@ pub(crate) struct End {
     ended: bool,
     /// We have said it, to TLS.
     close_said: bool,
+    /// Bytes that TLS was given and that have not left, at most.
+    sealed: usize,
 }
 
 /// What a read has brought.
@@ -54,6 +56,7 @@ impl End {
             writable: true,
             ended: false,
             close_said: false,
+            sealed: 0,
         }
     }
 
@@ -67,6 +70,10 @@ impl End {
         self.readable |= event.is_readable() || event.is_read_closed() || broken;
         self.closing |= event.is_read_closed() || broken;
         self.writable |= event.is_writable() || event.is_write_closed() || broken;
+    }
+
+    pub(super) fn backlog(&self) -> usize {
+        self.sealed
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -97,7 +104,7 @@ impl End {
     /// When the socket or TLS is broken; TLS that ends without its own end is broken.
     pub(super) fn read(&mut self, buffers: &mut Buffers, at_once: usize) -> io::Result<Got> {
         if self.tls.is_some() {
-            return self.read_tls(buffers);
+            return self.read_tls(buffers, at_once);
         }
         let into = buffers.plain.get_mut(..at_once).unwrap_or_default();
         let Some(bytes) = self.receive(into)? else {
@@ -113,7 +120,7 @@ impl End {
         })
     }
 
-    fn read_tls(&mut self, buffers: &mut Buffers) -> io::Result<Got> {
+    fn read_tls(&mut self, buffers: &mut Buffers, at_once: usize) -> io::Result<Got> {
         let Buffers { plain, sealed } = buffers;
         let before = std::mem::take(&mut self.opened_before);
         if before {
@@ -125,7 +132,8 @@ impl End {
                 });
             }
         }
-        let Some(came) = self.receive(sealed)? else {
+        let room = sealed.get_mut(..at_once).unwrap_or_default();
+        let Some(came) = self.receive(room)? else {
             return Ok(Got {
                 bytes: 0,
                 something: before,
@@ -193,6 +201,7 @@ impl End {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(tls) = &mut self.tls {
             let taken = tls.writer().write(bytes)?;
+            self.sealed += taken;
             self.flush()?;
             return Ok(taken);
         }
@@ -223,6 +232,9 @@ impl End {
                 Ok(_) => progress = true,
                 Err(error) => blocked(error, &mut self.writable)?,
             }
+        }
+        if !tls.wants_write() {
+            self.sealed = 0;
         }
         Ok(progress)
     }

@@ -60,6 +60,10 @@ impl Pipe {
         self.held == 0
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes what the socket has; zero bytes at its end.
     pub(super) fn fill(&mut self, from: impl AsFd) -> io::Result<usize> {
         let room = self.size.saturating_sub(self.held);

@@ -60,13 +60,15 @@ impl Engine {
             return bytes.len();
         };
         let mut taken = 0;
+        let room = self.held.room();
         if flow.download.unsent().is_empty()
             && let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key)
-            && (down.has_room() || (bytes.is_empty() && end))
+            && (down.has_room(room) || (bytes.is_empty() && end))
         {
             match down.codec.send_data(stream, bytes, end) {
                 Ok(sent) => {
                     taken = sent;
+                    self.held.add(&mut down.holding, sent);
                     flow.download.finished = end && sent == bytes.len();
                 }
                 Err(error) => {
@@ -127,7 +129,7 @@ impl Engine {
         let (down_key, stream) = (flow.down, flow.stream);
         if flow.download.unsent().is_empty()
             && let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key)
-            && down.has_room()
+            && down.has_room(self.held.room())
             && down.codec.send_trailers(stream, fields).is_ok()
         {
             flow.download.finished = true;
@@ -149,9 +151,10 @@ impl Engine {
         let download = &mut flow.download;
         let mut passed = 0;
         let mut broken = false;
+        let room = self.held.room();
         if let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key) {
             while !download.finished && (!download.unsent().is_empty() || download.has_ended()) {
-                if !down.has_room() {
+                if !down.has_room(room) {
                     down.blocked.push(key);
                     break;
                 }
@@ -168,6 +171,7 @@ impl Engine {
                 match sent {
                     Ok(taken) => {
                         passed += taken;
+                        self.held.add(&mut down.holding, taken);
                         download.sent(taken);
                         download.finished = is_last && taken == length;
                         if taken < length {
@@ -195,9 +199,11 @@ impl Engine {
 
     /// Gives the upstream credit for what was passed on, and holds it back for what was not.
     pub(crate) fn note_held_download(&mut self, key: FlowKey, passed: usize) {
-        let Some(flow) = self.flows.get(key) else {
+        let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
+        let bytes = flow.held();
+        self.held.note(&mut flow.holding, bytes);
         let held = flow.download.unsent().len();
         if let Some(Leg {
             link,

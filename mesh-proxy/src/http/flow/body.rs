@@ -70,14 +70,15 @@ impl Engine {
         else {
             return 0;
         };
-        let taken = match self.link(link) {
+        let room = self.held.room();
+        let mut taken = 0;
+        if let Some(Conn::Link(link)) = self.conns.get_mut(link)
+            && link.has_room(room)
+        {
             // The end of the stream is told by the link itself.
-            Some(link) => match link.has_room() {
-                true => link.send_data(stream, bytes, false).unwrap_or(0),
-                false => 0,
-            },
-            None => 0,
-        };
+            taken = link.send_data(stream, bytes, false).unwrap_or(0);
+            self.held.add(&mut link.holding, taken);
+        }
         if let Some(flow) = self.flows.get_mut(key) {
             flow.upload.passed(taken);
         }
@@ -98,9 +99,10 @@ impl Engine {
             return self.note_held_upload(key);
         };
         let upload = &mut flow.upload;
+        let room = self.held.room();
         if let Some(Conn::Link(link)) = self.conns.get_mut(link_key) {
             while !upload.finished && (!upload.unsent().is_empty() || upload.has_ended()) {
-                if !link.has_room() {
+                if !link.has_room(room) {
                     link.blocked.push(key);
                     break;
                 }
@@ -117,7 +119,8 @@ impl Engine {
                 let (length, sent) = (piece.len(), link.send_data(stream, piece, is_last));
                 match sent {
                     Ok(taken) => {
-                        upload.sent(taken);
+                        upload.sent(taken, room);
+                        self.held.add(&mut link.holding, taken);
                         upload.finished = is_last && taken == length;
                         if taken < length {
                             break;
@@ -138,6 +141,8 @@ impl Engine {
             return;
         };
         let (credit, held) = (flow.upload.take_credit(), flow.upload.unsent().len());
+        let bytes = flow.held();
+        self.held.note(&mut flow.holding, bytes);
         let (down_key, stream) = (flow.down, flow.stream);
         let Some(down) = self.downstream(down_key) else {
             return;
@@ -147,7 +152,8 @@ impl Engine {
             down.codec.release(stream, credit);
             self.mark(down_key);
         }
-        if was_held >= HIGH_WATER && held < HIGH_WATER {
+        let emptied = was_held > 0 && held == 0;
+        if was_held >= HIGH_WATER && held < HIGH_WATER || emptied {
             self.work.push_back(Work::Read(down_key));
         }
     }

@@ -212,6 +212,7 @@ impl Engine {
         if let Some((_, timer)) = flow.limits.timer {
             self.timers.cancel(timer);
         }
+        self.held.note(&mut flow.holding, 0);
         self.client_served(flow.down, flow.stream);
         if self.spares.len() < self.spares_kept() {
             self.spare_heads.push(flow.exchange.take_spare_head());

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use mesh_http::{ErrorCode, Version};
 
 use super::Step;
-use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::FailureKind;
 use crate::http::pace::Pace;
 use crate::http::serve::{Event, Limit};
@@ -58,7 +57,7 @@ impl Engine {
             flow.upload.has_ended() || flow.tunnel,
         );
         // Who was not asked for the body, or whose bytes we do not take, is not slow.
-        let waits = flow.expects || flow.upload.unsent().len() >= HIGH_WATER;
+        let waits = flow.expects || flow.upload.unsent().len() >= self.held.room();
         let is_http1 = self
             .downstream(down_key)
             .is_some_and(|down| down.codec.version() != Version::Http2);

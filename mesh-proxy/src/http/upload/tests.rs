@@ -5,7 +5,7 @@ fn a_small_body_can_be_sent_again() {
     let mut upload = Upload::default();
     upload.push(b"one ");
     upload.push(b"two");
-    upload.sent(5);
+    upload.sent(5, REPLAY_LIMIT);
     upload.end(None);
     assert_eq!(upload.unsent(), b"wo");
     upload.rewind();
@@ -21,7 +21,7 @@ fn a_body_beyond_the_limit_is_sent_once_and_not_kept() {
     let piece = vec![1u8; 16 * 1024];
     for _ in 0..10 {
         upload.push(&piece);
-        upload.sent(piece.len());
+        upload.sent(piece.len(), REPLAY_LIMIT);
     }
     assert!(!upload.can_repeat() && upload.passes());
     assert_eq!(
@@ -35,7 +35,7 @@ fn a_body_that_waits_for_its_first_attempt_is_kept_whole() {
     let mut upload = Upload::default();
     upload.push(&vec![1u8; 3 * REPLAY_LIMIT]);
     assert!(upload.can_repeat());
-    upload.sent(1);
+    upload.sent(1, REPLAY_LIMIT);
     assert!(!upload.can_repeat());
     assert_eq!(upload.unsent().len(), 3 * REPLAY_LIMIT - 1);
 }
@@ -44,13 +44,13 @@ fn a_body_that_waits_for_its_first_attempt_is_kept_whole() {
 fn credit_is_given_once_for_each_byte() {
     let mut upload = Upload::default();
     upload.push(b"12345678");
-    upload.sent(3);
+    upload.sent(3, REPLAY_LIMIT);
     assert_eq!((upload.take_credit(), upload.take_credit()), (3, 0));
     upload.rewind();
-    upload.sent(8);
+    upload.sent(8, REPLAY_LIMIT);
     assert_eq!(upload.take_credit(), 5);
     upload.push(&vec![0; REPLAY_LIMIT]);
-    upload.sent(REPLAY_LIMIT);
+    upload.sent(REPLAY_LIMIT, REPLAY_LIMIT);
     assert_eq!(upload.take_credit(), REPLAY_LIMIT);
     upload.passed(10);
     assert_eq!(upload.take_credit(), 10);
