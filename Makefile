@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` shows the mesh, `make test` proves it.
-.PHONY: demo test bench fuzz
+.PHONY: demo test bench soak fuzz
 
 demo: cargo
 	cargo build --release --locked --workspace --bins
@@ -10,6 +10,11 @@ test: cargo
 
 bench: cargo
 	cargo xtask bench
+
+# Ten minutes of mixed load; SOAK_SECONDS=60 is a try.
+SOAK_SECONDS ?= 600
+soak: cargo
+	cargo xtask soak --seconds $(SOAK_SECONDS)
 
 # Seconds of each fuzzer.
 FUZZ_SECONDS ?= 60

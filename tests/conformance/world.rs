@@ -102,42 +102,19 @@ impl World {
     /// Where the caller's sidecar listens for a service.
     #[track_caller]
     pub(crate) fn outbound(&self, service: &str, port: u16) -> SocketAddr {
-        let key = format!("{service}.default.svc.cluster.local:{port}");
-        let listeners = self.listeners("caller");
-        let found = listeners["outbound"][key.as_str()].as_str();
-        found
-            .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("no listener for {key} in {listeners}"))
+        self.mesh.outbound("caller-0", service, port)
     }
 
     /// Where an application's sidecar takes what is meant for it.
     #[track_caller]
     pub(crate) fn inbound(&self, app: &str, port: u16) -> SocketAddr {
-        let listeners = self.listeners(app);
-        let found = listeners["inbound"][port.to_string()]["bind"].as_str();
-        found
-            .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("no inbound port {port} in {listeners}"))
+        self.mesh.inbound(&format!("{app}-0"), port)
     }
 
     /// Where the ingress gateway listens.
     #[track_caller]
     pub(crate) fn gateway(&self) -> SocketAddr {
-        mesh_tests::status::address(&self.mesh.status().ingress.http)
-    }
-
-    /// The annotation `mesh/listeners` of a pod (docs/local-mesh.md).
-    #[track_caller]
-    fn listeners(&self, app: &str) -> Value {
-        let file = format!("cluster/pod.default.{app}-0.yaml");
-        let pod = std::fs::read_to_string(self.mesh.state().join(file)).expect("the pod");
-        let line = pod
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("mesh/listeners: "));
-        let quoted = line.expect("the pod has the annotation");
-        // A quoted string of YAML, and JSON in it.
-        let text: String = serde_json::from_str(quoted).expect("a quoted string");
-        serde_json::from_str(&text).expect("JSON")
+        self.mesh.gateway()
     }
 
     /// Requests to a service that a sidecar has counted, by labels.

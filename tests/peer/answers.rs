@@ -8,45 +8,53 @@
 //! | `/status/N` | that status, no body |
 //! | `/trailers` | a body and a trailer `x-checksum` |
 //! | `/refuse` | 413 before a byte of the body is read |
+//! | `/after/MS` | ten bytes, after so many milliseconds |
+//! | `/abort/N` | twice as much and one byte are announced, N bytes come, then it breaks off |
+//! | `/drop` | none: the connection or the stream ends |
+//! | `/websocket` | an upgrade; every message comes back |
+//! | `/mesh.test.Echo/Unary`, `/mesh.test.Echo/Stream` | gRPC: every message comes back |
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, TRAILER};
 use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use mesh_tests::pattern::{Digest, byte_at};
+use mesh_tests::pattern::{Digest, Failure, Pattern};
 use serde_json::{Value, json};
 
-/// Most bytes that are handed to hyper at once.
-const PIECE: u64 = 64 * 1024;
+use crate::{grpc, websocket};
 
-type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
+/// An answer whose body comes in pieces.
+pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, Failure>>;
 
 /// Answers one request and says in a header which version of HTTP it came with.
-pub(crate) async fn answer(request: Request<Incoming>) -> Answer {
+///
+/// # Errors
+/// When it shall not be answered; the connection or the stream ends then.
+pub(crate) async fn answer(request: Request<Incoming>) -> Result<Answer, Failure> {
     let version = HeaderValue::from_str(&format!("{:?}", request.version()));
     let head_only = request.method() == Method::HEAD;
-    let mut answer = route(request).await;
+    let mut answer = route(request).await?;
     if let Ok(version) = version {
         answer.headers_mut().insert("x-server-protocol", version);
     }
     if head_only {
-        return without_body(answer);
+        answer = without_body(answer);
     }
-    answer
+    Ok(answer)
 }
 
-async fn route(request: Request<Incoming>) -> Answer {
+async fn route(request: Request<Incoming>) -> Result<Answer, Failure> {
     let path = request.uri().path().to_owned();
     let path = path.trim_start_matches('/');
-    let (kind, number) = path.split_once('/').unwrap_or((path, ""));
-    let number: u64 = number.parse().unwrap_or(0);
-    match kind {
+    let (kind, rest) = path.split_once('/').unwrap_or((path, ""));
+    let number: u64 = rest.parse().unwrap_or(0);
+    Ok(match kind {
         "bytes" => Response::new(Pattern::exact(number).boxed_unsync()),
         "chunks" => Response::new(Pattern::of_any_length(number).boxed_unsync()),
         "echo" => echo(request),
@@ -54,8 +62,26 @@ async fn route(request: Request<Incoming>) -> Answer {
         "status" => status(u16::try_from(number).unwrap_or(500)),
         "trailers" => trailers(),
         "refuse" => status(413),
+        "after" => {
+            pause(Duration::from_millis(number)).await;
+            Response::new(Pattern::exact(10).boxed_unsync())
+        }
+        "abort" => {
+            let body = Pattern::exact(2 * number + 1).broken_at(number);
+            Response::new(body.boxed_unsync())
+        }
+        "drop" => return Err("not answered, as it was asked".into()),
+        "websocket" => websocket::accept(request),
+        "mesh.test.Echo" => grpc::answer(rest, request).await,
         _ => status(404),
-    }
+    })
+}
+
+/// Lets some time pass: a server that works on its answer.
+async fn pause(time: Duration) {
+    let mut pace = tokio::time::interval(time.max(Duration::from_millis(1)));
+    pace.tick().await;
+    pace.tick().await;
 }
 
 /// A HEAD is answered with the length that GET would have. hyper drops bodies on HTTP/1 alone.
@@ -67,11 +93,13 @@ fn without_body(answer: Answer) -> Answer {
     Response::from_parts(head, none())
 }
 
-fn none() -> UnsyncBoxBody<Bytes, hyper::Error> {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+/// No body at all.
+pub(crate) fn none() -> UnsyncBoxBody<Bytes, Failure> {
+    Pattern::exact(0).boxed_unsync()
 }
 
-fn status(code: u16) -> Answer {
+/// That status, no body.
+pub(crate) fn status(code: u16) -> Answer {
     let mut answer = Response::new(none());
     *answer.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
     if code == 304 {
@@ -83,8 +111,9 @@ fn status(code: u16) -> Answer {
 
 fn echo(request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    let mut answer = Response::new(body.boxed_unsync());
-    for name in [CONTENT_TYPE, CONTENT_LENGTH] {
+    let mut answer = Response::new(body.map_err(Failure::from).boxed_unsync());
+    // HTTP/1 sends the trailers that were announced.
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRAILER] {
         if let Some(value) = head.headers.get(&name) {
             answer.headers_mut().insert(name, value.clone());
         }
@@ -95,10 +124,7 @@ fn echo(request: Request<Incoming>) -> Answer {
 fn trailers() -> Answer {
     let mut fields = HeaderMap::new();
     fields.insert("x-checksum", HeaderValue::from_static("f00d"));
-    let body = Pattern {
-        trailers: Some(fields),
-        ..Pattern::of_any_length(1000)
-    };
+    let body = Pattern::of_any_length(1000).with_trailers(fields);
     let mut answer = Response::new(body.boxed_unsync());
     let announced = HeaderValue::from_static("x-checksum");
     answer.headers_mut().insert("trailer", announced);
@@ -107,7 +133,8 @@ fn trailers() -> Answer {
 
 fn json(value: &Value) -> Answer {
     let body = Full::new(Bytes::from(value.to_string()));
-    Response::new(body.map_err(|never| match never {}).boxed_unsync())
+    let body = body.map_err(|never: Infallible| match never {});
+    Response::new(body.boxed_unsync())
 }
 
 async fn seen(request: Request<Incoming>) -> Value {
@@ -151,61 +178,4 @@ fn fields(of: &HeaderMap) -> Value {
         (name.to_string(), json!(values))
     });
     Value::Object(names.collect())
-}
-
-/// The pattern as a body.
-struct Pattern {
-    next: u64,
-    end: u64,
-    sized: bool,
-    trailers: Option<HeaderMap>,
-}
-
-impl Pattern {
-    fn exact(end: u64) -> Self {
-        Self {
-            next: 0,
-            end,
-            sized: true,
-            trailers: None,
-        }
-    }
-
-    fn of_any_length(end: u64) -> Self {
-        Self {
-            sized: false,
-            ..Self::exact(end)
-        }
-    }
-}
-
-impl Body for Pattern {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let (from, to) = (self.next, self.end.min(self.next + PIECE));
-        if from == to {
-            let trailers = self.trailers.take();
-            return Poll::Ready(trailers.map(|fields| Ok(Frame::trailers(fields))));
-        }
-        self.next = to;
-        let piece: Vec<u8> = (from..to).map(byte_at).collect();
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.next == self.end && self.sized
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.sized {
-            SizeHint::with_exact(self.end - self.next)
-        } else {
-            SizeHint::new()
-        }
-    }
 }

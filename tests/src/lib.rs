@@ -9,6 +9,7 @@
 )]
 
 pub mod caller;
+mod listeners;
 pub mod mesh;
 pub mod metrics;
 pub mod page;
@@ -16,6 +17,7 @@ pub mod pattern;
 pub mod status;
 pub mod tls_origin;
 pub mod tools;
+pub mod websocket;
 
 pub use caller::{Caller, fetch};
 pub use mesh::{Mesh, Setup};

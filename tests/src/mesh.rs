@@ -1,6 +1,7 @@
 //! A running mesh, and the hands of a user on it.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -19,6 +20,7 @@ use crate::status::Status;
 pub struct Setup {
     sources: Vec<PathBuf>,
     settings: Vec<String>,
+    apart: bool,
 }
 
 impl Setup {
@@ -42,6 +44,13 @@ impl Setup {
         self
     }
 
+    /// In a group of processes of its own, so that Ctrl-C ends it only when we do.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// Starts it and waits until everything is ready.
     #[track_caller]
     #[must_use]
@@ -58,6 +67,9 @@ impl Setup {
         }
         for setting in &self.settings {
             command.arg("--set").arg(setting);
+        }
+        if self.apart {
+            command.process_group(0);
         }
         let errors = std::fs::File::create(state.path().with_extension("stderr"))
             .expect("a file for messages");

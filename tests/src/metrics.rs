@@ -16,6 +16,12 @@ impl Metrics {
     pub async fn scrape(url: &str) -> Self {
         let (status, text) = fetch(url, &[]).await;
         assert_eq!(status, 200, "{url}: {text}");
+        Self::parse(&text)
+    }
+
+    /// Reads a page.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().map(|line| Ok(line.to_owned()));
         let scrape = Scrape::parse(lines).expect("the page is Prometheus' text format");
         Self {

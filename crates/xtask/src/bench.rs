@@ -12,10 +12,7 @@ use crate::suites::capabilities;
 /// What cannot be got is told by the benchmarks, row by row.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let _have = capabilities();
-    cargo(
-        root,
-        &["build", "--release", "--locked", "--workspace", "--bins"],
-    )?;
+    build(root)?;
     let bench = std::env::current_exe()?.with_file_name("mesh-bench");
     let status = Command::new(&bench)
         .args(arguments)
@@ -25,7 +22,9 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+/// Builds every binary.
+pub(crate) fn build(root: &Path) -> Result<()> {
+    let arguments = ["build", "--release", "--locked", "--workspace", "--bins"];
     let status = Command::new("cargo")
         .args(arguments)
         .current_dir(root)

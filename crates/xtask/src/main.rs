@@ -1,10 +1,11 @@
-//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `bench` and `fuzz`.
+//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `bench`, `soak` and `fuzz`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
 mod bench;
 mod ci;
 mod fuzz;
+mod soak;
 mod suites;
 mod tidy;
 mod tools;
@@ -36,6 +37,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Puts a whole mesh under mixed load for a while; writes target/soak/results.json.
+    Soak {
+        /// What mesh-soak is told: --seconds, --seed, -o.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs the fuzzers of the codecs; needs nightly.
     Fuzz(fuzz::Wish),
 }
@@ -50,6 +57,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Bench { arguments } => bench::run(&root, &arguments),
+        Command::Soak { arguments } => soak::run(&root, &arguments),
         Command::Fuzz(wish) => fuzz::run(&root, &wish),
     };
     match done {

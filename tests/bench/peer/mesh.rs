@@ -12,10 +12,9 @@ use anyhow::{Context, Result, anyhow};
 use mesh_test::eventually;
 use mesh_tests::status::address;
 use mesh_tests::{Mesh, Setup, Workload, fetch};
-use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{GRPC_HOST, HOST, Running, unused_services};
+use super::{Running, unused_services};
 use crate::certificates;
 use crate::process::{Cores, move_to};
 use crate::scenario::Shape;
@@ -24,7 +23,6 @@ use crate::scenario::Shape;
 const HTTP: u16 = 9080;
 const GRPC: u16 = 9090;
 const TCP: u16 = 9100;
-const TCP_HOST: &str = "server.default.svc.cluster.local:9100";
 
 /// What a client of the mesh offers that speaks HTTP/1.1.
 const ALPN: &str = "istio,http/1.1";
@@ -47,14 +45,14 @@ pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
             .context("the server has a way in")?;
         Ok(SocketAddr::new(address(url).ip(), port))
     };
-    let outbound = |host| outbound(&mesh, client, host);
+    let outbound = |port| mesh.outbound(&client.name, "server", port);
     let (to, proxies) = match shape {
         Shape::Plain | Shape::PlainTls | Shape::ManyClusters => (inbound(HTTP)?, vec![server]),
         Shape::H2c => (inbound(GRPC)?, vec![server]),
         Shape::Tcp => (inbound(TCP)?, vec![server]),
-        Shape::Pair => (outbound(HOST)?, vec![client, server]),
-        Shape::Grpc => (outbound(GRPC_HOST)?, vec![client, server]),
-        Shape::TcpPair => (outbound(TCP_HOST)?, vec![client, server]),
+        Shape::Pair => (outbound(HTTP), vec![client, server]),
+        Shape::Grpc => (outbound(GRPC), vec![client, server]),
+        Shape::TcpPair => (outbound(TCP), vec![client, server]),
     };
     if shape == Shape::ManyClusters {
         know_many_services(&mesh, server)?;
@@ -78,23 +76,6 @@ pub(super) fn start(shape: Shape, cores: Cores) -> Result<Running> {
         _folder: folder,
         _mesh: Some(mesh),
     })
-}
-
-/// Where a workload enters its sidecar to reach a service: as its pod's object says.
-fn outbound(mesh: &Mesh, caller: &Workload, service: &str) -> Result<SocketAddr> {
-    let name = format!("cluster/pod.{}.{}.yaml", caller.namespace, caller.name);
-    let pod = std::fs::read_to_string(mesh.state().join(&name)).context(name)?;
-    let line = pod
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("mesh/listeners: "));
-    let quoted: String = serde_json::from_str(line.context("the pod says where it listens")?)?;
-    let listeners: Value = serde_json::from_str(&quoted)?;
-    let known = listeners
-        .get("outbound")
-        .and_then(|known| known.get(service));
-    let found = known.and_then(Value::as_str);
-    let found = found.with_context(|| format!("no listener for {service}: {listeners}"))?;
-    Ok(found.parse()?)
 }
 
 /// Starts a mesh; one that does not come up has said why on standard error.

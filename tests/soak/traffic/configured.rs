@@ -1,0 +1,198 @@
+//! What the configuration decides, judged by the versions that were in force meanwhile.
+
+use std::sync::Arc;
+
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use mesh_runtime::Tasks;
+use mesh_tests::pattern::Pattern;
+use serde_json::Value;
+
+use super::Traffic;
+use super::requests::Keeper;
+use crate::course::{Course, State};
+use crate::http::{Connection, Http, Way, chain, whole};
+use crate::ledger::{Judged, Reason, Verdict};
+use crate::raw::Raw;
+
+const STAMP: &str = "x-soak-stamp";
+
+/// Requests to `web`: which version answers, and what the route did to heads.
+pub(crate) struct Configured {
+    keeper: Keeper,
+    course: Arc<Course>,
+}
+
+impl Configured {
+    pub(crate) fn new(way: Way, course: &Arc<Course>, tasks: &Tasks) -> Self {
+        Self {
+            keeper: Keeper::new(way, Http::Two, tasks),
+            course: course.clone(),
+        }
+    }
+}
+
+impl Traffic for Configured {
+    async fn once(&mut self) -> Judged {
+        let mut connection = self.keeper.take().await?;
+        let begun = self.course.now();
+        let seen = Seen::ask(&mut connection, &self.keeper.way).await;
+        let seen = seen.map_err(|error| format!("{}: {error}", self.keeper.way.name))?;
+        self.keeper.keep(connection);
+        let states = self.course.since(begun);
+        if states.iter().any(|state| seen.fits(state)) {
+            return Ok(Verdict::Good(1));
+        }
+        Err(format!("{seen:?}, while there were {states:?}"))
+    }
+}
+
+/// What came of such a request.
+#[derive(Debug)]
+struct Seen {
+    server: String,
+    stamps: [Option<String>; 2],
+}
+
+impl Seen {
+    async fn ask(connection: &mut Connection, way: &Way) -> Result<Self, String> {
+        let request = connection.request(way, "/seen").body(Pattern::exact(0));
+        let answer = connection.send(request.map_err(|error| error.to_string())?);
+        let (head, body) = answer.await?.into_parts();
+        let body = body.collect().await.map_err(|error| chain(&error))?;
+        let body = body.to_bytes();
+        if head.status != StatusCode::OK {
+            return Err(format!(
+                "{}: {}",
+                head.status,
+                String::from_utf8_lossy(&body)
+            ));
+        }
+        let json: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        let arrived = json.pointer(&format!("/headers/{STAMP}/0"));
+        let field = |name| {
+            let value = head.headers.get(name)?.to_str();
+            value.ok().map(str::to_owned)
+        };
+        Ok(Self {
+            server: field("x-server-name").unwrap_or_default(),
+            stamps: [
+                arrived.and_then(Value::as_str).map(str::to_owned),
+                field(STAMP),
+            ],
+        })
+    }
+
+    /// Whether one version explains all of it: a request sees one configuration.
+    fn fits(&self, state: &State) -> bool {
+        let stamp = Some(state.stamp.to_string());
+        state.reaches(&self.server) && self.stamps == [stamp.clone(), stamp]
+    }
+}
+
+/// Requests that take longer than the route's time-out, while it has one.
+pub(crate) struct TimedOut {
+    keeper: Keeper,
+    course: Arc<Course>,
+}
+
+impl TimedOut {
+    pub(crate) fn new(way: Way, course: &Arc<Course>, tasks: &Tasks) -> Self {
+        Self {
+            keeper: Keeper::new(way, Http::One, tasks),
+            course: course.clone(),
+        }
+    }
+}
+
+impl Traffic for TimedOut {
+    async fn once(&mut self) -> Judged {
+        let mut connection = self.keeper.take().await?;
+        let way = &self.keeper.way;
+        let begun = self.course.now();
+        let request = connection
+            .request(way, "/after/700")
+            .body(Pattern::exact(0));
+        let answer = connection.send(request.map_err(|error| error.to_string())?);
+        let answer = answer
+            .await
+            .map_err(|error| format!("{}: {error}", way.name))?;
+        let status = answer.status().as_u16();
+        if status == 200 {
+            whole(answer.into_body(), 10).await?;
+        } else {
+            let read = answer.into_body().collect().await;
+            read.map_err(|error| chain(&error))?;
+        }
+        self.keeper.keep(connection);
+        let states = self.course.since(begun);
+        let may = |timeout| states.iter().any(|state| state.timeout == timeout);
+        match status {
+            200 if may(false) => Ok(Verdict::Good(1)),
+            504 if may(true) => Ok(Verdict::Expected(Reason::RouteTimeout)),
+            other => Err(format!("status {other}, while there were {states:?}")),
+        }
+    }
+}
+
+/// Requests in plain text to a workload that takes mutual TLS alone from time to time.
+pub(crate) struct Denied {
+    way: Way,
+    course: Arc<Course>,
+}
+
+impl Denied {
+    pub(crate) fn new(way: Way, course: &Arc<Course>) -> Self {
+        let course = course.clone();
+        Self { way, course }
+    }
+}
+
+impl Traffic for Denied {
+    async fn once(&mut self) -> Judged {
+        let begun = self.course.now();
+        let status = status(&self.way).await;
+        let states = self.course.since(begun);
+        let may = |strict| states.iter().any(|state| state.strict == strict);
+        match status {
+            Ok(200) if may(false) => Ok(Verdict::Good(1)),
+            Err(_) if may(true) => Ok(Verdict::Expected(Reason::Denied)),
+            other => Err(format!("{other:?}, while there were {states:?}")),
+        }
+    }
+}
+
+/// Requests for a host that the gateway has from time to time.
+pub(crate) struct Extra {
+    way: Way,
+    course: Arc<Course>,
+}
+
+impl Extra {
+    pub(crate) fn new(way: Way, course: &Arc<Course>) -> Self {
+        let course = course.clone();
+        Self { way, course }
+    }
+}
+
+impl Traffic for Extra {
+    async fn once(&mut self) -> Judged {
+        let begun = self.course.now();
+        let status = status(&self.way).await;
+        let states = self.course.since(begun);
+        let may = |extra| states.iter().any(|state| state.extra == extra);
+        match status {
+            Ok(200) if may(true) => Ok(Verdict::Good(1)),
+            Ok(404) if may(false) => Ok(Verdict::Expected(Reason::NoRoute)),
+            other => Err(format!("{other:?}, while there were {states:?}")),
+        }
+    }
+}
+
+/// The status of a small request over a connection of its own.
+async fn status(way: &Way) -> Result<u16, String> {
+    let mut raw = Raw::open(way).await?;
+    let request = format!("GET /bytes/10 HTTP/1.1\r\nHost: {}\r\n\r\n", way.authority);
+    raw.write(request.as_bytes()).await?;
+    Ok(raw.head().await?.status)
+}
