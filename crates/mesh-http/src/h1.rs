@@ -16,6 +16,7 @@ mod meaning;
 mod parse;
 mod request;
 mod response;
+mod sending;
 mod server;
 pub(crate) mod target;
 mod write;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::body::{Incoming, Piece, take_up_to};
 use super::parse::Scan;
 use super::response::{self, Asked, Body, Response};
+use super::sending::{Part, Sending};
 use super::write::{self, Framing, Sent};
 use super::{Limits, cut_off, framing};
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Client {
     limits: Limits,
-    output: Output,
     /// The present request, or the last one.
     stream: StreamId,
     asked: Asked,
@@ -47,30 +47,18 @@ enum Reading {
     Ended,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Sending {
-    /// No request is under way.
-    Nothing,
-    Body(Framing),
-    /// The request for a tunnel waits for its answer.
-    Held,
-    /// The request is complete.
-    Whole,
-}
-
 impl Client {
     /// A connection on which nothing was sent.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             limits: *limits,
-            output: Output::new(),
             stream: 0,
             asked: Asked::default(),
             scan: Scan::response(),
             interim: 0,
             reading: Reading::Nothing,
-            sending: Sending::Nothing,
+            sending: Sending::default(),
             keep: true,
             draining: false,
             over: false,
@@ -93,7 +81,7 @@ impl Client {
         if self.room() == 0 {
             return Err(CannotSend::NoRoom);
         }
-        let written = write::request(self.output.buffer(), head, true, end)?;
+        let written = write::request(self.sending.output.buffer(), head, true, end)?;
         self.stream = self.stream.checked_add(1).unwrap_or(1);
         self.asked = Asked {
             head: head.method == "HEAD",
@@ -103,10 +91,10 @@ impl Client {
         self.keep = written.keep;
         self.interim = 0;
         self.reading = Reading::Head;
-        self.sending = match written.framing {
-            Framing::Tunnel => Sending::Held,
-            _ if end => Sending::Whole,
-            framing => Sending::Body(framing),
+        self.sending.part = match written.framing {
+            Framing::Tunnel => Part::Held,
+            _ if end => Part::Whole,
+            framing => Part::Body(framing),
         };
         Ok(self.stream)
     }
@@ -173,54 +161,6 @@ impl Client {
         }
     }
 
-    /// Sends a piece of the request's body, or of a tunnel; `end`: the last one. Everything is
-    /// taken, but nothing before a tunnel is answered.
-    ///
-    /// # Errors
-    /// [`CannotSend`]: no body is due, or it would be longer than was announced.
-    pub fn send_data(
-        &mut self,
-        stream: StreamId,
-        bytes: &[u8],
-        end: bool,
-    ) -> Result<usize, CannotSend> {
-        if stream == self.stream && matches!(self.sending, Sending::Held) {
-            return Ok(0);
-        }
-        let mut framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
-        let sent = framing.send(self.output.buffer(), bytes, end)?;
-        self.sending = Sending::Body(framing);
-        self.after(sent);
-        Ok(bytes.len())
-    }
-
-    /// How many bytes `send_data` takes now.
-    #[must_use]
-    pub fn capacity(&self, stream: StreamId) -> usize {
-        self.body_of(stream).map_or(0, |_| usize::MAX)
-    }
-
-    /// Ends the body with a trailer section, if it is chunked, or without.
-    ///
-    /// # Errors
-    /// [`CannotSend`]: no body is due.
-    pub fn send_trailers(&mut self, stream: StreamId, fields: &Fields) -> Result<(), CannotSend> {
-        let framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
-        let sent = framing.send_trailers(self.output.buffer(), fields);
-        self.after(sent);
-        Ok(())
-    }
-
-    /// Gives the request up: the connection is over.
-    pub fn reset(&mut self, stream: StreamId, _code: ErrorCode) {
-        if stream == self.stream && self.streams() > 0 {
-            self.break_off();
-        }
-    }
-
-    /// HTTP/1 counts no bytes: whoever cannot pass them on stops reading.
-    pub fn release(&mut self, _stream: StreamId, _bytes: usize) {}
-
     /// Lets the present exchange be the last.
     pub fn drain(&mut self) {
         self.draining = true;
@@ -233,34 +173,13 @@ impl Client {
         self.over
     }
 
-    /// Whether our side of a tunnel has ended while the peer's goes on: what we write is over once
-    /// the output is sent.
-    #[must_use]
-    pub fn is_half_closed(&self) -> bool {
-        matches!(self.reading, Reading::Tunnel) && matches!(self.sending, Sending::Whole)
-    }
-
-    /// Whether no request is under way.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         matches!(self.reading, Reading::Nothing)
     }
 
-    /// How many requests are under way.
-    #[must_use]
-    pub fn streams(&self) -> usize {
-        usize::from(!self.is_idle() && !self.over)
-    }
-
-    /// What is to be sent.
-    pub fn output(&mut self) -> &mut Output {
-        &mut self.output
-    }
-
-    /// Whether a part of a response's head was seen.
-    #[must_use]
-    pub fn is_in_head(&self) -> bool {
-        matches!(self.reading, Reading::Head) && self.scan.has_begun()
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.is_idle() && !self.over
     }
 
     fn next_response<'b>(
@@ -306,20 +225,20 @@ impl Client {
     }
 
     fn open_tunnel(&mut self) -> Result<(), Fault> {
-        if !self.has_sent_all() && !matches!(self.sending, Sending::Held) {
+        if !self.has_sent_all() && !matches!(self.sending.part, Part::Held) {
             let why = "RFC 9110 7.8: the protocol was switched before the request was complete";
             return Err(framing(why));
         }
         self.reading = Reading::Tunnel;
-        self.sending = Sending::Body(Framing::Tunnel);
+        self.sending.part = Part::Body(Framing::Tunnel);
         Ok(())
     }
 
     /// Whether nothing of the request is owed, even if nobody has said so yet.
     fn has_sent_all(&self) -> bool {
         matches!(
-            self.sending,
-            Sending::Whole | Sending::Body(Framing::Exactly(0))
+            self.sending.part,
+            Part::Whole | Part::Body(Framing::Exactly(0))
         )
     }
 
@@ -336,33 +255,8 @@ impl Client {
         event
     }
 
-    fn tunnel_event<'b>(&mut self, input: &mut &'b [u8]) -> Option<Event<'b>> {
-        let bytes = take_up_to(input, u64::MAX);
-        if bytes.is_empty() {
-            return if self.eof { self.end_tunnel() } else { None };
-        }
-        Some(Event::Data {
-            stream: self.stream,
-            bytes,
-            end: false,
-        })
-    }
-
-    fn end_tunnel(&mut self) -> Option<Event<'static>> {
-        self.reading = Reading::Ended;
-        self.over = matches!(self.sending, Sending::Whole);
-        Some(Event::Data {
-            stream: self.stream,
-            bytes: &[],
-            end: true,
-        })
-    }
-
-    fn body_of(&self, stream: StreamId) -> Option<Framing> {
-        match self.sending {
-            Sending::Body(framing) if stream == self.stream => Some(framing),
-            _ => None,
-        }
+    fn sends_on(&self, stream: StreamId) -> bool {
+        stream == self.stream
     }
 
     fn after(&mut self, sent: Sent) {
@@ -370,7 +264,7 @@ impl Client {
             Sent::Open => {}
             Sent::Broken => self.break_off(),
             Sent::Whole => {
-                self.sending = Sending::Whole;
+                self.sending.part = Part::Whole;
                 // A tunnel that the peer had ended already.
                 self.over |= matches!(self.reading, Reading::Ended);
             }
@@ -389,15 +283,11 @@ impl Client {
             && !self.eof
         {
             self.reading = Reading::Nothing;
-            self.sending = Sending::Nothing;
+            self.sending.part = Part::Nothing;
         } else {
             self.break_off();
         }
     }
-
-    fn break_off(&mut self) {
-        self.over = true;
-        self.reading = Reading::Ended;
-        self.sending = Sending::Whole;
-    }
 }
+
+super::sending::common!(Client);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::body::{Incoming, Piece, take_up_to};
 use super::parse::{Scan, bare_cr, bare_lf};
 use super::request::{self, Asked, Request};
+use super::sending::{Part, Sending};
 use super::write::{self, Answer, Framing, Sent};
 use super::{Limits, cut_off, malformed};
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Server {
     limits: Limits,
-    output: Output,
     /// The present request, or the last one.
     stream: StreamId,
     asked: Asked,
@@ -48,19 +48,6 @@ enum Reading {
     Ended,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Sending {
-    /// There is nothing to answer.
-    Nothing,
-    /// The head of the answer is due.
-    Head,
-    /// A fault may be answered, once.
-    Refusal,
-    Body(Framing),
-    /// The answer is complete.
-    Whole,
-}
-
 impl Server {
     /// Empty lines that older clients send after a body (RFC 9112 2.2).
     const MOST_BLANK_LINES: u8 = 2;
@@ -70,12 +57,11 @@ impl Server {
     pub fn new(limits: &Limits) -> Self {
         Self {
             limits: *limits,
-            output: Output::new(),
             stream: 0,
             asked: Asked::default(),
             scan: Scan::request(),
             reading: Reading::Head,
-            sending: Sending::Nothing,
+            sending: Sending::default(),
             blank_lines: 0,
             keep: false,
             draining: false,
@@ -150,10 +136,10 @@ impl Server {
         head: &ResponseHead,
         end: bool,
     ) -> Result<(), CannotSend> {
-        let refusal = match self.sending {
-            Sending::Head if stream == self.stream => false,
-            Sending::Refusal => true,
-            Sending::Nothing | Sending::Head | Sending::Body(_) | Sending::Whole => {
+        let refusal = match self.sending.part {
+            Part::Head if stream == self.stream => false,
+            Part::Refusal => true,
+            Part::Nothing | Part::Head | Part::Held | Part::Body(_) | Part::Whole => {
                 return Err(CannotSend::NoStream);
             }
         };
@@ -177,9 +163,9 @@ impl Server {
             end,
             tunnel,
         };
-        let written = write::response(self.output.buffer(), head, answer)?;
+        let written = write::response(self.sending.output.buffer(), head, answer)?;
         self.keep = written.keep;
-        self.sending = Sending::Body(written.framing);
+        self.sending.part = Part::Body(written.framing);
         if tunnel {
             self.reading = Reading::Tunnel;
         }
@@ -194,7 +180,7 @@ impl Server {
     /// # Errors
     /// [`CannotSend`]; nothing was written then.
     pub fn interim(&mut self, stream: StreamId, head: &ResponseHead) -> Result<(), CannotSend> {
-        if stream != self.stream || !matches!(self.sending, Sending::Head) {
+        if stream != self.stream || !matches!(self.sending.part, Part::Head) {
             return Err(CannotSend::NoStream);
         }
         if !matches!(head.status, 100 | 102..=199) {
@@ -205,52 +191,8 @@ impl Server {
         if self.asked.version == Version::Http10 {
             return Ok(());
         }
-        write::interim(self.output.buffer(), head)
+        write::interim(self.sending.output.buffer(), head)
     }
-
-    /// Sends a piece of the body, or of a tunnel; `end`: the last one. Everything is taken.
-    ///
-    /// # Errors
-    /// [`CannotSend`]: no body is due, or it would be longer than was announced.
-    pub fn send_data(
-        &mut self,
-        stream: StreamId,
-        bytes: &[u8],
-        end: bool,
-    ) -> Result<usize, CannotSend> {
-        let mut framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
-        let sent = framing.send(self.output.buffer(), bytes, end)?;
-        self.sending = Sending::Body(framing);
-        self.after(sent);
-        Ok(bytes.len())
-    }
-
-    /// How many bytes `send_data` takes now.
-    #[must_use]
-    pub fn capacity(&self, stream: StreamId) -> usize {
-        self.body_of(stream).map_or(0, |_| usize::MAX)
-    }
-
-    /// Ends the body with a trailer section, if it is chunked, or without.
-    ///
-    /// # Errors
-    /// [`CannotSend`]: no body is due.
-    pub fn send_trailers(&mut self, stream: StreamId, fields: &Fields) -> Result<(), CannotSend> {
-        let framing = self.body_of(stream).ok_or(CannotSend::NoStream)?;
-        let sent = framing.send_trailers(self.output.buffer(), fields);
-        self.after(sent);
-        Ok(())
-    }
-
-    /// Gives the stream up: the connection is over once what was written is sent.
-    pub fn reset(&mut self, stream: StreamId, _code: ErrorCode) {
-        if stream == self.stream && self.streams() > 0 {
-            self.break_off();
-        }
-    }
-
-    /// HTTP/1 counts no bytes: whoever cannot pass them on stops reading.
-    pub fn release(&mut self, _stream: StreamId, _bytes: usize) {}
 
     /// Lets the present answer, or the next one, be the last.
     pub fn drain(&mut self) {
@@ -260,14 +202,7 @@ impl Server {
     /// Whether the connection is to be closed once the output is sent.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.over && !matches!(self.sending, Sending::Body(_))
-    }
-
-    /// Whether our side of a tunnel has ended while the peer's goes on: what we write is over once
-    /// the output is sent.
-    #[must_use]
-    pub fn is_half_closed(&self) -> bool {
-        matches!(self.reading, Reading::Tunnel) && matches!(self.sending, Sending::Whole)
+        self.over && !matches!(self.sending.part, Part::Body(_))
     }
 
     /// Waits no longer for the rest of a request's head: nothing more is read, and what there is
@@ -278,37 +213,19 @@ impl Server {
         }
     }
 
-    /// Whether there is no request, nor a part of one.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.streams() == 0 && !self.is_in_head()
-    }
-
-    /// How many requests are under way.
-    #[must_use]
-    pub fn streams(&self) -> usize {
-        match self.sending {
-            Sending::Nothing | Sending::Refusal => 0,
-            Sending::Whole if self.over => 0,
-            Sending::Head | Sending::Body(_) | Sending::Whole => 1,
-        }
-    }
-
-    /// What is to be sent.
-    pub fn output(&mut self) -> &mut Output {
-        &mut self.output
-    }
-
-    /// Whether a part of a request's head was seen.
-    #[must_use]
-    pub fn is_in_head(&self) -> bool {
-        matches!(self.reading, Reading::Head) && self.scan.has_begun()
-    }
-
     /// Whether the body of a request, or its trailer section, is still to come.
     #[must_use]
     pub fn is_in_body(&self) -> bool {
         matches!(self.reading, Reading::Body(_))
+    }
+
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        match self.sending.part {
+            Part::Nothing | Part::Refusal => false,
+            Part::Whole if self.over => false,
+            Part::Head | Part::Held | Part::Body(_) | Part::Whole => true,
+        }
     }
 
     fn next_request<'b>(
@@ -358,7 +275,7 @@ impl Server {
         self.stream = self.stream.checked_add(1).unwrap_or(1);
         self.blank_lines = 0;
         self.asked = request.asked;
-        self.sending = Sending::Head;
+        self.sending.part = Part::Head;
         self.reading = match request.body {
             BodyLength::None | BodyLength::Tunnel => Reading::Whole,
             BodyLength::Exactly(length) => Reading::Body(Incoming::Exactly(length)),
@@ -382,28 +299,6 @@ impl Server {
         event
     }
 
-    fn tunnel_event<'b>(&mut self, input: &mut &'b [u8]) -> Option<Event<'b>> {
-        let bytes = take_up_to(input, u64::MAX);
-        if bytes.is_empty() {
-            return if self.eof { self.end_tunnel() } else { None };
-        }
-        Some(Event::Data {
-            stream: self.stream,
-            bytes,
-            end: false,
-        })
-    }
-
-    fn end_tunnel(&mut self) -> Option<Event<'static>> {
-        self.reading = Reading::Ended;
-        self.over = matches!(self.sending, Sending::Whole);
-        Some(Event::Data {
-            stream: self.stream,
-            bytes: &[],
-            end: true,
-        })
-    }
-
     /// RFC 9110 7.8: another protocol begins where the request ends.
     fn may_switch(&self) -> bool {
         self.asked.upgrade && matches!(self.reading, Reading::Whole)
@@ -418,13 +313,9 @@ impl Server {
         self.asked.keep && !self.asked.connect && !self.draining && !unread && !nothing_comes
     }
 
-    fn body_of(&self, stream: StreamId) -> Option<Framing> {
-        match self.sending {
-            Sending::Body(framing) if stream == self.stream => Some(framing),
-            // The answer to a fault may have got no stream.
-            Sending::Body(framing) if self.over => Some(framing),
-            _ => None,
-        }
+    /// The answer to a fault may have got no stream.
+    fn sends_on(&self, stream: StreamId) -> bool {
+        stream == self.stream || self.over
     }
 
     fn after(&mut self, sent: Sent) {
@@ -437,8 +328,8 @@ impl Server {
 
     /// The answer is complete: the next request may be read, or the connection is over.
     fn answered(&mut self) {
-        let in_tunnel = matches!(self.sending, Sending::Body(Framing::Tunnel));
-        self.sending = Sending::Whole;
+        let in_tunnel = matches!(self.sending.part, Part::Body(Framing::Tunnel));
+        self.sending.part = Part::Whole;
         if in_tunnel && matches!(self.reading, Reading::Tunnel) {
             return;
         }
@@ -449,28 +340,24 @@ impl Server {
             return;
         }
         self.reading = Reading::Head;
-        self.sending = Sending::Nothing;
+        self.sending.part = Part::Nothing;
     }
 
     /// A rule was broken: nothing more is read, and only an answer that was not begun may be sent.
     fn fail(&mut self) {
         self.over = true;
         self.reading = Reading::Ended;
-        self.sending = match self.sending {
-            Sending::Nothing => {
+        self.sending.part = match self.sending.part {
+            Part::Nothing => {
                 self.asked = Asked::default();
-                Sending::Refusal
+                Part::Refusal
             }
-            Sending::Head => Sending::Refusal,
-            Sending::Refusal | Sending::Body(_) | Sending::Whole => Sending::Whole,
+            Part::Head => Part::Refusal,
+            Part::Refusal | Part::Held | Part::Body(_) | Part::Whole => Part::Whole,
         };
     }
-
-    fn break_off(&mut self) {
-        self.over = true;
-        self.reading = Reading::Ended;
-        self.sending = Sending::Whole;
-    }
 }
+
+super::sending::common!(Server);
 
 const HEAD_CUT_OFF: Fault = cut_off("RFC 9112 8: the head of a request was cut off");

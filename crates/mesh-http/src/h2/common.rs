@@ -27,12 +27,6 @@ macro_rules! common {
                 self.core.send_data(stream, bytes, end)
             }
 
-            /// How many bytes of that stream's body can be sent now.
-            #[must_use]
-            pub fn capacity(&self, stream: StreamId) -> usize {
-                self.core.capacity(stream)
-            }
-
             /// Ends a message with trailers.
             ///
             /// # Errors
@@ -69,14 +63,14 @@ macro_rules! common {
             }
 
             /// Whether there is no stream, and no frame that was read in part.
-            #[must_use]
-            pub fn is_idle(&self) -> bool {
+            #[cfg(test)]
+            pub(crate) fn is_idle(&self) -> bool {
                 self.core.is_idle()
             }
 
             /// How many streams there are.
-            #[must_use]
-            pub fn streams(&self) -> usize {
+            #[cfg(test)]
+            pub(crate) fn streams(&self) -> usize {
                 self.core.streams.len()
             }
 

@@ -23,18 +23,6 @@ impl Connection {
         frame::close_block(out, start, id, end, self.peer.frame_size as usize);
     }
 
-    /// How many bytes [`Connection::send_data`] would take.
-    pub(crate) fn capacity(&self, id: u32) -> usize {
-        match self.streams.get(id) {
-            Some(stream) if stream.send == Send::Body => stream
-                .send_window
-                .available()
-                .min(self.send_window.available()),
-            Some(stream) if stream.send == Send::Muted => usize::MAX,
-            Some(_) | None => 0,
-        }
-    }
-
     /// Sends as much of a body as the windows take, and the end behind the last of it.
     pub(crate) fn send_data(
         &mut self,
