@@ -210,7 +210,10 @@ pub struct Output {
 }
 
 impl Output {
-    /// Buffers larger than this are given back once they are empty.
+    /// Buffers larger than this are given back once they are empty. Many answers that leave together
+    /// need more than what one answer may have waiting.
+    const LARGEST: usize = 128 * 1024;
+    /// Bytes that were sent are dropped from the front of the buffer once they are so many.
     const KEEP: usize = 64 * 1024;
 
     /// Nothing to be sent.
@@ -243,7 +246,7 @@ impl Output {
         if self.sent == self.bytes.len() {
             self.sent = 0;
             self.bytes.clear();
-            if self.bytes.capacity() > Self::KEEP {
+            if self.bytes.capacity() > Self::LARGEST {
                 self.bytes = Vec::new();
             }
         } else if self.sent > Self::KEEP {

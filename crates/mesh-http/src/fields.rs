@@ -10,6 +10,9 @@ use std::ops::Range;
 use self::bytes::{has_upper, token_len, trim, value_len};
 
 pub(crate) mod bytes;
+mod known;
+
+pub use self::known::{Known, Names};
 
 /// Ordered header fields.
 #[derive(Default)]
@@ -27,6 +30,8 @@ struct Entry {
     start: u32,
     name_len: u32,
     value_len: u32,
+    /// Which of the marks its name has.
+    tag: u8,
     spelled: bool,
     /// It came as one that is never indexed, and goes out as one (RFC 7541 7.1.3).
     secret: bool,
@@ -128,7 +133,7 @@ impl Fields {
             return self.append_lower(name, value);
         }
         let entry = self.next_entry(name, value, spelled)?;
-        self.marks |= mark(name);
+        self.marks |= 1 << entry.tag;
         self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(name);
@@ -143,7 +148,7 @@ impl Fields {
     #[inline]
     pub(crate) fn append_lower(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadField> {
         let entry = self.next_entry(name, value, false)?;
-        self.marks |= mark(name);
+        self.marks |= 1 << entry.tag;
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(value);
         self.entries.push(entry);
@@ -151,17 +156,16 @@ impl Fields {
     }
 
     fn next_entry(&self, name: &[u8], value: &[u8], spelled: bool) -> Result<Entry, BadField> {
-        let (Ok(start), Ok(name_len), Ok(value_len)) = (
-            u32::try_from(self.bytes.len()),
-            u32::try_from(name.len()),
-            u32::try_from(value.len()),
-        ) else {
+        let (start, name_len, value_len) = (self.bytes.len(), name.len(), value.len());
+        // A name may stand there twice.
+        if u32::try_from(start + 2 * name_len + value_len).is_err() {
             return Err(BadField::TooLarge);
-        };
+        }
         Ok(Entry {
-            start,
-            name_len,
-            value_len,
+            start: start as u32,
+            name_len: name_len as u32,
+            value_len: value_len as u32,
+            tag: tag(name),
             spelled,
             secret: false,
         })
@@ -203,13 +207,21 @@ impl Fields {
     }
 
     /// Drops every field of that name and says whether there was one.
+    #[inline]
     pub fn remove(&mut self, name: &str) -> bool {
-        if !self.may_have(name) {
-            return false;
-        }
+        self.may_have(name) && self.remove_found(name)
+    }
+
+    fn remove_found(&mut self, name: &str) -> bool {
         let before = self.entries.len();
-        let bytes = &self.bytes;
-        self.entries.retain(|entry| !same_name(bytes, *entry, name));
+        let (bytes, tag) = (&self.bytes, tag(name.as_bytes()));
+        let mut marks = 0;
+        self.entries.retain(|entry| {
+            let stays = entry.tag != tag || !same_name(bytes, *entry, name);
+            marks |= u64::from(stays) << entry.tag;
+            stays
+        });
+        self.marks = marks;
         before != self.entries.len()
     }
 
@@ -222,27 +234,37 @@ impl Fields {
 
     /// The value of the first field of that name.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self
-            .candidates(name)
-            .iter()
-            .find(|entry| same_name(&self.bytes, **entry, name));
+        match self.may_have(name) {
+            true => self.find(name),
+            false => None,
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&[u8]> {
+        let tag = tag(name.as_bytes());
+        let same = |entry: &&Entry| entry.tag == tag && same_name(&self.bytes, **entry, name);
+        let found = self.entries.iter().find(same);
         found.map(|entry| value_of(&self.bytes, *entry))
     }
 
     /// The value of the first field of that name, if it is UTF-8.
     #[must_use]
+    #[inline]
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name)
             .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The values of all fields of that name, in order.
+    #[inline]
     pub fn get_all<'a, 'n>(
         &'a self,
         name: &'n str,
     ) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let same = move |entry: &&Entry| same_name(&self.bytes, **entry, name);
+        let tag = tag(name.as_bytes());
+        let same = move |entry: &&Entry| entry.tag == tag && same_name(&self.bytes, **entry, name);
         self.candidates(name)
             .iter()
             .filter(same)
@@ -251,16 +273,19 @@ impl Fields {
 
     /// Whether there is a field of that name.
     #[must_use]
+    #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     /// Whether a field of that name may be there; false is certain.
+    #[inline]
     fn may_have(&self, name: &str) -> bool {
         self.marks & mark(name.as_bytes()) != 0
     }
 
     /// The fields among which one of that name would be.
+    #[inline]
     fn candidates(&self, name: &str) -> &[Entry] {
         match self.may_have(name) {
             true => &self.entries,
@@ -281,12 +306,13 @@ impl Fields {
             .map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// All fields in order, names in lower case, as bytes, and whether each is a secret: what HTTP/2
-    /// writes.
-    pub(crate) fn iter_lower(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
+    /// All fields in order: the name in lower case with the value behind it, the length of the name,
+    /// and whether it is a secret. What HTTP/2 writes.
+    pub(crate) fn iter_whole(&self) -> impl Iterator<Item = (&[u8], usize, bool)> {
         self.entries.iter().map(|entry| {
-            let name = self.bytes.get(entry.name()).unwrap_or_default();
-            (name, value_of(&self.bytes, *entry), entry.secret)
+            let field = self.bytes.get(entry.name().start..entry.value().end);
+            let field = field.unwrap_or_default();
+            (field, entry.name_len as usize, entry.secret)
         })
     }
 
@@ -332,13 +358,25 @@ fn same_name(bytes: &[u8], entry: Entry, name: &str) -> bool {
             .is_some_and(|own| own == name.as_bytes() || own.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// One of 64 bits for a name, whatever its case: by its length and both its ends.
-fn mark(name: &[u8]) -> u64 {
-    let end = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default() | 0x20);
-    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
-    let mixed = length ^ (end(name.first()) << 8) ^ (end(name.last()) << 16);
+/// One of 64 bits for a name, whatever its case.
+#[inline]
+const fn mark(name: &[u8]) -> u64 {
+    1 << tag(name)
+}
+
+/// Which bit that is: by the name's length and both its ends. Of a name that the program itself
+/// has it is known when that is compiled.
+#[inline]
+const fn tag(name: &[u8]) -> u8 {
+    let (first, last) = match name {
+        [first, .., last] => (*first, *last),
+        [only] => (*only, *only),
+        [] => (0, 0),
+    };
+    let (first, last) = ((first | 0x20) as u32, (last | 0x20) as u32);
+    let mixed = name.len() as u32 ^ (first << 8) ^ (last << 16);
     // Knuth's multiplicative hashing: the upper bits are the mixed ones.
-    1 << (mixed.wrapping_mul(0x9e37_79b1) >> 26)
+    (mixed.wrapping_mul(0x9e37_79b1) >> 26) as u8
 }
 
 impl fmt::Debug for Fields {

@@ -73,7 +73,9 @@ impl RequestHead {
     /// The path without its query.
     #[must_use]
     pub fn path_only(&self) -> &str {
-        self.path.split(['?', '#']).next().unwrap_or_default()
+        let end = self.path.bytes().position(|b| matches!(b, b'?' | b'#'));
+        let path = self.path.get(..end.unwrap_or(self.path.len()));
+        path.unwrap_or_default()
     }
 
     /// The query without its question mark.

@@ -5,7 +5,8 @@ use crate::fields::bytes::{is_lower_token, trim, value_len};
 use crate::h2::hpack::{Field, Note};
 use crate::{Fault, FaultKind, Fields};
 
-const PLAIN: Note = Note(1);
+/// Noted of a field that is fine and means nothing to the codec, as most.
+pub(super) const PLAIN: Note = Note(1);
 /// Noted of a pseudo-header field whose value is one.
 pub(super) const PSEUDO: Note = Note(6);
 

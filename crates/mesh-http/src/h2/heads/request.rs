@@ -1,6 +1,6 @@
 //! Requests (RFC 9113 8.3.1).
 
-use super::fields::{Length, Meaning, PSEUDO, add, check, keep_secret};
+use super::fields::{Length, Meaning, PLAIN, PSEUDO, add, check, keep_secret};
 use super::malformed;
 use crate::fields::bytes::{target_len, token_len};
 use crate::h1::target::Authority;
@@ -62,10 +62,13 @@ impl<'h> RequestReader<'h> {
     pub(crate) fn field(&mut self, field: Field<'_>) {
         let (name, never) = (field.name, field.never);
         if self.read.is_ok() {
-            self.read = match name.first() {
+            let read = match name.first() {
                 Some(b':') => self.pseudo(field),
                 _ => self.regular(field),
             };
+            if read.is_err() {
+                self.read = read;
+            }
             if never {
                 self.keep_secret(name);
             }
@@ -145,6 +148,9 @@ impl<'h> RequestReader<'h> {
 
     fn regular(&mut self, field: Field<'_>) -> Result<(), Fault> {
         self.has_fields = true;
+        if *field.note == PLAIN {
+            return add(&mut self.head.fields, field.name, field.value);
+        }
         let name = field.name;
         let (meaning, value) = check(field)?;
         match meaning {

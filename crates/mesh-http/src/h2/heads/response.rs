@@ -1,6 +1,6 @@
 //! Responses (RFC 9113 8.3.2).
 
-use super::fields::{Length, Meaning, add, check, keep_secret};
+use super::fields::{Length, Meaning, PLAIN, add, check, keep_secret};
 use super::malformed;
 use crate::h2::hpack::Field;
 use crate::{Fault, ResponseHead, Version};
@@ -36,10 +36,13 @@ impl<'h> ResponseReader<'h> {
     pub(crate) fn field(&mut self, field: Field<'_>) {
         let (name, never) = (field.name, field.never);
         if self.read.is_ok() {
-            self.read = match name.first() {
+            let read = match name.first() {
                 Some(b':') => self.pseudo(name, field.value),
                 _ => self.regular(field),
             };
+            if read.is_err() {
+                self.read = read;
+            }
             if never {
                 keep_secret(&mut self.head.fields, name);
             }
@@ -78,6 +81,9 @@ impl<'h> ResponseReader<'h> {
 
     fn regular(&mut self, field: Field<'_>) -> Result<(), Fault> {
         self.has_fields = true;
+        if *field.note == PLAIN {
+            return add(&mut self.head.fields, field.name, field.value);
+        }
         let name = field.name;
         let (meaning, value) = check(field)?;
         if meaning == Meaning::ContentLength {

@@ -69,15 +69,17 @@ pub(crate) fn write_response(
 
 /// Writes trailers.
 pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields) {
+    encoder.begin_trailers();
     write_fields(encoder, out, fields, false);
 }
 
 fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
-    for (name, value, secret) in fields.iter_lower() {
+    for (field, name_len, secret) in fields.iter_whole() {
         // What was sent as one to be indexed is neither left out nor sent in another way.
-        if !secret && encoder.again(out, name, value) {
+        if !secret && encoder.again(out, field, name_len) {
             continue;
         }
+        let (name, value) = field.split_at_checked(name_len).unwrap_or_default();
         match Meaning::of(name) {
             // `:authority` says it (RFC 9113 8.3.1).
             Meaning::Host | Meaning::Connection => continue,

@@ -81,31 +81,61 @@ impl Encoder {
         integer::write(out, 0x20, 0x1f, last);
     }
 
+    /// What comes now are trailers: they are like other trailers, and not like heads.
+    pub(crate) fn begin_trailers(&mut self) {
+        self.trail.restart_at_trailers();
+    }
+
     /// Appends a field to the header block.
     pub(crate) fn field(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8], how: Indexing) {
-        match how {
-            Indexing::Indexed if self.again(out, name, value) => {}
-            Indexing::Indexed => self.indexed(out, name, value),
-            Indexing::NotIndexed | Indexing::Never => self.unindexed(out, name, value, how),
+        if how != Indexing::Indexed {
+            return self.unindexed(out, name, value, how);
+        }
+        let is = |found: &[u8]| {
+            let found = found.split_at_checked(name.len());
+            found.is_some_and(|(n, v)| same(v, value) && same(n, name))
+        };
+        if !self.expected(out, name, value, is) {
+            self.indexed(out, name, value);
         }
     }
 
     /// Appends a field if it was sent before as one to be indexed, and followed the same one then:
-    /// so it is with most fields, and it saves asking how they are to be encoded.
+    /// so it is with most fields, and it saves asking how they are to be encoded. Its value stands
+    /// behind its name.
     #[inline]
-    pub(crate) fn again(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+    pub(crate) fn again(&mut self, out: &mut Vec<u8>, field: &[u8], name_len: usize) -> bool {
+        let Some((name, value)) = field.split_at_checked(name_len) else {
+            return false;
+        };
+        self.expected(out, name, value, |found| same(found, field))
+    }
+
+    /// Appends a field if it is the one that followed the last one before; `is` compares it with
+    /// a name and a value that are as long.
+    #[inline]
+    fn expected(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &[u8],
+        value: &[u8],
+        is: impl FnOnce(&[u8]) -> bool,
+    ) -> bool {
         let Some(place) = self.trail.next() else {
             return false;
         };
-        let (index, found) = match place.index() {
-            Some(index) => (index, static_table::entry(index)),
+        let (index, is_same) = match place.index() {
+            Some(index) => {
+                let is = |(n, v): (&[u8], &[u8])| same(v, value) && same(n, name);
+                (index, static_table::entry(index).is_some_and(is))
+            }
             None => {
                 let age = self.slots.age(place.number());
-                (index(age), self.table.entry_like(age, name, value))
+                let found = self.table.whole(age, name.len(), value.len());
+                (index(age), found.is_some_and(is))
             }
         };
-        let is_same = |(n, v): (&[u8], &[u8])| same(v, value) && same(n, name);
-        if !found.is_some_and(is_same) {
+        if !is_same {
             return false;
         }
         self.trail.go_on(place);

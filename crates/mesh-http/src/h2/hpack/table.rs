@@ -102,18 +102,16 @@ impl Table {
             .split_at_checked(entry.name_len as usize)
     }
 
-    /// As [`Table::entry`], if its name and value are as long as those.
+    /// Name and value, one after the other, of the entry with that age, if they are so long.
     #[inline]
-    pub(super) fn entry_like(
-        &self,
-        age: usize,
-        name: &[u8],
-        value: &[u8],
-    ) -> Option<(&[u8], &[u8])> {
-        let entry = self.entries.get(age)?;
-        let alike =
-            entry.name_len as usize == name.len() && entry.value_len as usize == value.len();
-        if alike { self.entry(age) } else { None }
+    pub(super) fn whole(&self, age: usize, name_len: usize, value_len: usize) -> Option<&[u8]> {
+        let entry = *self.entries.get(age)?;
+        // Most that are not the same differ in this.
+        if entry.name_len as usize != name_len || entry.value_len as usize != value_len {
+            return None;
+        }
+        let start = self.position(entry);
+        self.bytes.get(start..start + entry.len())
     }
 
     /// As [`Table::entry`], with what was noted of it.

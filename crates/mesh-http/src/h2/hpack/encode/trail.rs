@@ -25,6 +25,11 @@ impl Trail {
         self.last = Place::NONE;
     }
 
+    /// A block of trailers begins.
+    pub(super) fn restart_at_trailers(&mut self) {
+        self.last = Place::TRAILERS;
+    }
+
     /// The expected field came.
     #[inline]
     pub(super) fn go_on(&mut self, place: Place) {
@@ -50,6 +55,8 @@ pub(super) struct Place(u32);
 
 impl Place {
     const NONE: Self = Self(0);
+    /// Before the first field of trailers; no index of the static table.
+    const TRAILERS: Self = Self(62);
     const FIRST_NUMBER: u32 = 64;
 
     pub(super) fn of_index(index: usize) -> Self {
