@@ -551,24 +551,34 @@ impl Engine {
 
 /// Buffers that nobody needs at the moment.
 #[derive(Default)]
-pub(crate) struct Buffers(Vec<Vec<u8>>);
+pub(crate) struct Buffers {
+    free: Vec<Vec<u8>>,
+    bytes: usize,
+}
 
 impl Buffers {
-    /// How many are kept.
-    const KEPT: usize = 64;
+    /// Bytes that are kept in all. A client's connection and an endpoint's need a buffer each while
+    /// a request goes from one to the other, so it takes many small ones.
+    const KEPT: usize = 1024 * 1024;
     /// Larger ones are given back.
     const LARGEST: usize = 32 * 1024;
 
     /// Takes one out.
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
-        self.0.pop()
+        let buffer = self.free.pop()?;
+        self.bytes = self.bytes.saturating_sub(buffer.capacity());
+        Some(buffer)
     }
 
     /// Keeps one for somebody else.
     pub(crate) fn put(&mut self, buffer: Option<Vec<u8>>) {
-        let fits = |buffer: &Vec<u8>| buffer.capacity() <= Self::LARGEST;
-        if self.0.len() < Self::KEPT {
-            self.0.extend(buffer.filter(fits));
+        let Some(buffer) = buffer else {
+            return;
+        };
+        let bytes = self.bytes.saturating_add(buffer.capacity());
+        if buffer.capacity() <= Self::LARGEST && bytes <= Self::KEPT {
+            self.bytes = bytes;
+            self.free.push(buffer);
         }
     }
 }
