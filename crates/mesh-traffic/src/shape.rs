@@ -2,7 +2,6 @@
 
 use mesh_http::{Fields, RequestHead, ResponseHead};
 use mesh_model::Str;
-use smallvec::SmallVec;
 
 use crate::decide::{Action, Forward, RouteDecision};
 use crate::route::HostRewrite;
@@ -51,8 +50,8 @@ impl RouteDecision<'_> {
         let Action::Forward(forward) = &self.action else {
             return;
         };
-        for ops in self.ops_in_order() {
-            for op in &ops.request {
+        for ops in self.ops_in_order(|ops| &ops.request) {
+            for op in ops {
                 let value = |template: &Template| template.fill(facts, head, None);
                 let value = op.value(value);
                 op.apply(&mut head.fields, value.as_deref());
@@ -68,8 +67,8 @@ impl RouteDecision<'_> {
         request: &RequestHead,
         facts: &Facts<'_>,
     ) {
-        for ops in self.ops_in_order() {
-            for op in &ops.response {
+        for ops in self.ops_in_order(|ops| &ops.response) {
+            for op in ops {
                 let value = |template: &Template| template.fill(facts, request, Some(head));
                 let value = op.value(value);
                 op.apply(&mut head.fields, value.as_deref());
@@ -79,14 +78,17 @@ impl RouteDecision<'_> {
 
     /// Envoy's order: from the weighted cluster out to the table, or the other way round where the
     /// table says that the most specific shall win.
-    fn ops_in_order(&self) -> SmallVec<[&HeaderOps; 4]> {
-        let mut all: SmallVec<[&HeaderOps; 4]> = SmallVec::new();
-        if let Action::Forward(forward) = &self.action {
-            all.push(forward.ops());
-        }
-        all.extend(self.route.map(|route| &route.ops));
-        all.extend(self.virtual_host.map(|host| &host.ops));
-        all.push(&self.table.ops);
+    fn ops_in_order(&self, of: impl Fn(&HeaderOps) -> &[HeaderOp]) -> [&[HeaderOp]; 4] {
+        let choice = match &self.action {
+            Action::Forward(forward) => of(forward.ops()),
+            Action::Redirect(_) | Action::Respond(_) | Action::NotFound => &[],
+        };
+        let mut all = [
+            choice,
+            self.route.map_or(&[][..], |route| of(&route.ops)),
+            self.virtual_host.map_or(&[][..], |host| of(&host.ops)),
+            of(&self.table.ops),
+        ];
         if self.table.most_specific_wins {
             all.reverse();
         }

@@ -54,6 +54,9 @@ impl Hosts {
 
     /// The virtual host for an authority.
     pub(crate) fn find(&self, authority: &str) -> Option<usize> {
+        if self.exact.is_empty() && self.suffixes.is_empty() && self.prefixes.is_empty() {
+            return self.any;
+        }
         let name = match self.ignore_port {
             true => mesh_http::host_of(authority),
             false => authority,
