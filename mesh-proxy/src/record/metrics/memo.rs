@@ -21,7 +21,11 @@ const MAX_COMBINATIONS: usize = 4096;
 
 /// The combinations of one worker.
 pub(super) struct Memo {
-    known: HashMap<u64, Vec<Known>, ahash::RandomState>,
+    known: Vec<Known>,
+    /// Indexes into `known`, by hash.
+    by_hash: HashMap<u64, Vec<usize>, ahash::RandomState>,
+    /// The combination of the last request: the next one is often like it.
+    last: usize,
     hasher: ahash::RandomState,
     entered: Entered,
 }
@@ -58,7 +62,9 @@ struct Known {
 impl Memo {
     pub(super) fn new() -> Self {
         Self {
-            known: HashMap::default(),
+            known: Vec::new(),
+            by_hash: HashMap::default(),
+            last: 0,
             hasher: ahash::RandomState::new(),
             entered: Entered::default(),
         }
@@ -74,17 +80,26 @@ impl Memo {
         if labels::depend_on_authority(record) {
             return find(&mut self.entered);
         }
+        let is_it = |known: &&Known| known.is(record, peer);
+        if let Some(last) = self.known.get(self.last).filter(is_it) {
+            return last.place.clone();
+        }
         let hash = hash(&self.hasher, record, peer);
-        let known = self.known.get(&hash).into_iter().flatten();
-        if let Some(known) = known.into_iter().find(|known| known.is(record, peer)) {
-            return known.place.clone();
+        let candidates = self.by_hash.get(&hash).into_iter().flatten();
+        for index in candidates {
+            if let Some(known) = self.known.get(*index).filter(is_it) {
+                self.last = *index;
+                return known.place.clone();
+            }
         }
         let place = find(&mut self.entered);
         if self.known.len() >= MAX_COMBINATIONS {
             self.known.clear();
+            self.by_hash.clear();
         }
-        let known = Known::new(record, peer, place.clone());
-        self.known.entry(hash).or_default().push(known);
+        self.last = self.known.len();
+        self.by_hash.entry(hash).or_default().push(self.last);
+        self.known.push(Known::new(record, peer, place.clone()));
         place
     }
 }
