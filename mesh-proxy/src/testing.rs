@@ -422,10 +422,7 @@ impl Proxy {
             live: live.clone(),
             identity,
             clock: Arc::new(SystemClock),
-            own: OwnMetadata {
-                id: "sidecar~own".into(),
-                value: "own".into(),
-            },
+            own: OwnMetadata::new("sidecar~own", "own").unwrap(),
             observers: Box::new(observers),
             tasks: tasks.clone(),
             overload: overload.clone(),

@@ -207,6 +207,7 @@ impl Engine {
             sni: known.sni,
             peer: known.peer,
             own_identity,
+            element: Default::default(),
             listener: opening.listener,
         };
         let network = listener.chains.get(known.chain).map(|chain| &chain.network);

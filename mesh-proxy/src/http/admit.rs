@@ -8,20 +8,20 @@ use crate::http::stage::Stage;
 
 /// A request that may go on.
 #[derive(Debug)]
-pub struct Admitted {
-    routed: Routed,
+pub struct Admitted<'a> {
+    routed: Routed<'a>,
 }
 
-impl Admitted {
+impl<'a> Admitted<'a> {
     /// The request with its route.
     #[must_use]
-    pub fn into_parts(self) -> (crate::http::head::Headed, Found, Planned) {
+    pub fn into_parts(self) -> (crate::http::head::Headed<'a>, Found, Planned) {
         (self.routed.headed, self.routed.found, self.routed.action)
     }
 }
 
 /// Admits a request.
 #[must_use]
-pub fn admit(routed: Routed) -> Stage<Admitted> {
+pub fn admit(routed: Routed<'_>) -> Stage<Admitted<'_>> {
     Stage::Ready(Admitted { routed })
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use mesh_model::Str;
 use mesh_model::ident::SpiffeId;
+use mesh_traffic::RouteTable;
 use mesh_traffic::config::Config;
-use mesh_traffic::listener::{Direction, FilterChain, HttpManager, Listener, Network};
+use mesh_traffic::listener::{Direction, FilterChain, HttpManager, Listener, Network, RouteSource};
+
+use crate::http::head::client_cert::Element;
 
 /// A downstream connection.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Connection {
     pub peer: Option<Peer>,
     /// Who we are, for x-forwarded-client-cert.
     pub own_identity: Option<Str>,
+    /// What x-forwarded-client-cert says of the client.
+    pub(crate) element: Element,
 }
 
 /// A client that has proved who it is.
@@ -45,6 +50,8 @@ pub struct Peer {
 pub struct Served {
     /// The listener.
     pub listener: Arc<Listener>,
+    /// The routes of its chain, if they are there.
+    pub table: Option<Arc<RouteTable>>,
     chain: usize,
 }
 
@@ -65,10 +72,17 @@ impl Connection {
             }
             Some(_) | None => &self.listener,
         };
-        Served {
+        let mut served = Served {
             listener: listener.clone(),
+            table: None,
             chain: self.chain,
-        }
+        };
+        served.table = match served.manager().map(|manager| &manager.routes) {
+            Some(RouteSource::Rds(name)) => config.route_table(name).cloned(),
+            Some(RouteSource::Inline(table)) => Some(table.clone()),
+            None => None,
+        };
+        served
     }
 
     /// Whether its client may be anybody: it enters the mesh here.

@@ -13,7 +13,6 @@ use crate::conn::wire::{Filled, Wire};
 use crate::http::codec::ServerCodec;
 use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
-use crate::http::head::Arrival;
 use crate::http::streams::Streams;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
 use crate::worker::held::{Held, Holding};
@@ -296,7 +295,7 @@ impl Engine {
     }
 
     fn decode_downstream(&mut self, key: ConnKey, input: &mut &[u8]) {
-        let mut head = std::mem::take(&mut self.request_head);
+        let mut head = self.request_head.take().unwrap_or_default();
         let now = self.now;
         while let Some(down) = self.downstream(key) {
             match down.codec.next(now, input, &mut head) {
@@ -309,11 +308,11 @@ impl Engine {
                 }
             }
         }
-        self.request_head = head;
+        self.request_head = Some(head);
         self.mark(key);
     }
 
-    fn downstream_event(&mut self, key: ConnKey, event: Event<'_>, head: &mut RequestHead) {
+    fn downstream_event(&mut self, key: ConnKey, event: Event<'_>, head: &mut Box<RequestHead>) {
         match event {
             Event::Head { stream, body } => self.request_arrived(key, stream, body, head),
             Event::Data { stream, bytes, end } => self.request_data(key, stream, bytes, end),
@@ -333,7 +332,7 @@ impl Engine {
         key: ConnKey,
         stream: StreamId,
         body: BodyLength,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
     ) {
         let Some(down) = self.downstream(key) else {
             return;
@@ -341,15 +340,9 @@ impl Engine {
         down.head_since = None;
         let connection = down.connection.clone();
         if self.refuses() {
-            return self.refuse(key, stream, connection, std::mem::take(head), body);
+            return self.refuse(key, stream, connection, std::mem::take(&mut **head), body);
         }
-        let spare = self.spare_heads.pop().unwrap_or_default();
-        let arrival = Arrival {
-            head: std::mem::replace(head, spare),
-            hosts: 1,
-            bodiless: body == BodyLength::None,
-        };
-        self.begin_flow(key, stream, connection, arrival, body);
+        self.begin_flow(key, stream, connection, head, body);
     }
 
     fn request_broken(&mut self, key: ConnKey, stream: StreamId, fault: Fault) {
@@ -415,7 +408,7 @@ impl Engine {
         down.ended = true;
         match down.codec.end_of_input() {
             Ok(Some(event)) => {
-                let mut head = RequestHead::default();
+                let mut head = Box::default();
                 self.downstream_event(key, event, &mut head);
                 self.mark(key);
             }

@@ -1,24 +1,42 @@
 //! Stage exchange: the request over a connection, and what the upstream makes of it.
 
-use mesh_http::{RequestHead, ResponseHead, Version};
-use mesh_model::Str;
+use mesh_http::{BadField, Fields, Known, RequestHead, ResponseHead, Version};
 use mesh_traffic::FailureKind as PolicyKind;
 use mesh_traffic::listener::Direction;
 
 use crate::http::connect::Connected;
 use crate::http::connection::Connection;
 use crate::http::failure::Failure;
-use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put};
+use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put, put_known};
 use crate::http::pick::Picked;
 use crate::http::shape::Shaped;
 
-/// Our workload's metadata, as the two headers carry it.
+/// Our workload's metadata, as the two headers carry it; `None` tells nobody anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OwnMetadata {
-    /// Value of x-envoy-peer-metadata-id.
-    pub id: Str,
-    /// Value of x-envoy-peer-metadata.
-    pub value: Str,
+pub struct OwnMetadata(Option<[Known; 2]>);
+
+impl OwnMetadata {
+    /// The values of the headers `x-envoy-peer-metadata-id` and `x-envoy-peer-metadata`.
+    ///
+    /// # Errors
+    /// When one of them cannot stand in a header.
+    pub fn new(id: &str, value: &str) -> Result<Self, BadField> {
+        let id = Known::new(PEER_METADATA_ID, id)?;
+        Ok(Self(Some([id, Known::new(PEER_METADATA, value)?])))
+    }
+
+    /// The value of `x-envoy-peer-metadata`; empty when there is none.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        self.0.as_ref().map_or(b"", |[_, value]| value.value())
+    }
+
+    /// Writes the headers.
+    pub fn put(&self, fields: &mut Fields) {
+        for field in self.0.iter().flatten() {
+            put_known(fields, field);
+        }
+    }
 }
 
 /// What an attempt's head is made of.
@@ -39,7 +57,7 @@ pub struct Sending<'a> {
 /// Name of the header that counts attempts.
 pub const ATTEMPT_COUNT: &str = "x-envoy-attempt-count";
 
-/// Writes the head of an attempt into `head`, whose buffers it uses.
+/// Finishes the head of an attempt, which is shaped already.
 pub fn exchange(sending: &Sending<'_>, connected: &Connected, head: &mut RequestHead) {
     let Sending {
         connection,
@@ -48,12 +66,10 @@ pub fn exchange(sending: &Sending<'_>, connected: &Connected, head: &mut Request
         attempt,
         own,
     } = *sending;
-    head.clone_from(&shaped.head);
     rewrite_host(head, shaped, picked);
     let outbound = connection.direction() != Direction::Inbound;
-    if outbound && connected.mutual_tls && !own.id.is_empty() {
-        put(&mut head.fields, PEER_METADATA_ID, &*own.id);
-        put(&mut head.fields, PEER_METADATA, &*own.value);
+    if outbound && connected.mutual_tls {
+        own.put(&mut head.fields);
     }
     let host = shaped
         .found

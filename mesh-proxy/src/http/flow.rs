@@ -168,16 +168,22 @@ impl Engine {
         down: ConnKey,
         stream: StreamId,
         connection: Rc<Connection>,
-        mut arrival: Arrival,
+        head: &mut Box<RequestHead>,
         body: BodyLength,
     ) {
-        let expects = body != BodyLength::None && take_expectation(&mut arrival.head);
         let key = self.enter_flow(down, stream, connection);
-        if let Some(flow) = self.flows.get_mut(key) {
-            flow.expects = expects;
-            flow.head_only = arrival.head.method == "HEAD";
-            flow.upload.restart(body == BodyLength::None);
-        }
+        let Some(flow) = self.flows.get_mut(key) else {
+            return;
+        };
+        flow.expects = body != BodyLength::None && take_expectation(head);
+        flow.head_only = head.method == "HEAD";
+        flow.upload.restart(body == BodyLength::None);
+        let spare = flow.exchange.take_spare_head();
+        let arrival = Arrival {
+            head: std::mem::replace(head, spare),
+            hosts: 1,
+            bodiless: body == BodyLength::None,
+        };
         if body != BodyLength::None {
             self.pace_body(key);
         }

@@ -3,10 +3,12 @@
 //! Refuses what has two meanings, drops what belongs to one connection, and writes the headers by
 //! which Envoy's users know a proxied request.
 
-mod client_cert;
+pub(crate) mod client_cert;
 mod target;
 
-use mesh_http::{RequestHead, Scheme, Version};
+use std::ops::Range;
+
+use mesh_http::{Fields, Known, Names, RequestHead, Scheme, Version};
 use mesh_traffic::listener::{Direction, HttpManager, Underscores};
 
 use crate::http::connection::{Connection, Served};
@@ -18,33 +20,49 @@ use crate::http::upgrade;
 #[derive(Debug, Clone, Default)]
 pub struct Arrival {
     /// The head; the authority is empty when the request has none.
-    pub head: RequestHead,
+    pub head: Box<RequestHead>,
     /// How many `host` fields there were.
     pub hosts: usize,
     /// Whether the request has no body.
     pub bodiless: bool,
 }
 
-/// A request whose head is in order.
-#[derive(Debug)]
-pub struct Headed {
+/// A request while its head is put in order.
+pub struct Arriving<'a> {
     /// The head.
-    pub head: RequestHead,
+    pub head: &'a mut RequestHead,
+    /// Where that goes which the peer's proxy says of its workload.
+    pub peer_metadata: &'a mut PeerMetadata,
+    /// How many `host` fields there were.
+    pub hosts: usize,
+    /// Whether the request has no body.
+    pub bodiless: bool,
+}
+
+/// A request whose head is in order, and stays as it is.
+#[derive(Debug)]
+pub struct Headed<'a> {
+    /// The head.
+    pub head: &'a RequestHead,
     /// The protocol that the connection shall change to.
     pub upgrade: Option<String>,
-    /// What the peer's proxy said of its workload.
-    pub peer_metadata: PeerMetadata,
 }
 
 /// The metadata headers of an authenticated peer; empty when there were none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerMetadata {
-    /// Value of x-envoy-peer-metadata-id.
-    pub id: Vec<u8>,
     /// Value of x-envoy-peer-metadata.
     pub value: Vec<u8>,
     /// Whether the headers were there at all: then the answer carries ours.
     pub asked: bool,
+}
+
+impl PeerMetadata {
+    /// Forgets everything and keeps the room it took.
+    pub fn clear(&mut self) {
+        self.value.clear();
+        self.asked = false;
+    }
 }
 
 /// Name of the header with a proxy's identifier.
@@ -55,62 +73,63 @@ const DECORATOR: &str = "x-envoy-decorator-operation";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const REQUEST_ID: &str = "x-request-id";
+/// The peer's metadata, to be taken out together.
+const METADATA: Names = Names::new(&[PEER_METADATA, PEER_METADATA_ID]);
+/// What proxies tell one another with an answer, and nobody else.
+pub(crate) const OF_PROXIES: Names = Names::new(&[PEER_METADATA, PEER_METADATA_ID, DECORATOR]);
 
 /// Puts the head of a request in order.
-pub fn head(
+pub fn head<'a>(
     connection: &Connection,
     served: &Served,
-    arrival: Arrival,
+    arriving: Arriving<'a>,
     random: &mut fastrand::Rng,
-) -> Stage<Headed> {
+) -> Stage<Headed<'a>> {
     let Some(manager) = served.manager() else {
         return Failure::new(FailureKind::RouteUnusable).into();
     };
-    match arrange(connection, served, manager, arrival, random) {
+    match arrange(connection, served, manager, arriving, random) {
         Ok(headed) => Stage::Ready(headed),
         Err(failure) => failure.into(),
     }
 }
 
-fn arrange(
+fn arrange<'a>(
     connection: &Connection,
     served: &Served,
     manager: &HttpManager,
-    arrival: Arrival,
+    arriving: Arriving<'a>,
     random: &mut fastrand::Rng,
-) -> Result<Headed, Failure> {
-    let Arrival {
-        mut head,
+) -> Result<Headed<'a>, Failure> {
+    let Arriving {
+        head,
+        peer_metadata,
         hosts,
         bodiless,
-    } = arrival;
-    target::check(&head, hosts)?;
-    target::normalize(&mut head, manager)?;
+    } = arriving;
+    target::check(head, hosts)?;
+    target::normalize(head, manager)?;
     underscores(&mut head.fields, manager.underscores)?;
-    let upgrade = wanted_upgrade(&head, bodiless)?;
+    let upgrade = wanted_upgrade(head, bodiless)?;
     strip_hop_by_hop(&mut head.fields, upgrade.as_deref());
     if let Some(authority) = &served.listener.authority {
-        target::name_own_address(&mut head, connection, authority);
+        target::name_own_address(head, connection, authority);
     }
-    let peer_metadata = take_peer_metadata(&mut head, connection);
-    forwarded(&mut head, connection, manager);
-    client_cert::apply(&mut head, connection, manager);
+    // The application never sees a peer's metadata, and only a peer that proved who it is may send
+    // them. Our own application's are ours to overwrite.
+    let authentic = connection.peer.is_some() && connection.direction() == Direction::Inbound;
+    take_metadata(&mut head.fields, authentic, peer_metadata);
+    forwarded(head, connection, manager);
+    client_cert::apply(head, connection, manager);
     head.fields.remove(DECORATOR);
     if manager.generate_request_id && !head.fields.contains(REQUEST_ID) {
         put(&mut head.fields, REQUEST_ID, uuid(random));
     }
-    Ok(Headed {
-        head,
-        upgrade,
-        peer_metadata,
-    })
+    Ok(Headed { head, upgrade })
 }
 
 /// Names with an underscore: what reads them as hyphens would take them for other fields.
-pub(crate) fn underscores(
-    fields: &mut mesh_http::Fields,
-    what: Underscores,
-) -> Result<(), Failure> {
+pub(crate) fn underscores(fields: &mut Fields, what: Underscores) -> Result<(), Failure> {
     let is_one = |name: &str| name.contains('_');
     match what {
         Underscores::Pass => {}
@@ -148,7 +167,10 @@ fn wanted_upgrade(head: &RequestHead, bodiless: bool) -> Result<Option<String>, 
 }
 
 /// Drops the fields that are meant for the next hop alone (RFC 9110 7.6.1).
-pub fn strip_hop_by_hop(fields: &mut mesh_http::Fields, upgrade: Option<&str>) {
+pub fn strip_hop_by_hop(fields: &mut Fields, upgrade: Option<&str>) {
+    if upgrade.is_none() && !fields.contains("connection") && has_plain_te(fields) {
+        return fields.remove_all(&HOP_BY_HOP_BUT_TE);
+    }
     let trailers = upgrade::has_token(fields, "te", "trailers");
     if fields.contains("connection") {
         let named: Vec<String> = fields
@@ -159,9 +181,8 @@ pub fn strip_hop_by_hop(fields: &mut mesh_http::Fields, upgrade: Option<&str>) {
             .collect();
         fields.remove_if(|name, _| named.iter().any(|own| own == name));
     }
-    for name in HOP_BY_HOP {
-        fields.remove(name);
-    }
+    fields.remove_all(&HOP_BY_HOP_BUT_TE);
+    fields.remove("te");
     if trailers {
         put(fields, "te", "trailers");
     }
@@ -171,43 +192,39 @@ pub fn strip_hop_by_hop(fields: &mut mesh_http::Fields, upgrade: Option<&str>) {
     }
 }
 
-/// Fields that are meant for the next hop alone, named by `connection` or not.
-const HOP_BY_HOP: [&str; 8] = [
+/// Whether `te` is missing, or is what may stay of it.
+fn has_plain_te(fields: &Fields) -> bool {
+    let mut all = fields.get_all("te");
+    matches!(
+        (all.next(), all.next()),
+        (None, _) | (Some(b"trailers"), None)
+    )
+}
+
+/// Fields that are meant for the next hop alone, named by `connection` or not; and `te`.
+const HOP_BY_HOP_BUT_TE: Names = Names::new(&[
     "connection",
     "keep-alive",
     "proxy-connection",
     "proxy-authenticate",
     "transfer-encoding",
-    "te",
     "upgrade",
     "http2-settings",
-];
-
-/// Takes the peer's metadata headers out: the application never sees them, and only a peer that
-/// proved who it is may send them. Our own application's are ours to overwrite.
-fn take_peer_metadata(head: &mut RequestHead, connection: &Connection) -> PeerMetadata {
-    let authentic = connection.peer.is_some() && connection.direction() == Direction::Inbound;
-    take_metadata(&mut head.fields, authentic)
-}
+]);
 
 /// Takes the metadata headers out of a message; those of a peer that is not `authentic` count for
 /// nothing.
-pub fn take_metadata(fields: &mut mesh_http::Fields, authentic: bool) -> PeerMetadata {
-    let value = |name| {
-        fields
-            .get(name)
-            .filter(|_| authentic)
-            .unwrap_or_default()
-            .to_vec()
-    };
-    let (id, metadata) = (value(PEER_METADATA_ID), value(PEER_METADATA));
-    fields.remove(PEER_METADATA);
-    let asked = fields.remove(PEER_METADATA_ID) && authentic;
-    PeerMetadata {
-        id,
-        value: metadata,
-        asked,
+pub fn take_metadata(fields: &mut Fields, authentic: bool, into: &mut PeerMetadata) {
+    into.clear();
+    if !fields.may_have_one_of(&METADATA) {
+        return;
     }
+    if authentic {
+        let value = fields.get(PEER_METADATA).unwrap_or_default();
+        into.value.extend_from_slice(value);
+        into.asked = fields.contains(PEER_METADATA_ID);
+    }
+    fields.remove_all(&METADATA);
 }
 
 /// x-forwarded-for and -proto: at an edge the connection tells, inside the proxy before us.
@@ -251,23 +268,52 @@ fn append_client(head: &mut RequestHead, connection: &Connection) {
 
 /// A random UUID (RFC 9562 5.4).
 fn uuid(random: &mut fastrand::Rng) -> [u8; 36] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bits = random.u128(..) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let mut left = bits;
+    let [upper, lower] = [(bits >> 64) as u64, bits as u64].map(hex);
     let mut text = [b'-'; 36];
-    for (index, place) in text.iter_mut().enumerate().rev() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            continue;
-        }
-        let digit = usize::from((left & 0xf) as u8);
-        *place = HEX.get(digit).copied().unwrap_or(b'0');
-        left >>= 4;
-    }
+    let (first, second) = text.split_at_mut(18);
+    copy(first, 0, &upper, 0..8);
+    copy(first, 9, &upper, 8..12);
+    copy(first, 14, &upper, 12..16);
+    copy(second, 1, &lower, 0..4);
+    copy(second, 6, &lower, 4..16);
     text
 }
 
+fn copy(to: &mut [u8], at: usize, from: &[u8], part: Range<usize>) {
+    if let (Some(to), Some(from)) = (to.get_mut(at..at + part.len()), from.get(part)) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// A number in sixteen digits of base 16, all at once.
+fn hex(number: u64) -> [u8; 16] {
+    let digits = [number >> 32, number & 0xffff_ffff].map(|half| {
+        // Each half byte into a byte of its own, the first digit in the lowest one.
+        let half = half.swap_bytes() >> 32;
+        let wide = (half | half << 16) & 0x0000_ffff_0000_ffff;
+        let wide = (wide | wide << 8) & 0x00ff_00ff_00ff_00ff;
+        let wide = (wide >> 4 | wide << 8) & 0x0f0f_0f0f_0f0f_0f0f;
+        // A carry into the fifth bit tells the letters, which stand 39 places further on.
+        let letters = (wide + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        (wide + 0x3030_3030_3030_3030 + letters * 39).to_le_bytes()
+    });
+    let [first, last] = digits;
+    let mut text = [0; 16];
+    copy(&mut text, 0, &first, 0..8);
+    copy(&mut text, 8, &last, 0..8);
+    text
+}
+
+/// Puts a field that was checked before.
+pub(crate) fn put_known(fields: &mut Fields, field: &Known) {
+    if let Err(error) = fields.put(field) {
+        tracing::debug!(?field, %error, "header not written");
+    }
+}
+
 /// Puts a value that is known to be fit for a header.
-pub(crate) fn put(fields: &mut mesh_http::Fields, name: &str, value: impl AsRef<[u8]>) {
+pub(crate) fn put(fields: &mut Fields, name: &str, value: impl AsRef<[u8]>) {
     if let Err(error) = fields.set(name, value) {
         tracing::debug!(header = name, %error, "header not written");
     }

@@ -9,7 +9,7 @@ use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 use crate::http::connection::Connection;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
-use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put, strip_hop_by_hop};
+use crate::http::head::{OF_PROXIES, put, strip_hop_by_hop};
 use crate::http::shape::{OwnAnswer, Shaped, facts};
 
 /// What goes back to the client.
@@ -66,9 +66,7 @@ pub fn answer(
         .filter(|_| switching)
         .map(str::to_owned);
     strip_hop_by_hop(&mut head.fields, upgrade.as_deref());
-    head.fields.remove("x-envoy-decorator-operation");
-    head.fields.remove(PEER_METADATA_ID);
-    head.fields.remove(PEER_METADATA);
+    head.fields.remove_all(&OF_PROXIES);
     put(
         &mut head.fields,
         "x-envoy-upstream-service-time",
@@ -251,8 +249,7 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
             ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
         }
     }
-    if with.metadata_asked && !with.own.id.is_empty() {
-        put(&mut head.fields, PEER_METADATA_ID, &*with.own.id);
-        put(&mut head.fields, PEER_METADATA, &*with.own.value);
+    if with.metadata_asked {
+        with.own.put(&mut head.fields);
     }
 }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_model::Str;
-use mesh_traffic::config::Config;
-use mesh_traffic::listener::RouteSource;
 use mesh_traffic::{Action, RouteAt, RouteDecision, RouteTable, decide_route};
 
 use crate::http::connection::Served;
@@ -15,9 +13,9 @@ use crate::http::stage::Stage;
 
 /// A request with its route.
 #[derive(Debug)]
-pub struct Routed {
+pub struct Routed<'a> {
     /// What the head stage made.
-    pub headed: Headed,
+    pub headed: Headed<'a>,
     /// The table that decided; for requests that are answered outright there may be no place in it.
     pub found: Found,
     /// What is to be done.
@@ -51,20 +49,19 @@ impl Found {
 }
 
 /// Finds the route of a request.
-pub fn route(
-    config: &Config,
+pub fn route<'a>(
     served: &Served,
-    headed: Headed,
+    headed: Headed<'a>,
     random: &mut fastrand::Rng,
-) -> Stage<Routed> {
-    let Some(table) = table(config, served) else {
+) -> Stage<Routed<'a>> {
+    let Some(table) = &served.table else {
         return Stage::Fail(FailureKind::NoRoute.into());
     };
-    let decision = decide_route(&table, &headed.head, || random.u64(..));
+    let decision = decide_route(table, headed.head, || random.u64(..));
     let action = match decision.action {
         Action::Forward(forward) => Planned::Forward(forward.cluster.clone()),
         Action::Redirect(redirect) => {
-            Planned::Redirect(redirect.status, redirect.location(&headed.head))
+            Planned::Redirect(redirect.status, redirect.location(headed.head))
         }
         Action::Respond(respond) => {
             Planned::Respond(respond.status, Bytes::copy_from_slice(&respond.body))
@@ -74,14 +71,10 @@ pub fn route(
     let at = decision.at();
     Stage::Ready(Routed {
         headed,
-        found: Found { table, at },
+        found: Found {
+            table: table.clone(),
+            at,
+        },
         action,
     })
-}
-
-fn table(config: &Config, served: &Served) -> Option<Arc<RouteTable>> {
-    match &served.manager()?.routes {
-        RouteSource::Rds(name) => config.route_table(name).cloned(),
-        RouteSource::Inline(table) => Some(table.clone()),
-    }
 }

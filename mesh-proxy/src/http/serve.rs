@@ -14,7 +14,7 @@ use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
 use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
-use crate::http::head::{self, Arrival, PeerMetadata};
+use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
 use crate::http::pick::{self, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
@@ -82,7 +82,7 @@ pub struct Exchange {
     /// When it arrived.
     pub started: Instant,
     /// The request as it came, once its head was in order.
-    pub request: RequestHead,
+    pub request: Box<RequestHead>,
     /// What the peer's proxy said of its workload.
     pub peer_metadata: PeerMetadata,
     /// What the stages up to shape made.
@@ -102,7 +102,12 @@ pub struct Exchange {
     /// Whether the body can be sent once more; the driver keeps it true to the facts.
     pub can_repeat: bool,
     sent: Option<Instant>,
-    outgoing: RequestHead,
+    /// The head of the present attempt, while nobody sends it.
+    outgoing: Option<Box<RequestHead>>,
+    /// Whether that was made for an attempt that is over.
+    spent: bool,
+    /// The head of an earlier request, for its buffers.
+    spare: Option<Box<RequestHead>>,
 }
 
 /// How a run through the stages ends.
@@ -132,7 +137,7 @@ impl Exchange {
             connection,
             served,
             started: now,
-            request: RequestHead::default(),
+            request: Box::default(),
             peer_metadata: PeerMetadata::default(),
             shaped: None,
             picked: None,
@@ -143,7 +148,9 @@ impl Exchange {
             service_time: None,
             can_repeat: true,
             sent: None,
-            outgoing: RequestHead::default(),
+            outgoing: None,
+            spent: false,
+            spare: None,
         }
     }
 
@@ -160,24 +167,22 @@ impl Exchange {
         self.served = served;
         self.started = now;
         self.request.clear();
-        self.peer_metadata = PeerMetadata::default();
+        self.peer_metadata.clear();
         self.shaped = None;
         self.picked = None;
         self.connected = None;
         self.attempts = Attempts::default();
         self.failure = None;
-        self.upstream_metadata = PeerMetadata::default();
+        self.upstream_metadata.clear();
         self.service_time = None;
         self.can_repeat = true;
         self.sent = None;
+        self.spent = false;
     }
 
     /// Takes out a head that is done with, for its buffers.
-    pub fn take_spare_head(&mut self) -> RequestHead {
-        self.shaped
-            .take()
-            .map(|shaped| shaped.head)
-            .unwrap_or_default()
+    pub fn take_spare_head(&mut self) -> Box<RequestHead> {
+        self.spare.take().unwrap_or_default()
     }
 
     /// Takes what has happened, and says what is to happen next.
@@ -186,7 +191,7 @@ impl Exchange {
             Event::Arrived(arrival) => self.arrived(worker, arrival),
             Event::Refused(head, failure) => {
                 // The log says as much of it as could be read.
-                self.request = head;
+                *self.request = head;
                 Outcome::Failed(failure)
             }
             Event::Connected(Ok(connected)) => self.connected(worker, connected),
@@ -212,29 +217,29 @@ impl Exchange {
     }
 
     fn arrived(&mut self, worker: &mut Worker<'_>, arrival: Arrival) -> Outcome {
-        // Should the head be refused, the log still says what was asked for.
-        self.request.clone_from(&arrival.head);
-        let mut headed = ready!(head::head(
+        // Should it be refused, the log still says what was asked for.
+        self.spare = Some(std::mem::replace(&mut self.request, arrival.head));
+        let arriving = Arriving {
+            head: &mut self.request,
+            peer_metadata: &mut self.peer_metadata,
+            hosts: arrival.hosts,
+            bodiless: arrival.bodiless,
+        };
+        let headed = ready!(head::head(
             &self.connection,
             &self.served,
-            arrival,
+            arriving,
             worker.random
         ));
-        self.request.clone_from(&headed.head);
-        self.peer_metadata = std::mem::take(&mut headed.peer_metadata);
-        let routed = ready!(route::route(
-            &self.config,
-            &self.served,
-            headed,
-            worker.random
-        ));
+        let routed = ready!(route::route(&self.served, headed, worker.random));
         let admitted = ready!(admit::admit(routed));
         let with = ShapeWith {
             config: &self.config,
             connection: &self.connection,
             served: &self.served,
         };
-        let shaped = ready!(shape::shape(&with, admitted));
+        let out = self.outgoing.get_or_insert_default();
+        let shaped = ready!(shape::shape(&with, admitted, out));
         if let Plan::Answer(own) = &shaped.plan {
             let reply = respond::own_answer(&self.answering(worker), &shaped, own.clone());
             self.shaped = Some(shaped);
@@ -284,17 +289,18 @@ impl Exchange {
             attempt: self.attempts.made(),
             own: worker.own,
         };
-        exchange::exchange(&sending, &connected, &mut self.outgoing);
+        let out = self.outgoing.get_or_insert_default();
+        if std::mem::replace(&mut self.spent, true) {
+            shaped.write(&self.request, &self.connection, out);
+        }
+        exchange::exchange(&sending, &connected, out);
         self.connected = Some(connected);
         self.sent = Some(worker.now);
         Outcome::Next(Next::Wait(Wait::Answer))
     }
 
     fn answered(&mut self, worker: &mut Worker<'_>, mut head: ResponseHead) -> Outcome {
-        let Some(shaped) = &self.shaped else {
-            return Outcome::Failed(FailureKind::RouteUnusable.into());
-        };
-        if let Plan::Forward(forwarding) = &shaped.plan {
+        if let Some(Plan::Forward(forwarding)) = self.shaped.as_ref().map(|shaped| &shaped.plan) {
             let seen = exchange::seen_by_policy(&head);
             let (policy, repeat) = (&forwarding.retry, self.can_repeat);
             if let Some(pause) = self
@@ -304,9 +310,13 @@ impl Exchange {
                 return self.pause(worker, pause);
             }
         }
-        self.upstream_metadata = head::take_metadata(&mut head.fields, self.is_mutual_tls());
+        let authentic = self.is_mutual_tls();
+        head::take_metadata(&mut head.fields, authentic, &mut self.upstream_metadata);
         let took = self.sent.map_or(Duration::ZERO, |sent| worker.now - sent);
         self.service_time = Some(took);
+        let Some(shaped) = &self.shaped else {
+            return Outcome::Failed(FailureKind::RouteUnusable.into());
+        };
         let cluster = self.cluster_name();
         let reply = respond::answer(&self.answering(worker), shaped, head, cluster, took);
         Outcome::Next(Next::Respond(reply))
@@ -378,13 +388,13 @@ impl Exchange {
     }
 
     /// Takes the head of the present attempt, which is made anew for each.
-    pub fn take_outgoing(&mut self) -> RequestHead {
-        std::mem::take(&mut self.outgoing)
+    pub fn take_outgoing(&mut self) -> Box<RequestHead> {
+        self.outgoing.take().unwrap_or_default()
     }
 
     /// Gives its buffers back, for the next attempt.
-    pub fn return_outgoing(&mut self, head: RequestHead) {
-        self.outgoing = head;
+    pub fn return_outgoing(&mut self, head: Box<RequestHead>) {
+        self.outgoing = Some(head);
     }
 
     /// How long the request may take with all its attempts, from the end of its body.

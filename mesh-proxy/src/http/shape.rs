@@ -14,14 +14,13 @@ use mesh_traffic::{Action, Facts, RetryPolicy};
 use crate::http::admit::Admitted;
 use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
+use crate::http::head::Headed;
 use crate::http::route::{Found, Planned};
 use crate::http::stage::Stage;
 
 /// A request that is ready to be sent, or answered here.
 #[derive(Debug)]
 pub struct Shaped {
-    /// The request as it goes out.
-    pub head: RequestHead,
     /// Where the route stands.
     pub found: Found,
     /// What is to be done.
@@ -73,12 +72,11 @@ pub struct ShapeWith<'a> {
     pub served: &'a Served,
 }
 
-/// Shapes a request.
-pub fn shape(with: &ShapeWith<'_>, admitted: Admitted) -> Stage<Shaped> {
+/// Shapes a request; as it goes out it is written into `out`, whose buffers are used.
+pub fn shape(with: &ShapeWith<'_>, admitted: Admitted<'_>, out: &mut RequestHead) -> Stage<Shaped> {
     let (headed, found, action) = admitted.into_parts();
-    let mut head = headed.head;
     let plan = match action {
-        Planned::Forward(name) => match with.forward(&found, &mut head, &name, headed.upgrade) {
+        Planned::Forward(name) => match with.forward(&found, headed, &name, out) {
             Ok(forwarding) => Plan::Forward(forwarding),
             Err(failure) => return failure.into(),
         },
@@ -93,17 +91,29 @@ pub fn shape(with: &ShapeWith<'_>, admitted: Admitted) -> Stage<Shaped> {
             body,
         }),
     };
-    Stage::Ready(Shaped { head, found, plan })
+    Stage::Ready(Shaped { found, plan })
+}
+
+impl Shaped {
+    /// Writes the request once more as it goes out, for another attempt.
+    pub fn write(&self, request: &RequestHead, connection: &Connection, out: &mut RequestHead) {
+        out.clone_from(request);
+        if let (Some(decision), Plan::Forward(forwarding)) = (self.found.decision(), &self.plan) {
+            let cluster = Some(&*forwarding.cluster.name);
+            decision.shape_request(out, &facts(connection, cluster));
+        }
+    }
 }
 
 impl ShapeWith<'_> {
     fn forward(
         &self,
         found: &Found,
-        head: &mut RequestHead,
+        headed: Headed<'_>,
         name: &Str,
-        upgrade: Option<String>,
+        out: &mut RequestHead,
     ) -> Result<Forwarding, Failure> {
+        let Headed { head, upgrade } = headed;
         let decision = found.decision().ok_or(FailureKind::RouteUnusable)?;
         let Action::Forward(forward) = decision.action else {
             return Err(FailureKind::RouteUnusable.into());
@@ -116,11 +126,12 @@ impl ShapeWith<'_> {
             let why = "neither route nor listener allows websockets";
             return Err(Failure::new(FailureKind::UpgradeUnsupported).caused_by(why));
         }
-        decision.shape_request(head, &facts(self.connection, Some(name)));
+        out.clone_from(head);
+        decision.shape_request(out, &facts(self.connection, Some(name)));
         Ok(Forwarding {
             cluster: cluster.clone(),
             retry: policy.retry.clone(),
-            timeout: request_timeout(head, policy.timeout, policy.max_grpc_timeout),
+            timeout: request_timeout(out, policy.timeout, policy.max_grpc_timeout),
             upgrade,
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
         })
@@ -139,11 +150,13 @@ fn request_timeout(
     route: Option<Duration>,
     max_grpc: Option<Duration>,
 ) -> Option<Duration> {
-    let asked = head.fields.get_str("grpc-timeout").and_then(grpc_timeout);
-    match (max_grpc, asked) {
-        (None, _) | (_, None) => route,
-        (Some(Duration::ZERO), Some(asked)) => Some(asked),
-        (Some(bound), Some(asked)) => Some(asked.min(bound)),
+    let Some(bound) = max_grpc else {
+        return route;
+    };
+    match head.fields.get_str("grpc-timeout").and_then(grpc_timeout) {
+        None => route,
+        Some(asked) if bound.is_zero() => Some(asked),
+        Some(asked) => Some(asked.min(bound)),
     }
 }
 

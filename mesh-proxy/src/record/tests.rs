@@ -62,6 +62,7 @@ impl Fixture {
                 sni: None,
                 peer: None,
                 own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+                element: Default::default(),
             },
             request,
             cluster: Some(Arc::new(cluster)),

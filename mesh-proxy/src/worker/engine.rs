@@ -121,9 +121,8 @@ pub(crate) struct Engine {
     pub(crate) timers: Timers<Due>,
     pub(crate) work: VecDeque<Work>,
     /// Heads that codecs fill, kept for their buffers.
-    pub(crate) request_head: RequestHead,
+    pub(crate) request_head: Option<Box<RequestHead>>,
     pub(crate) response_head: ResponseHead,
-    pub(crate) spare_heads: Vec<RequestHead>,
     /// Buffers for what connections send, shared by those that are not all busy at once.
     pub(crate) buffers: Buffers,
     /// Requests that are over, kept for their buffers.
@@ -183,9 +182,8 @@ impl Engine {
             pools: Pools::default(),
             timers,
             work: VecDeque::new(),
-            request_head: RequestHead::default(),
+            request_head: None,
             response_head: ResponseHead::default(),
-            spare_heads: Vec::new(),
             buffers: Buffers::default(),
             spares: Vec::new(),
             held: Held::new(shared.overload.budget(signals.workers)),
@@ -525,7 +523,6 @@ impl Engine {
         self.sweep_links();
         // They keep the configuration of their time; whoever is busy makes new ones at once.
         self.spares = Vec::new();
-        self.spare_heads = Vec::new();
         self.buffers = Buffers::default();
         for conn in self.conns.values_mut() {
             conn.rest();

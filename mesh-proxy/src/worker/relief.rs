@@ -86,8 +86,6 @@ impl Engine {
         let spares = self.spares_kept();
         self.spares.truncate(spares);
         self.spares.shrink_to_fit();
-        self.spare_heads.truncate(spares);
-        self.spare_heads.shrink_to_fit();
     }
 
     /// How many requests that are over may be kept for their buffers; one, even when memory is

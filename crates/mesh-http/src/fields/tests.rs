@@ -147,3 +147,24 @@ fn what_was_removed_is_gone_and_may_come_back() {
     copy.clone_from(&fields);
     assert!(copy.contains("x-name-1"));
 }
+
+#[test]
+fn a_known_field_replaces_all_of_its_name_as_any_other_does() {
+    let known = Known::new("X-One", " 1 ").unwrap();
+    let mut list = fields(&[("x-one", "0"), ("a", "2"), ("X-ONE", "3")]);
+    list.put(&known).unwrap();
+    assert_eq!(list, fields(&[("a", "2"), ("x-one", "1")]));
+    assert_eq!(known.value(), b"1");
+    assert_eq!(Known::new("x-one", "1\r\n2"), Err(BadField::Value));
+    assert_eq!(Known::new("x one", "1"), Err(BadField::Name));
+}
+
+#[test]
+fn names_are_dropped_together_and_no_others() {
+    const SOME: Names = Names::new(&["x-one", "x-two"]);
+    let mut list = fields(&[("X-One", "1"), ("a", "2"), ("x-two", "3"), ("x-one", "4")]);
+    assert!(list.may_have_one_of(&SOME));
+    list.remove_all(&SOME);
+    assert_eq!(list, fields(&[("a", "2")]));
+    assert!(!list.may_have_one_of(&SOME) && list.contains("a"));
+}

@@ -215,7 +215,6 @@ impl Engine {
         self.held.note(&mut flow.holding, 0);
         self.client_served(flow.down, flow.stream);
         if self.spares.len() < self.spares_kept() {
-            self.spare_heads.push(flow.exchange.take_spare_head());
             self.spares.push(flow);
         }
     }

@@ -1,11 +1,31 @@
 //! x-forwarded-client-cert: who the client is, told to the application.
 
-use mesh_http::RequestHead;
-use mesh_traffic::listener::{ClientCertMode, HttpManager};
+use std::cell::OnceCell;
+
+use mesh_http::{Known, RequestHead};
+use mesh_traffic::listener::{ClientCertDetails, ClientCertMode, HttpManager};
 
 use crate::http::connection::{Connection, Peer};
 
 const XFCC: &str = "x-forwarded-client-cert";
+
+/// The header as it is where the client's proxy told nothing: the same for all requests of a
+/// connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Element(OnceCell<(ClientCertDetails, Known)>);
+
+impl Element {
+    /// The header, made at the first request; `None` where it must be made anew.
+    fn of(&self, connection: &Connection, peer: &Peer, manager: &HttpManager) -> Option<&Known> {
+        let details = manager.client_cert_details;
+        if self.0.get().is_none() {
+            let field = Known::new(XFCC, element(connection, peer, details)).ok()?;
+            let _was_empty = self.0.set((details, field));
+        }
+        let (made_for, field) = self.0.get()?;
+        (*made_for == details).then_some(field)
+    }
+}
 
 /// Removes, keeps or extends the header as the listener says.
 ///
@@ -18,48 +38,46 @@ pub(super) fn apply(head: &mut RequestHead, connection: &Connection, manager: &H
         (ClientCertMode::Sanitize, _) | (_, None) => {
             head.fields.remove(XFCC);
         }
-        (ClientCertMode::SanitizeSet, Some(peer)) => {
-            let mut own = String::with_capacity(ELEMENT);
-            element(&mut own, connection, peer, manager);
-            super::put(&mut head.fields, XFCC, own);
+        (ClientCertMode::AppendForward, Some(peer)) if head.fields.contains(XFCC) => {
+            let mut all = Vec::new();
+            for value in head.fields.get_all(XFCC) {
+                all.extend_from_slice(value);
+                all.push(b',');
+            }
+            let own = element(connection, peer, manager.client_cert_details);
+            all.extend_from_slice(own.as_bytes());
+            super::put(&mut head.fields, XFCC, all);
         }
-        (ClientCertMode::AppendForward, Some(peer)) => {
-            let mut own = String::with_capacity(ELEMENT);
-            element(&mut own, connection, peer, manager);
-            if head.fields.contains(XFCC) {
-                let mut all = Vec::new();
-                for value in head.fields.get_all(XFCC) {
-                    all.extend_from_slice(value);
-                    all.push(b',');
+        (ClientCertMode::SanitizeSet | ClientCertMode::AppendForward, Some(peer)) => {
+            match connection.element.of(connection, peer, manager) {
+                Some(field) => super::put_known(&mut head.fields, field),
+                None => {
+                    let own = element(connection, peer, manager.client_cert_details);
+                    super::put(&mut head.fields, XFCC, own);
                 }
-                all.extend_from_slice(own.as_bytes());
-                super::put(&mut head.fields, XFCC, all);
-            } else {
-                super::put(&mut head.fields, XFCC, own);
             }
         }
     }
 }
 
-/// Bytes that an element usually has.
-const ELEMENT: usize = 256;
-
-fn element(out: &mut String, connection: &Connection, peer: &Peer, manager: &HttpManager) {
+fn element(connection: &Connection, peer: &Peer, details: ClientCertDetails) -> String {
+    let mut out = String::new();
     if let Some(own) = &connection.own_identity {
         out.push_str("By=");
-        quote(out, own);
+        quote(&mut out, own);
         out.push(';');
     }
     out.push_str("Hash=");
     out.push_str(&peer.certificate_hash);
-    if manager.client_cert_details.subject {
+    if details.subject {
         // A workload's certificate has no subject: its name is the URI.
         out.push_str(";Subject=\"\"");
     }
-    if manager.client_cert_details.uri {
+    if details.uri {
         out.push_str(";URI=");
-        quote(out, &peer.text);
+        quote(&mut out, &peer.text);
     }
+    out
 }
 
 /// Values with separators are quoted, quotes in them escaped.

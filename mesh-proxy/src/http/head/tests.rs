@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use mesh_http::{RequestHead, Scheme, Version};
 
-use super::{Arrival, head};
+use super::{Arrival, Arriving, PeerMetadata, head};
 use crate::http::connection::{Connection, Peer};
 use crate::http::failure::FailureKind;
 use crate::http::stage::Stage;
@@ -22,7 +22,7 @@ fn mk_arrival(fields: &[(&str, &str)]) -> Arrival {
         head.fields.append(name, value).unwrap();
     }
     Arrival {
-        head,
+        head: Box::new(head),
         hosts: 1,
         bodiless: true,
     }
@@ -57,16 +57,24 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         sni: None,
         peer,
         own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+        element: Default::default(),
         listener,
     };
     let served = connection.served(&config);
+    let mut arrival = arrival;
+    let arriving = Arriving {
+        head: &mut arrival.head,
+        peer_metadata: &mut PeerMetadata::default(),
+        hosts: arrival.hosts,
+        bodiless: arrival.bodiless,
+    };
     match head(
         &connection,
         &served,
-        arrival,
+        arriving,
         &mut fastrand::Rng::with_seed(1),
     ) {
-        Stage::Ready(headed) => Ok(headed.head),
+        Stage::Ready(headed) => Ok(headed.head.clone()),
         Stage::Fail(failure) => Err(failure.kind),
         Stage::Wait(wait) => panic!("{wait:?}"),
     }
@@ -212,7 +220,7 @@ fn a_sidecar_leaves_forwarded_headers_to_the_edge() {
     ];
     let head = sidecar(&told);
     assert_eq!(head.fields.get_str("x-forwarded-for"), Some("1.2.3.4"));
-    assert_eq!(head.scheme, mesh_http::Scheme::Https);
+    assert_eq!(head.scheme, Scheme::Https);
 }
 
 #[test]

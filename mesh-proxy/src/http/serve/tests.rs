@@ -57,16 +57,14 @@ impl Bench {
             sni: None,
             peer,
             own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+            element: Default::default(),
             listener,
         };
         Self {
             exchange: Exchange::new(Arc::new(config), Rc::new(connection), SystemClock.now()),
             balancers: Balancers::default(),
             random: fastrand::Rng::with_seed(7),
-            own: OwnMetadata {
-                id: "own-id".into(),
-                value: "own-value".into(),
-            },
+            own: OwnMetadata::new("own-id", "own-value").unwrap(),
         }
     }
 
@@ -91,7 +89,7 @@ impl Bench {
     #[track_caller]
     fn sends(&mut self, connected: Connected) -> RequestHead {
         match self.on(Event::Connected(Ok(connected))) {
-            Next::Wait(Wait::Answer) => self.exchange.take_outgoing(),
+            Next::Wait(Wait::Answer) => *self.exchange.take_outgoing(),
             other => panic!("nothing is sent: {other:?}"),
         }
     }
@@ -121,7 +119,7 @@ fn mk_arrival(version: Version, authority: &str, fields: &[(&str, &str)]) -> Arr
         head.fields.append(name, value).unwrap();
     }
     Arrival {
-        head,
+        head: Box::new(head),
         hosts: 1,
         bodiless: true,
     }

@@ -53,7 +53,7 @@ fn the_server_names_the_client_by_its_metadata_and_certificate() {
     other.labels = [("app", "productpage"), ("version", "v1")]
         .into_iter()
         .collect();
-    fixture.metadata = own_metadata(&other).value.as_bytes().to_vec();
+    fixture.metadata = own_metadata(&other).value().to_vec();
     let expected = [
         "reporter=destination",
         "source_workload=productpage-v1",
