@@ -81,6 +81,10 @@ impl Changes {
 }
 
 impl Traffic for Changes {
+    fn way(&self) -> &'static str {
+        "meshctl"
+    }
+
     async fn once(&mut self) -> Judged {
         let change = CYCLE.get(self.next % CYCLE.len()).copied();
         let change = change.unwrap_or(Change::Broken);
@@ -180,6 +184,10 @@ pub(crate) struct Pods {
 }
 
 impl Traffic for Pods {
+    fn way(&self) -> &'static str {
+        "meshctl"
+    }
+
     async fn once(&mut self) -> Judged {
         let verb = if self.up { "stop" } else { "start" };
         self.up = !self.up;

@@ -36,7 +36,7 @@ impl Connection {
     /// Opens one.
     pub(crate) async fn open(way: &Way, http: Http, tasks: &Tasks) -> Result<Self, String> {
         let stream = connect(way).await?;
-        let failed = |error| format!("{}: {error}", way.name);
+        let failed = |error| format!("no connection: {}", chain(&error));
         let stream = TokioIo::new(stream);
         // How a connection ends shows in its requests.
         Ok(match http {
@@ -96,7 +96,7 @@ impl Connection {
 /// Connects without a word.
 pub(crate) async fn connect(way: &Way) -> Result<TcpStream, String> {
     let stream = TcpStream::connect(way.to).await;
-    let stream = stream.map_err(|error| format!("{}: connect: {error}", way.name))?;
+    let stream = stream.map_err(|error| format!("no connection: {error}"))?;
     let _without_is_slower_only = stream.set_nodelay(true);
     Ok(stream)
 }

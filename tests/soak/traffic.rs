@@ -36,6 +36,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// One kind of exchange.
 pub(crate) trait Traffic: Send + 'static {
+    /// Which way it goes.
+    fn way(&self) -> &'static str;
+
     /// Makes one.
     fn once(&mut self) -> impl Future<Output = Judged> + Send;
 }
@@ -51,13 +54,14 @@ impl Drivers {
     /// Makes one exchange every `pace` until the end, and none before the last has ended.
     pub(crate) fn drive(&self, name: &'static str, pace: Duration, mut traffic: impl Traffic) {
         let (stopping, ledger) = (self.tasks.stopping().clone(), self.ledger.clone());
+        let way = traffic.way();
         self.tasks.spawn(name, async move {
             let mut pace = interval(pace);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while stopping.run_until_cancelled(pace.tick()).await.is_some() {
                 let judged = tokio::time::timeout(LONGEST, traffic.once()).await;
                 let judged = judged.unwrap_or_else(|_| Err(format!("no end within {LONGEST:?}")));
-                ledger.enter(name, judged);
+                ledger.enter(name, judged.map_err(|error| format!("{way}: {error}")));
             }
         });
     }

@@ -24,6 +24,10 @@ impl Bytes {
 }
 
 impl Traffic for Bytes {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let length = self.chance.u64(0..=256 * 1024);
         let said = pattern(length);

@@ -33,11 +33,14 @@ impl Configured {
 }
 
 impl Traffic for Configured {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let begun = self.course.now();
-        let seen = Seen::ask(&mut connection, &self.keeper.way).await;
-        let seen = seen.map_err(|error| format!("{}: {error}", self.keeper.way.name))?;
+        let seen = Seen::ask(&mut connection, &self.keeper.way).await?;
         self.keeper.keep(connection);
         let states = self.course.since(begun);
         if states.iter().any(|state| seen.fits(state)) {
@@ -106,6 +109,10 @@ impl TimedOut {
 }
 
 impl Traffic for TimedOut {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let way = &self.keeper.way;
@@ -114,9 +121,7 @@ impl Traffic for TimedOut {
             .request(way, "/after/700")
             .body(Pattern::exact(0));
         let answer = connection.send(request.map_err(|error| error.to_string())?);
-        let answer = answer
-            .await
-            .map_err(|error| format!("{}: {error}", way.name))?;
+        let answer = answer.await?;
         let status = answer.status().as_u16();
         if status == 200 {
             whole(answer.into_body(), 10).await?;
@@ -149,6 +154,10 @@ impl Denied {
 }
 
 impl Traffic for Denied {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let begun = self.course.now();
         let status = status(&self.way).await;
@@ -176,6 +185,10 @@ impl Extra {
 }
 
 impl Traffic for Extra {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let begun = self.course.now();
         let status = status(&self.way).await;

@@ -11,7 +11,7 @@ use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
 use super::Traffic;
-use crate::http::Way;
+use crate::http::{Way, chain};
 use crate::ledger::{Judged, Verdict};
 
 /// Turns of a stream.
@@ -28,12 +28,8 @@ impl Client {
         if let Some(grpc) = self.grpc.take() {
             return Ok(grpc);
         }
-        let Way {
-            to,
-            authority,
-            name,
-        } = &self.way;
-        let told = |error| format!("{name}: {}", crate::http::chain(&error));
+        let Way { to, authority, .. } = &self.way;
+        let told = |error| chain(&error);
         let endpoint = Endpoint::from_shared(format!("http://{to}")).map_err(told)?;
         let origin = format!("http://{authority}").parse();
         let endpoint = endpoint.origin(origin.map_err(|_| "an authority".to_owned())?);
@@ -73,17 +69,18 @@ impl Unary {
 }
 
 impl Traffic for Unary {
+    fn way(&self) -> &'static str {
+        self.client.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut grpc = self.client.take().await?;
         let sent = message(&mut self.chance);
         let path = PathAndQuery::from_static("/mesh.test.Echo/Unary");
-        let told = |error: String| format!("{}: {error}", self.client.way.name);
-        grpc.ready()
-            .await
-            .map_err(|error| told(error.to_string()))?;
+        grpc.ready().await.map_err(|error| chain(&error))?;
         let call = grpc.unary(Request::new(sent.clone()), path, codec());
-        let answer = call.await.map_err(|status| told(format!("{status:?}")))?;
-        same(&sent, answer.get_ref()).map_err(told)?;
+        let answer = call.await.map_err(|status| format!("{status:?}"))?;
+        same(&sent, answer.get_ref())?;
         self.client.grpc = Some(grpc);
         Ok(Verdict::Good(1))
     }
@@ -127,10 +124,13 @@ impl Stream {
 }
 
 impl Traffic for Stream {
+    fn way(&self) -> &'static str {
+        self.client.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut grpc = self.client.take().await?;
-        let turns = self.turns(&mut grpc).await;
-        turns.map_err(|error| format!("{}: {error}", self.client.way.name))?;
+        self.turns(&mut grpc).await?;
         self.client.grpc = Some(grpc);
         Ok(Verdict::Good(1))
     }

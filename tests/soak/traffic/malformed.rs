@@ -34,13 +34,17 @@ impl Malformed {
 }
 
 impl Traffic for Malformed {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let (bytes, status) = CASES
             .get(self.next % CASES.len())
             .copied()
             .unwrap_or_default();
         self.next += 1;
-        let told = |error: String| format!("{} {bytes:?}: {error}", self.way.name);
+        let told = |error: String| format!("{bytes:?}: {error}");
         let mut raw = Raw::open(&self.way).await?;
         let request = bytes.replace("HOST", &self.way.authority);
         raw.write(request.as_bytes()).await?;

@@ -1,11 +1,14 @@
 //! Ordinary requests: all sizes, with and without lengths, trailers; one after the other or at once.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use futures_util::future::join_all;
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{HeaderMap, Method, Request};
 use mesh_runtime::Tasks;
 use mesh_tests::pattern::Pattern;
+use tokio::time::timeout;
 
 use super::Traffic;
 use crate::http::{Connection, Http, Way, whole};
@@ -13,6 +16,8 @@ use crate::ledger::{Judged, Verdict};
 
 /// Streams of a burst.
 const STREAMS: usize = 8;
+/// No request takes longer; less than what all exchanges may take.
+const PATIENCE: Duration = Duration::from_secs(25);
 const MIB: u64 = 1 << 20;
 const TRAILER: &str = "x-checksum";
 
@@ -87,9 +92,14 @@ impl Ask {
         connection: &mut Connection,
         way: &Way,
     ) -> Result<(), String> {
-        let told = |error: String| format!("{self:?} {}: {error}", way.name);
+        let exchange = timeout(PATIENCE, self.exchange(connection, way)).await;
+        let exchange = exchange.unwrap_or_else(|_| Err(format!("no end within {PATIENCE:?}")));
+        exchange.map_err(|error| format!("{self:?}: {error}"))
+    }
+
+    async fn exchange(self, connection: &mut Connection, way: &Way) -> Result<(), String> {
         let request = self.request(connection, way)?;
-        let (head, body) = connection.send(request).await.map_err(told)?.into_parts();
+        let (head, body) = connection.send(request).await?.into_parts();
         let (status, length) = match self {
             Self::Bytes(length)
             | Self::Chunks(length)
@@ -99,18 +109,18 @@ impl Ask {
             Self::Status(code) => (code, 0),
         };
         if head.status != status {
-            return Err(told(format!("status {} {:?}", head.status, head.headers)));
+            return Err(format!("status {} {:?}", head.status, head.headers));
         }
         if let Self::Head(length) = self
             && head.headers.get(CONTENT_LENGTH) != Some(&HeaderValue::from(length))
         {
-            return Err(told(format!("{:?}", head.headers)));
+            return Err(format!("{:?}", head.headers));
         }
-        let trailers = whole(body, length).await.map_err(told)?;
+        let trailers = whole(body, length).await?;
         if let Self::EchoTrailers(length) = self {
             let trailer = trailers.as_ref().and_then(|fields| fields.get(TRAILER));
             if trailer != Some(&HeaderValue::from(length)) {
-                return Err(told(format!("trailers {trailers:?}")));
+                return Err(format!("trailers {trailers:?}"));
             }
         }
         Ok(())
@@ -163,6 +173,10 @@ impl Kept {
 }
 
 impl Traffic for Kept {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let ask = Ask::any(&mut self.chance);
@@ -187,6 +201,10 @@ impl Once {
 }
 
 impl Traffic for Once {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = Connection::open(&self.way, Http::One, &self.tasks).await?;
         let ask = Ask::any(&mut self.chance);
@@ -209,6 +227,10 @@ impl Burst {
 }
 
 impl Traffic for Burst {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let connection = self.keeper.take().await?;
         let way = &self.keeper.way;
@@ -242,6 +264,10 @@ impl Unsteady {
 }
 
 impl Traffic for Unsteady {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let ask = Ask::Bytes(self.chance.u64(0..10_000));

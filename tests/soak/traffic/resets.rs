@@ -7,7 +7,7 @@ use mesh_tests::pattern::Pattern;
 
 use super::Traffic;
 use super::requests::{Ask, Keeper};
-use crate::http::{Connection, End, Http, Way, read};
+use crate::http::{Connection, End, Http, Way, chain, read};
 use crate::ledger::{Judged, Reason, Verdict};
 use crate::raw::Raw;
 
@@ -27,17 +27,20 @@ impl GivenUp {
 }
 
 impl Traffic for GivenUp {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let way = &self.keeper.way;
-        let told = |error: String| format!("{}: {error}", way.name);
         let request = connection.request(way, "/echo").method("POST");
         let request = request.body(Pattern::exact(MIB));
         let request = request.map_err(|error| error.to_string())?;
-        let mut body = connection.send(request).await.map_err(told)?.into_body();
+        let mut body = connection.send(request).await?.into_body();
         for _ in 0..self.chance.u8(0..10) {
             if !matches!(body.frame().await, Some(Ok(_))) {
-                return Err(told("the body ended before it was given up".to_owned()));
+                return Err("the body ended before it was given up".to_owned());
             }
         }
         // hyper resets the stream in both directions.
@@ -61,6 +64,10 @@ impl ClosedEarly {
 }
 
 impl Traffic for ClosedEarly {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut raw = Raw::open(&self.way).await?;
         let host = &self.way.authority;
@@ -75,7 +82,7 @@ impl Traffic for ClosedEarly {
             raw.write(head.as_bytes()).await?;
             let status = raw.head().await?.status;
             if status != 200 {
-                return Err(format!("{}: status {status}", self.way.name));
+                return Err(format!("status {status}"));
             }
         }
         Ok(Verdict::Expected(Reason::OwnReset))
@@ -103,10 +110,13 @@ impl Aborted {
 }
 
 impl Traffic for Aborted {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = Connection::open(&self.way, self.http, &self.tasks).await?;
         let path = format!("/abort/{}", self.chance.u64(1..200_000));
-        let told = |error: String| format!("{} {path}: {error}", self.way.name);
         let request = connection.request(&self.way, &path).body(Pattern::exact(0));
         let request = request.map_err(|error| error.to_string())?;
         let Ok(answer) = connection.send(request).await else {
@@ -122,7 +132,7 @@ impl Traffic for Aborted {
         if status == 200 && matches!(body.end, End::BrokenOff(_)) {
             return Ok(Verdict::Expected(Reason::ServerAborted));
         }
-        Err(told(format!("status {status}, {body:?}")))
+        Err(format!("{path}: status {status}, {body:?}"))
     }
 }
 
@@ -136,19 +146,21 @@ impl Dropped {
 }
 
 impl Traffic for Dropped {
+    fn way(&self) -> &'static str {
+        self.0.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.0.take().await?;
         let way = &self.0.way;
         let request = connection.request(way, "/drop").body(Pattern::exact(0));
         let answer = connection.send(request.map_err(|error| error.to_string())?);
-        let answer = answer
-            .await
-            .map_err(|error| format!("{}: {error}", way.name))?;
+        let answer = answer.await?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await;
-        body.map_err(|error| format!("{}: {error}", way.name))?;
+        body.map_err(|error| chain(&error))?;
         if status != 503 {
-            return Err(format!("{}: status {status}", way.name));
+            return Err(format!("status {status}"));
         }
         self.0.keep(connection);
         Ok(Verdict::Expected(Reason::ServerDropped))

@@ -46,9 +46,12 @@ impl SlowReader {
 }
 
 impl Traffic for SlowReader {
+    fn way(&self) -> &'static str {
+        self.0.name
+    }
+
     async fn once(&mut self) -> Judged {
-        let read = self.read().await;
-        read.map_err(|error| format!("{}: {error}", self.0.name))?;
+        self.read().await?;
         Ok(Verdict::Good(1))
     }
 }
@@ -79,9 +82,12 @@ impl SlowWriter {
 }
 
 impl Traffic for SlowWriter {
+    fn way(&self) -> &'static str {
+        self.0.name
+    }
+
     async fn once(&mut self) -> Judged {
-        let written = self.write().await;
-        written.map_err(|error| format!("{}: {error}", self.0.name))?;
+        self.write().await?;
         Ok(Verdict::Good(1))
     }
 }
@@ -100,18 +106,21 @@ impl SlowServer {
 }
 
 impl Traffic for SlowServer {
+    fn way(&self) -> &'static str {
+        self.keeper.way.name
+    }
+
     async fn once(&mut self) -> Judged {
         let mut connection = self.keeper.take().await?;
         let way = &self.keeper.way;
-        let told = |error: String| format!("{}: {error}", way.name);
         let path = format!("/after/{}", self.chance.u64(1000..4000));
         let request = connection.request(way, &path).body(Pattern::exact(0));
         let request = request.map_err(|error| error.to_string())?;
-        let answer = connection.send(request).await.map_err(told)?;
+        let answer = connection.send(request).await?;
         if answer.status() != 200 {
-            return Err(told(format!("status {}", answer.status())));
+            return Err(format!("status {}", answer.status()));
         }
-        whole(answer.into_body(), 10).await.map_err(told)?;
+        whole(answer.into_body(), 10).await?;
         self.keeper.keep(connection);
         Ok(Verdict::Good(1))
     }

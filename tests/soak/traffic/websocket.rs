@@ -84,9 +84,12 @@ impl WebSocket {
 }
 
 impl Traffic for WebSocket {
+    fn way(&self) -> &'static str {
+        self.way.name
+    }
+
     async fn once(&mut self) -> Judged {
-        let told = self.message().await;
-        told.map_err(|error| format!("{}: {error}", self.way.name))?;
+        self.message().await?;
         Ok(Verdict::Good(1))
     }
 }
