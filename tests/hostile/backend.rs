@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub(crate) use record::{Received, Recorder, Seen};
+pub(crate) use record::{Received, Recorder, SCHEME, SECRETS, Seen};
 
 /// Serves a listener whose clients speak HTTP/1.
 pub(crate) fn serve_one(listener: TcpListener, recorder: &Arc<Recorder>, tasks: &mut JoinSet<()>) {

@@ -81,12 +81,23 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Writes them one by one.
     Drip(Vec<u8>),
+    /// Writes frames of HTTP/2 again and again, until it has or nobody takes them.
+    Flood(Flood),
     /// Waits until so many final answers are there.
     Answers(usize),
     /// Waits until an informational answer is there.
     Interim,
     /// Closes its sending side.
     HalfClose,
+}
+
+/// Frames that come so many times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flood {
+    pub(crate) turn: Vec<u8>,
+    pub(crate) count: u32,
+    /// Each turn is on the stream after the one of the last turn.
+    pub(crate) opens: bool,
 }
 
 /// A request as the back end must see it.

@@ -1,4 +1,8 @@
-//! Every case of the corpus through a gateway and through a sidecar.
+//! Every case of the corpus through a gateway and through a sidecar; and what is no case of one
+//! connection: what is logged of it all, and what it costs others.
+
+mod logs;
+mod neighbours;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

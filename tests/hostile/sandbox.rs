@@ -91,6 +91,37 @@ impl Sandbox {
         self.sidecar[0]
     }
 
+    /// The listener through which the application calls others, itself among them.
+    pub(crate) fn outbound(&self) -> SocketAddr {
+        let status = self.mesh.status();
+        let outbound = status.workload("strict").outbound.clone();
+        address(&outbound.expect("the sidecar takes the application's calls"))
+    }
+
+    /// The gateway's listener.
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// What a proxy has logged so far, its access log included.
+    pub(crate) fn log(&self, entry: Entry) -> Vec<u8> {
+        let logs = self.mesh.state().join("logs");
+        let prefix = match entry {
+            Entry::Gateway => "istio-ingressgateway",
+            Entry::Sidecar => "strict",
+        };
+        let files = std::fs::read_dir(logs)
+            .expect("the folder of logs")
+            .flatten();
+        let own = files.filter(|file| {
+            let name = file.file_name();
+            let name = name.to_string_lossy().into_owned();
+            name.starts_with(prefix) && !name.contains(".app")
+        });
+        own.flat_map(|file| std::fs::read(file.path()).expect("a log"))
+            .collect()
+    }
+
     /// Where a case is sent.
     pub(crate) fn proxy(&self, case: &Case, entry: Entry) -> SocketAddr {
         match entry {

@@ -6,6 +6,11 @@ use parking_lot::Mutex;
 
 use crate::case::{ID, Script};
 
+/// Among the fields of a request of HTTP/2: the value of `:scheme`.
+pub(crate) const SCHEME: &str = "(scheme)";
+/// Among the fields of a request of HTTP/2: names of the fields that are never indexed.
+pub(crate) const SECRETS: &str = "(never indexed)";
+
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Received {

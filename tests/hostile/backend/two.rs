@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::record::{Received, Recorder, Seen, case_of};
+use super::record::{Received, Recorder, SCHEME, SECRETS, Seen, case_of};
 use crate::case::{Script, Then, named};
 use crate::wire::h2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, PREFACE,
@@ -125,7 +125,12 @@ impl Connection {
         match self.open.get_mut(&frame.stream) {
             Some(received) => received.trailers = text(fields)?,
             None => {
-                self.open.insert(frame.stream, request(fields)?);
+                let mut received = request(fields)?;
+                let secrets = self.decoder.secrets.join(" ");
+                received
+                    .fields
+                    .push((SECRETS.to_owned(), secrets.into_bytes()));
+                self.open.insert(frame.stream, received);
             }
         }
         self.ended(&frame).await
@@ -256,6 +261,9 @@ fn request(fields: Vec<Field>) -> Result<Received, String> {
         *slot = told;
     }
     received.fields = text(rest)?;
+    received
+        .fields
+        .push((SCHEME.to_owned(), scheme.clone().into_bytes()));
     let target = received.path.starts_with('/') || received.path == "*";
     let visible = received
         .path

@@ -61,6 +61,7 @@ impl Exchange<'_> {
                         tokio::task::yield_now().await;
                     }
                 }
+                Step::Flood(_) => {}
                 Step::Answers(count) => self.until(*count).await?,
                 Step::Interim => {
                     while self.got.interim.is_empty() {

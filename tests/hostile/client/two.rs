@@ -8,10 +8,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use super::{Answer, Got};
-use crate::case::{Case, End, HOST, Step, named};
+use crate::case::{Case, End, Flood, HOST, Step, named};
 use crate::wire::h2::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, RST_STREAM,
-    SETTINGS, WHOLE,
+    SETTINGS, WHOLE, go_on,
 };
 use crate::wire::hpack::Decoder;
 
@@ -64,6 +64,7 @@ async fn send(
                     tokio::task::yield_now().await;
                 }
             }
+            Step::Flood(of) => flood(of, id, &mut write).await,
             Step::Answers(wanted) => {
                 let _closed_already = answers.wait_for(|count| count >= wanted).await;
             }
@@ -76,6 +77,26 @@ async fn send(
     while let Some(reply) = replies.recv().await {
         let _closed_already = write.write_all(&reply).await;
     }
+}
+
+/// Writes a flood until it is over or the connection is.
+async fn flood(of: &Flood, id: &str, write: &mut OwnedWriteHalf) {
+    const PIECE: usize = 64 * 1024;
+    let mut turn = named(&of.turn, id);
+    let mut piece = Vec::with_capacity(2 * PIECE);
+    for _ in 0..of.count {
+        piece.extend_from_slice(&turn);
+        if of.opens {
+            go_on(&mut turn);
+        }
+        if piece.len() >= PIECE {
+            if write.write_all(&piece).await.is_err() {
+                return;
+            }
+            piece.clear();
+        }
+    }
+    let _closed_already = write.write_all(&piece).await;
 }
 
 struct Reading<'a> {

@@ -1,6 +1,6 @@
 //! Chunked bodies and trailers.
 
-use crate::case::{Case, Entry, Forwarded, HOST, ID, Rule, Step, plain, post, rule};
+use crate::case::{Case, End, Entry, Forwarded, HOST, ID, Rule, Step, plain, post, rule};
 
 static SIZE: Rule = rule(
     "RFC 9112 7.1",
@@ -23,6 +23,10 @@ static TRAILERS: Rule = rule(
     "trailers are passed on but for those that frame, route or change a message",
 );
 static TRAILER_FORM: Rule = rule("RFC 9112 7.1.2", "trailers have the form of fields");
+static UNDERSCORE: Rule = rule(
+    "Istio, edge profile",
+    "gateways refuse names with an underscore, sidecars pass them on",
+);
 static PIECES: Rule = plain(
     "RFC 9112 7.1",
     "chunks mean the same in whatever pieces they come",
@@ -330,6 +334,11 @@ fn trailers() -> Vec<Case> {
         post("hello").trailer("x_a", "b"),
     );
     cases.push(under.at(&[Entry::Sidecar]));
+    // It is well framed, so the connection goes on.
+    let under = with(&body("x_a: b\r\n"));
+    let under = Case::one(&UNDERSCORE, "in trailers, at a gateway", under);
+    let under = under.broken_off(&[400]).ends(End::Open);
+    cases.push(under.at(&[Entry::Gateway]));
     cases
 }
 

@@ -1,9 +1,10 @@
 //! HTTP/2: what is allowed frame by frame, and an attack in its sum.
 
 use super::h2_heads::{ask, request};
-use crate::case::{Case, End, Rule, code, plain};
+use crate::case::{Case, End, Flood, Rule, Step, code, plain};
 use crate::wire::h2::{
-    CONTINUATION, END_HEADERS, END_STREAM, Frame, HEADERS, PING, PRIORITY, SETTINGS, opened,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PADDED, PING, PRIORITY, SETTINGS,
+    frames, opened,
 };
 use crate::wire::hpack::block;
 
@@ -35,106 +36,106 @@ static MADE: Rule = flood(
     "CVE-2025-8671",
     "a client that makes us reset its streams is one that resets them",
 );
+static LISTS: Rule = flood(
+    "RFC 9113 10.5.1",
+    "a client that is refused its heads again and again is one that resets its streams",
+);
 
 const CALM: &[u32] = &[code::CALM];
 const TOO_MUCH: &[u32] = &[code::CALM, code::PROTOCOL, code::COMPRESSION];
 
-fn many(rule: &'static Rule, name: &str, count: u32, frame: impl Fn(u32) -> Vec<Frame>) -> Case {
-    let frames: Vec<Frame> = (0..count).flat_map(frame).collect();
-    Case::two(rule, name, opened(&frames))
+/// So many of them: as many as the reference asks for, far more than is ever taken.
+const COUNT: u32 = 100_000;
+
+/// Frames again and again behind what begins the connection.
+fn flood_of(rule: &'static Rule, name: &str, first: &[Frame], turn: &[Frame], opens: bool) -> Case {
+    let name = format!("{COUNT} {name}");
+    let flood = Flood {
+        turn: frames(turn),
+        count: COUNT,
+        opens,
+    };
+    Case::two(rule, name, opened(first))
+        .step(Step::Flood(flood))
         .ends(End::GoAway(CALM))
         .partly()
         .loosely()
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    let stream = |number: u32| 2 * number + 1;
+    let head = |flags, fields: &[(String, String)]| Frame::head(flags, 1, fields);
+    let post = head(END_HEADERS, &request("POST", "/p"));
+    let same =
+        |rule, name, first: &[Frame], turn: Frame| flood_of(rule, name, first, &[turn], false);
+    let fresh = |rule, name, turn: &[Frame]| flood_of(rule, name, &[], turn, true);
     let mut cases = vec![
-        many(&RESETS, "10000 heads and resets", 10_000, |number| {
-            vec![
-                Frame::head(END_HEADERS, stream(number), &request("POST", "/p")),
-                Frame::rst(stream(number), 8),
-            ]
-        }),
-        many(
+        fresh(
             &RESETS,
-            "10000 whole requests and resets",
-            10_000,
-            |number| {
-                vec![
-                    Frame::head(END_HEADERS | END_STREAM, stream(number), &ask("/x")),
-                    Frame::rst(stream(number), 8),
-                ]
-            },
+            "heads and resets",
+            &[post.clone(), Frame::rst(1, 8)],
         ),
-        many(&MADE, "by windows of nothing", 10_000, |number| {
-            vec![
-                Frame::head(END_HEADERS, stream(number), &request("POST", "/p")),
-                Frame::window(stream(number), 0),
-            ]
-        }),
-        many(&MADE, "by malformed heads", 10_000, |number| {
-            vec![Frame::head(
-                END_HEADERS,
-                stream(number),
-                &[(":method", "GET")],
-            )]
-        }),
-        many(&CONTROL, "100000 PING", 100_000, |_| {
-            vec![Frame::new(PING, 0, 0, [0; 8])]
-        }),
-        many(&CONTROL, "100000 SETTINGS", 100_000, |_| {
-            vec![Frame::new(SETTINGS, 0, 0, [])]
-        }),
-        many(&CONTROL, "100000 PRIORITY", 100_000, |_| {
-            vec![Frame::new(PRIORITY, 0, 3, [0, 0, 0, 1, 5])]
-        }),
-        many(&CONTROL, "100000 of an unknown kind", 100_000, |_| {
-            vec![Frame::new(0xfa, 0, 0, [])]
-        }),
-        many(&WINDOWS, "100000 of one byte", 100_000, |_| {
-            vec![Frame::window(0, 1)]
-        }),
+        fresh(
+            &RESETS,
+            "whole requests and resets",
+            &[head(END_HEADERS | END_STREAM, &ask("/x")), Frame::rst(1, 8)],
+        ),
+        fresh(
+            &MADE,
+            "windows of nothing",
+            &[post.clone(), Frame::window(1, 0)],
+        ),
+        fresh(
+            &MADE,
+            "malformed heads",
+            &[Frame::head(END_HEADERS, 1, &[(":method", "GET")])],
+        ),
+        same(&CONTROL, "PING", &[], Frame::new(PING, 0, 0, [0; 8])),
+        same(&CONTROL, "SETTINGS", &[], Frame::new(SETTINGS, 0, 0, [])),
+        same(
+            &CONTROL,
+            "PRIORITY",
+            &[],
+            Frame::new(PRIORITY, 0, 3, [0, 0, 0, 1, 5]),
+        ),
+        same(
+            &CONTROL,
+            "of an unknown kind",
+            &[],
+            Frame::new(0xfa, 0, 0, []),
+        ),
+        same(&WINDOWS, "of one byte", &[], Frame::window(0, 1)),
+        same(
+            &EMPTY,
+            "DATA",
+            std::slice::from_ref(&post),
+            Frame::data(0, 1, []),
+        ),
+        same(
+            &EMPTY,
+            "DATA of nothing but padding",
+            std::slice::from_ref(&post),
+            Frame::new(DATA, PADDED, 1, [0]),
+        ),
     ];
-    let begun = Frame::head(END_HEADERS, 1, &request("POST", "/p"));
-    let empty = many(&EMPTY, "100000 DATA", 100_000, |number| {
-        let data = Frame::data(0, 1, []);
-        if number == 0 {
-            vec![begun.clone(), data]
-        } else {
-            vec![data]
-        }
-    });
-    cases.push(empty);
-    let padded = many(
-        &EMPTY,
-        "100000 DATA of nothing but padding",
-        100_000,
-        |number| {
-            let data = Frame::new(0, 0x8, 1, [0]);
-            if number == 0 {
-                vec![begun.clone(), data]
-            } else {
-                vec![data]
-            }
-        },
-    );
-    cases.push(padded);
-    let head = Frame::new(HEADERS, END_STREAM, 1, block(&ask("/x")));
+    let begun = Frame::new(HEADERS, END_STREAM, 1, block(&ask("/x")));
     for (name, payload) in [
-        ("empty", Vec::new()),
-        ("of a byte", vec![0x82]),
-        ("of 1 KiB", block(&[("x-a", "b".repeat(1000))])),
+        ("CONTINUATION, empty", Vec::new()),
+        ("CONTINUATION of a byte", vec![0x82]),
+        ("CONTINUATION of 1 KiB", block(&[("x-a", "b".repeat(1000))])),
     ] {
-        let case = many(&CONTINUATIONS, name, 20_000, |number| {
-            let more = Frame::new(CONTINUATION, 0, 1, payload.clone());
-            if number == 0 {
-                vec![head.clone(), more]
-            } else {
-                vec![more]
-            }
-        });
+        let more = Frame::new(CONTINUATION, 0, 1, payload);
+        let case = same(&CONTINUATIONS, name, std::slice::from_ref(&begun), more);
         cases.push(case.ends(End::GoAway(TOO_MUCH)));
     }
+    let large = [ask("/x"), many_fields()].concat();
+    let large = Frame::head(END_HEADERS | END_STREAM, 1, &large);
+    cases.push(fresh(&LISTS, "header lists beyond the bound", &[large]));
     cases
+}
+
+/// More fields than a head may have.
+fn many_fields() -> Vec<(String, String)> {
+    (0..150)
+        .map(|at| (format!("x-{at}"), "b".to_owned()))
+        .collect()
 }

@@ -66,7 +66,7 @@ fn and(mut fields: Fields, more: &[(&str, &str)]) -> Fields {
     fields
 }
 
-fn with(mut fields: Fields, name: &str, value: &str) -> Fields {
+pub(super) fn with(mut fields: Fields, name: &str, value: &str) -> Fields {
     for field in &mut fields {
         if field.0 == name {
             value.clone_into(&mut field.1);

@@ -1,13 +1,18 @@
 //! HTTP/2: header compression.
 
-use super::h2_heads::ask;
-use crate::case::{Case, End, Outcome, Rule, code, get, plain};
+use super::h2_heads::{ask, with};
+use crate::backend;
+use crate::case::{Case, End, Entry, H2_HOST, Outcome, Rule, code, get, plain};
 use crate::wire::h2::{CONTINUATION, END_HEADERS, END_STREAM, Frame, HEADERS, WHOLE, opened};
-use crate::wire::hpack::{block, huffman, indexed_literal, integer, literal};
+use crate::wire::hpack::{block, huffman, indexed_literal, integer, literal, secret_literal};
 
 static FORMS: Rule = plain(
     "RFC 7541 6",
     "every representation of a field means the same",
+);
+static SECRETS: Rule = plain(
+    "RFC 7541 7.1.3",
+    "what is never to be indexed is passed on as such, through all proxies of the mesh",
 );
 static INDEX: Rule = plain(
     "RFC 7541 2.3.3",
@@ -49,6 +54,7 @@ fn good(rule: &'static Rule, name: &str, tail: &[u8]) -> Case {
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = forms();
+    cases.extend(secrets());
     cases.extend(broken());
     cases.extend(bombs());
     cases
@@ -123,6 +129,40 @@ fn forms() -> Vec<Case> {
             ]
             .concat(),
         ),
+    ]
+}
+
+fn secrets() -> Vec<Case> {
+    let seen = |secrets: &str| get("/x").host(H2_HOST).has(backend::SECRETS, secrets);
+    let case = |name: &str, tail: &[u8], secrets: &str| {
+        let block = [
+            block(&with(ask("/x"), ":authority", H2_HOST)),
+            tail.to_vec(),
+        ]
+        .concat();
+        raw(&SECRETS, name, block)
+            .accepted(seen(secrets))
+            .at(&[Entry::Gateway])
+    };
+    let two = [
+        secret_literal("x-token", "secret"),
+        literal("x-plain", "open"),
+        secret_literal("x-key", "secret"),
+    ]
+    .concat();
+    let crumbs = [
+        literal("cookie", "first=0123456789abcdef"),
+        secret_literal("cookie", "second=0123456789abcdef"),
+    ]
+    .concat();
+    let long = literal("cookie", "first=0123456789abcdef");
+    let by_name = literal("authorization", "Bearer x");
+    vec![
+        case("none", &literal("x-plain", "open"), ""),
+        case("two of three fields", &two, "x-token x-key"),
+        case("a piece of a cookie", &crumbs, "cookie"),
+        case("no piece of a cookie", &long, ""),
+        case("what is a secret by its name", &by_name, "authorization"),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Several requests on one connection.
 
-use crate::case::{Case, End, HOST, ID, Rule, Step, get, plain, post, rule};
+use crate::case::{Case, End, Entry, HOST, ID, Rule, Step, get, plain, post, rule};
 
 static ORDER: Rule = plain(
     "RFC 9112 9.3.2",
@@ -207,6 +207,13 @@ fn bad() -> Vec<Case> {
         let case = Case::one(&KEPT, name, format!("{first}{}", request("/next", "")));
         cases.push(case.refused(&[400]).accepted(get("/next")));
     }
+    // CVE-2020-8661: answers to what is refused wait in bounded room.
+    let zero = format!("GET /{ID}/%00 HTTP/1.1\r\nHost: {HOST}\r\n\r\n").repeat(2000);
+    let zeros = (0..2000).fold(
+        Case::one(&KEPT, "2000 escaped zeros, unread", zero),
+        |case, _| case.refused(&[400]),
+    );
+    cases.push(zeros.at(&[Entry::Gateway]).ends(End::Open));
     let first = format!("GET /{ID}/x HTTP/1.2\r\nHost: {HOST}\r\n\r\n");
     let other = format!("{first}{next}");
     cases.push(Case::one(&OTHER_VERSION, "nothing behind it is read", other).refused(&[505]));

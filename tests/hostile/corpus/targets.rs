@@ -1,6 +1,6 @@
 //! Request targets and paths.
 
-use crate::case::{Case, End, Forwarded, HOST, ID, Rule, get, rule};
+use crate::case::{Case, End, Entry, Forwarded, HOST, ID, Rule, get, rule};
 
 static ORIGIN: Rule = rule(
     "RFC 9112 3.2.1",
@@ -13,6 +13,10 @@ static BYTES: Rule = rule(
 static ABSOLUTE: Rule = rule(
     "RFC 9112 3.2.2",
     "the authority of an absolute target is the host; only http and https are schemes",
+);
+static TRANSPORT: Rule = rule(
+    "RFC 9112 3.3",
+    "the transport says whether a request is secure, not the scheme of an absolute target",
 );
 static ASTERISK: Rule = rule(
     "RFC 9112 3.2.4",
@@ -123,6 +127,15 @@ fn forms() -> Vec<Case> {
         .refused(&[400]),
         Case::one(&ASTERISK, "after a slash", line(&format!("/{ID}/*"))).accepted(get("/*")),
     ];
+    for (name, scheme) in [
+        ("https in cleartext", "https"),
+        ("HTTPS in cleartext", "HTTPS"),
+    ] {
+        let target = format!("{scheme}://{HOST}{path}");
+        let seen = get("").path(&path).has("x-forwarded-proto", "http");
+        let case = Case::one(&TRANSPORT, name, line(&target)).accepted(seen);
+        cases.push(case.at(&[Entry::Gateway]));
+    }
     let absolute = |name: &str, target: String, authority: &str, path: String| {
         let request = host(get("").path(&path), authority);
         Case::one(&ABSOLUTE, name, line(&target)).accepted(request)

@@ -158,3 +158,15 @@ pub(crate) fn opened(rest: &[Frame]) -> Vec<u8> {
     out.extend(frames(rest));
     out
 }
+
+/// Puts the frames on the streams that a client opens next.
+pub(crate) fn go_on(frames: &mut [u8]) {
+    let mut rest = frames;
+    while let Some((head, tail)) = rest.split_first_chunk_mut::<9>() {
+        let [l0, l1, l2, _, _, s0, s1, s2, s3] = *head;
+        let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        let stream = u32::from_be_bytes([s0, s1, s2, s3]) + 2;
+        head[5..].copy_from_slice(&stream.to_be_bytes());
+        rest = &mut tail[length..];
+    }
+}

@@ -174,6 +174,11 @@ pub(crate) fn literal(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8
     [vec![0x00], raw(name.as_ref()), raw(value.as_ref())].concat()
 }
 
+/// A literal that is never indexed, on the hops behind this one either.
+pub(crate) fn secret_literal(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8> {
+    [vec![0x10], raw(name.as_ref()), raw(value.as_ref())].concat()
+}
+
 /// A literal that enters the dynamic table.
 pub(crate) fn indexed_literal(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Vec<u8> {
     [vec![0x40], raw(name.as_ref()), raw(value.as_ref())].concat()
@@ -192,6 +197,8 @@ pub(crate) fn block<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: &[(N, V)]) -> Vec<u8
 pub(crate) struct Decoder {
     table: VecDeque<Field>,
     limit: usize,
+    /// Names of the fields of the last block that are never indexed (RFC 7541 6.2.3).
+    pub(crate) secrets: Vec<String>,
 }
 
 impl Decoder {
@@ -199,12 +206,14 @@ impl Decoder {
         Self {
             table: VecDeque::new(),
             limit: 4096,
+            secrets: Vec::new(),
         }
     }
 
     /// Decodes one whole block.
     pub(crate) fn decode(&mut self, mut block: &[u8]) -> Result<Vec<Field>, String> {
         let mut fields = Vec::new();
+        self.secrets.clear();
         while let Some(first) = block.first().copied() {
             match first {
                 0x80.. => fields.push(self.at(take_integer(&mut block, 7)?)?),
@@ -220,7 +229,14 @@ impl Decoder {
                     }
                     self.shrink();
                 }
-                _ => fields.push(self.literal(&mut block, 4)?),
+                _ => {
+                    let field = self.literal(&mut block, 4)?;
+                    if first >= 0x10 {
+                        let name = String::from_utf8_lossy(&field.0);
+                        self.secrets.push(name.into_owned());
+                    }
+                    fields.push(field);
+                }
             }
         }
         Ok(fields)

@@ -1,7 +1,7 @@
 //! HTTP/2: what follows a head.
 
-use super::{and, malformed, request};
-use crate::case::{Case, End, Outcome, Rule, code, post};
+use super::{UNDERSCORE, and, malformed, request};
+use crate::case::{Case, End, Entry, Outcome, Rule, code, post};
 use crate::wire::h2::{END_HEADERS, END_STREAM, Frame, WHOLE, opened};
 
 static LENGTHS: Rule = malformed(
@@ -109,7 +109,19 @@ fn trailers() -> Vec<Case> {
         })
         .ends(End::Open)
     };
+    let under = with(Frame::head(WHOLE, 1, &[("x_a", "b")]));
+    let refused = Outcome::BrokenOff {
+        statuses: &[400],
+        codes: &[],
+    };
     vec![
+        Case::two(&UNDERSCORE, "in trailers, at a gateway", under.clone())
+            .at(&[Entry::Gateway])
+            .then(refused)
+            .ends(End::Open),
+        Case::two(&UNDERSCORE, "in trailers, at a sidecar", under)
+            .at(&[Entry::Sidecar])
+            .accepted(post("hello").trailer("x_a", "b")),
         Case::two(
             &TRAILERS,
             "one",

@@ -1,7 +1,8 @@
 //! HTTP/2: paths, methods, schemes and authorities.
 
 use super::{and, ask, bad, good, malformed, request, told, with, without};
-use crate::case::{Case, HOST, ID, Rule, get, plain};
+use crate::backend::SCHEME;
+use crate::case::{Case, Entry, H2_HOST, HOST, ID, Rule, get, plain};
 
 static PATHS: Rule = malformed(
     "RFC 9113 8.3.1",
@@ -10,6 +11,10 @@ static PATHS: Rule = malformed(
 static STAR: Rule = plain("RFC 9113 8.3.1", "no route has `*`").told("NR", "no_route");
 static METHODS: Rule = malformed("RFC 9113 8.3.1", "`:method` is a token in capitals");
 static SCHEMES: Rule = malformed("RFC 9113 8.3.1", "`:scheme` is http or https");
+static TRANSPORT: Rule = plain(
+    "RFC 9113 8.3.1",
+    "the transport says whether a request is secure: `:scheme` is written anew by it",
+);
 static AUTHORITY: Rule = malformed(
     "RFC 9113 8.3.1",
     "there is one authority; `host` beside it says the same and is dropped",
@@ -132,6 +137,31 @@ fn targets() -> Vec<Case> {
             &with(ask("/x"), ":scheme", scheme),
             get("/x"),
         ));
+    }
+    for (name, scheme, host) in [
+        ("https in cleartext", "https", HOST),
+        ("HTTPS in cleartext", "HTTPS", HOST),
+        ("https in cleartext, towards HTTP/2", "https", H2_HOST),
+    ] {
+        let claim = with(with(ask("/x"), ":scheme", scheme), ":authority", host);
+        let seen = get("/x").host(host).has("x-forwarded-proto", "http");
+        let seen = if host == H2_HOST {
+            seen.has(SCHEME, "http")
+        } else {
+            seen
+        };
+        for (word, fields) in [
+            ("alone", claim.clone()),
+            ("twice", and(claim, &[("x-forwarded-proto", "https")])),
+        ] {
+            let case = good(
+                &TRANSPORT,
+                &format!("{name}, said {word}"),
+                &fields,
+                seen.clone(),
+            );
+            cases.push(case.at(&[Entry::Gateway]));
+        }
     }
     cases
 }
