@@ -556,9 +556,10 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// Bytes that are kept in all. A client's connection and an endpoint's need a buffer each while
     /// a request goes from one to the other, so it takes many small ones.
-    const KEPT: usize = 1024 * 1024;
-    /// Larger ones are given back.
-    const LARGEST: usize = 32 * 1024;
+    const KEPT: usize = 2 * 1024 * 1024;
+    /// Larger ones are given back: whoever gets one needs a small part of it, and what needs a
+    /// large one gets a small one instead, until all are large and few are kept.
+    const LARGEST: usize = 16 * 1024;
 
     /// Takes one out.
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
