@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mesh_test::eventually::eventually_within;
+use mesh_tests::Metrics;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::case::{HOST, Script, Then};
+use crate::case::{Entry, HOST, Script, Then};
 use crate::client;
 use crate::sandbox::Sandbox;
 
 const MIB: usize = 1 << 20;
 /// What the sidecar may take in all.
 const LIMIT: usize = 64 * MIB;
+/// What it is told to stay below (`proxy.memory-limit` of 40Mi).
+const GIVEN: usize = 40 * MIB;
 /// How soon everything is as before.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How long a head may take, and a little more.
@@ -36,44 +39,41 @@ const SMALL: &str = "s9000001";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_readers_that_stop_cost_64_mib_at_most_and_leave_nothing() {
-    let sandbox = sandbox().await;
-    let status = sandbox.mesh.status();
-    let pid = status
-        .workload("strict")
-        .sidecar_pid
-        .expect("the sidecar runs");
+    let sandbox = sandbox(&[]).await;
+    let pid = sidecar(&sandbox);
     let group = Group::around(pid);
-    let mut readers = Vec::with_capacity(READERS);
-    let mut asked = JoinSet::new();
-    for _ in 0..READERS {
-        asked.spawn(stalled(sandbox.sidecar_address()));
-    }
-    while let Some(reader) = asked.join_next().await {
-        readers.push(reader.expect("the client does not panic"));
-    }
-    let begun = readers.iter().flatten().count();
-    assert_eq!(begun, READERS, "answers that have begun");
+    let readers = burst(&sandbox).await;
     let peak = resident(pid, "VmHWM");
     drop(readers);
-    let to = sandbox.sidecar_address();
-    eventually_within("ten in a row get the whole of it", RECOVERY, || async {
-        for _ in 0..10 {
-            let length = whole(to).await;
-            if length != Some(MIB) {
-                return Err(length);
-            }
-        }
-        Ok(())
-    })
-    .await;
-    let workload = sandbox.mesh.status().workload("strict").clone();
-    assert_eq!(
-        (workload.restarts, workload.sidecar_pid),
-        (0, Some(pid)),
-        "the sidecar died"
-    );
+    recovers(sandbox.sidecar_address()).await;
+    lives(&sandbox, pid);
     assert_eq!(group.killed(), 0, "the kernel killed for want of memory");
     assert!(peak <= LIMIT, "{} MiB at its peak", peak / MIB);
+}
+
+/// What the readers make the sidecar hold is counted as it comes in: nobody has to be given up for it,
+/// and nobody else notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_readers_that_stop_stays_below_the_limit_that_was_given() {
+    let sandbox = sandbox(&["proxy.memory-limit=40Mi"]).await;
+    let pid = sidecar(&sandbox);
+    let readers = burst(&sandbox).await;
+    recovers(sandbox.sidecar_address()).await;
+    let peak = resident(pid, "VmHWM");
+    lives(&sandbox, pid);
+    assert!(
+        peak <= GIVEN,
+        "{} KiB at its peak of {}",
+        peak / 1024,
+        GIVEN / 1024
+    );
+    let metrics = Metrics::scrape(&sandbox.metrics(Entry::Sidecar)).await;
+    for counter in ["requests_refused", "requests_reset", "clients_closed"] {
+        let name = format!("mesh_proxy_overload_{counter}_total");
+        assert_eq!(metrics.sum(&name, &[]), 0, "{name}");
+    }
+    drop(readers);
+    recovers(sandbox.sidecar_address()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +83,7 @@ async fn idle_connections_and_slow_heads_cost_a_good_client_nothing() {
         ..getrlimit(Resource::Nofile)
     };
     setrlimit(Resource::Nofile, many).expect("more files");
-    let sandbox = sandbox().await;
+    let sandbox = sandbox(&[]).await;
     let to = sandbox.sidecar_address();
     let mut idle = Vec::with_capacity(IDLE);
     for _ in 0..IDLE {
@@ -110,12 +110,54 @@ async fn idle_connections_and_slow_heads_cost_a_good_client_nothing() {
     assert_eq!(alive, 100, "idle connections that still serve");
 }
 
-async fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::up(&["proxy.concurrency=1"]).await;
+async fn sandbox(settings: &[&str]) -> Sandbox {
+    let settings = [&["proxy.concurrency=1"], settings].concat();
+    let sandbox = Sandbox::up(&settings).await;
     let mut large = format!("HTTP/1.1 200 OK\r\nContent-Length: {MIB}\r\n\r\n").into_bytes();
     large.resize(large.len() + MIB, b'z');
     sandbox.recorder.play(LARGE, Script::Raw(large, Then::Keep));
     sandbox
+}
+
+fn sidecar(sandbox: &Sandbox) -> i32 {
+    let status = sandbox.mesh.status();
+    let pid = status.workload("strict").sidecar_pid;
+    pid.expect("the sidecar runs")
+}
+
+#[track_caller]
+fn lives(sandbox: &Sandbox, pid: i32) {
+    let workload = sandbox.mesh.status().workload("strict").clone();
+    let now = (workload.restarts, workload.sidecar_pid);
+    assert_eq!(now, (0, Some(pid)), "the sidecar died");
+}
+
+/// Readers that have asked for the large answer, all at the same time, and stop.
+async fn burst(sandbox: &Sandbox) -> Vec<Option<TcpStream>> {
+    let mut readers = Vec::with_capacity(READERS);
+    let mut asked = JoinSet::new();
+    for _ in 0..READERS {
+        asked.spawn(stalled(sandbox.sidecar_address()));
+    }
+    while let Some(reader) = asked.join_next().await {
+        readers.push(reader.expect("the client does not panic"));
+    }
+    let begun = readers.iter().flatten().count();
+    assert_eq!(begun, READERS, "answers that have begun");
+    readers
+}
+
+async fn recovers(to: SocketAddr) {
+    eventually_within("ten in a row get the whole of it", RECOVERY, || async {
+        for _ in 0..10 {
+            let length = whole(to).await;
+            if length != Some(MIB) {
+                return Err(length);
+            }
+        }
+        Ok(())
+    })
+    .await;
 }
 
 /// Asks for the large answer with a small window, and reads the first byte alone.

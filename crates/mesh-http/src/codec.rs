@@ -234,6 +234,12 @@ impl Output {
         self.bytes.len().saturating_sub(self.sent)
     }
 
+    /// Bytes that its buffer takes, sent or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether everything was sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -103,7 +103,7 @@ impl Downstream {
 
     /// Bytes that its buffers hold.
     fn held(&mut self) -> usize {
-        self.codec.output().len() + self.wire.backlog() + self.rest.len()
+        self.codec.output().capacity() + self.wire.backlog() + self.rest.capacity()
     }
 
     /// Whether its socket is read at the moment.
@@ -482,12 +482,12 @@ impl Engine {
             }
             return self.close_downstream(key);
         }
-        let bytes = down.held();
-        self.held.note(&mut down.holding, bytes);
         let room = self.held.room();
-        if written && down.streams.is_empty() {
+        if written && (down.streams.is_empty() || room < HIGH_WATER) {
             self.buffers.put(down.codec.output().reclaim());
         }
+        let bytes = down.held();
+        self.held.note(&mut down.holding, bytes);
         // What was not read for want of room is not told again by the kernel.
         if down.wire.is_readable() && down.reads(room) {
             self.work.push_back(Work::Read(key));

@@ -603,8 +603,6 @@ impl Engine {
             return self.link_broken(key, &why, None);
         }
         link.told |= codec.output().len() < waiting;
-        let bytes = codec.output().len() + link.wire.backlog() + link.rest.len();
-        self.held.note(&mut link.holding, bytes);
         let written = codec.output().is_empty() && link.wire.is_flushed();
         if written && codec.is_half_closed() && !std::mem::replace(&mut link.finished, true) {
             link.wire.finish();
@@ -614,10 +612,13 @@ impl Engine {
             self.pool_forget(pool, key);
             return self.close(key);
         }
-        if written && link.streams.is_empty() {
+        let room = self.held.room();
+        if written && (link.streams.is_empty() || room < HIGH_WATER) {
             self.buffers.put(codec.output().reclaim());
         }
-        if !link.blocked.is_empty() && link.has_room(self.held.room()) {
+        let bytes = codec.output().capacity() + link.wire.backlog() + link.rest.capacity();
+        self.held.note(&mut link.holding, bytes);
+        if !link.blocked.is_empty() && link.has_room(room) {
             let blocked = std::mem::take(&mut link.blocked);
             for flow in blocked {
                 self.pump_upload(flow);

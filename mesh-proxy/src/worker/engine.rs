@@ -633,3 +633,6 @@ fn token_of(key: ConnKey) -> Token {
 fn key_of(token: Token) -> ConnKey {
     ConnKey::from(KeyData::from_ffi(token.0 as u64))
 }
+
+#[cfg(test)]
+mod tests;

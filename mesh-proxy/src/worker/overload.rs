@@ -169,6 +169,12 @@ impl Overload {
         Some(limit).filter(|limit| *limit != NO_LIMIT)
     }
 
+    /// Gives the process another limit.
+    #[cfg(test)]
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     /// Asks for the limit again; whether it has changed.
     fn ask_limit(&self) -> bool {
         let Some(groups) = &self.groups else {

@@ -7,7 +7,7 @@ use mesh_http::Version;
 
 use crate::http::failure::FailureKind;
 use crate::http::flow::SPARES;
-use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::engine::{Buffers, Conn, ConnKey, Due, Engine, FlowKey, Work};
 use crate::worker::overload::{Action, Level};
 
 /// How soon more is given back while memory stays short.
@@ -86,6 +86,7 @@ impl Engine {
         let spares = self.spares_kept();
         self.spares.truncate(spares);
         self.spares.shrink_to_fit();
+        self.buffers = Buffers::default();
     }
 
     /// How many requests that are over may be kept for their buffers; one, even when memory is

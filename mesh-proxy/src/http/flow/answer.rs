@@ -204,7 +204,20 @@ impl Engine {
         };
         let bytes = flow.held();
         self.held.note(&mut flow.holding, bytes);
-        let held = flow.download.unsent().len();
+        let mut held = flow.download.unsent().len();
+        let room = self.held.room();
+        // Where there is little room, what waits at the client is enough.
+        if room < HIGH_WATER
+            && held == 0
+            && !flow.download.finished
+            && let Some(Conn::Downstream(down)) = self.conns.get_mut(flow.down)
+            && !down.has_room(room)
+        {
+            if !down.blocked.contains(&key) {
+                down.blocked.push(key);
+            }
+            held = room;
+        }
         if let Some(Leg {
             link,
             stream: Some(stream),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mesh_runtime::Tasks;
 use mesh_test::client::{Client, Http, get};
 use mesh_test::eventually_async;
 use mesh_test::origin::Origin;
 use mesh_traffic::Config;
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::raw::{Act, exchange, origin};
 use crate::http::failure::FailureKind;
@@ -23,6 +24,8 @@ use crate::worker::overload::bounds::Most;
 use crate::worker::overload::settings::OverloadSettings;
 use crate::worker::overload::{Action, Level};
 
+/// How long nobody takes anything before nobody will.
+const STUCK: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_secs(10);
 /// More than the buffers of two sockets take.
 const LARGE: usize = 32 * 1024 * 1024;
@@ -144,6 +147,56 @@ async fn readers_that_take_nothing_are_given_up_when_memory_is_short() {
     }
     counted(&proxy, Action::RequestReset, 1).await;
     assert!(proxy.emptied(SOON).await);
+}
+
+/// Says back what comes on its first connection, and takes nothing from any other.
+async fn one_listens() -> (SocketAddr, Tasks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tasks = Tasks::new(&prometheus::Registry::new());
+    tasks.spawn("echo", async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let (mut from, mut to) = first.split();
+        let echo = tokio::io::copy(&mut from, &mut to);
+        let deaf = async {
+            let mut others = Vec::new();
+            while let Ok((other, _)) = listener.accept().await {
+                others.push(other);
+            }
+        };
+        let _ended = tokio::join!(echo, deaf);
+    });
+    (address, tasks)
+}
+
+#[tokio::test]
+async fn tunnels_that_hold_the_most_are_cut_when_memory_is_short_and_others_go_on() {
+    let (app, _app) = one_listens().await;
+    let address = free_address();
+    let listener = Mk::default().tcp_listener(address, "app");
+    let clusters = vec![mk_cluster("app", &[app])];
+    let proxy = Proxy::start(mk_config(vec![listener], Vec::new(), clusters), None);
+    let mut good = TcpStream::connect(address).await.unwrap();
+    let mut back = [0; 4];
+    good.write_all(b"here").await.unwrap();
+    good.read_exact(&mut back).await.unwrap();
+    let mut bad = TcpStream::connect(address).await.unwrap();
+    let block = vec![b'x'; 64 * 1024];
+    // Until nobody on the way takes more.
+    while let Ok(sent) = tokio::time::timeout(STUCK, bad.write_all(&block)).await {
+        sent.unwrap();
+    }
+    proxy.overload.set_limit(1);
+    proxy.overload(Level::Shed);
+    counted(&proxy, Action::TunnelClosed, 1).await;
+    let cut = tokio::time::timeout(SOON, bad.read(&mut back))
+        .await
+        .unwrap();
+    assert!(cut.is_err(), "a connection that was cut ends with a reset");
+    good.write_all(b"gone").await.unwrap();
+    good.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"gone");
+    assert_eq!(proxy.overload.counted(Action::TunnelClosed), 1);
 }
 
 #[tokio::test]
