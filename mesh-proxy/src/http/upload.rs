@@ -123,6 +123,14 @@ impl Upload {
         usize::try_from(due).unwrap_or(usize::MAX)
     }
 
+    /// As [`Self::take_credit`], for all that has come: nothing of it is of use any more.
+    pub(crate) fn take_last_credit(&mut self) -> usize {
+        let came = self.dropped + self.kept.len() as u64;
+        let due = came.saturating_sub(self.released);
+        self.released = self.released.max(came);
+        usize::try_from(due).unwrap_or(usize::MAX)
+    }
+
     /// Begins another attempt.
     pub(crate) fn rewind(&mut self) {
         self.next = 0;

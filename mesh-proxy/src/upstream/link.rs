@@ -471,7 +471,8 @@ impl Engine {
         if self.flows.contains_key(flow) {
             self.note_held_download(flow, passed);
         } else {
-            self.link_credit(key, stream, bytes.len(), 0);
+            // What waited was given back when the flow ended.
+            self.link_credit(key, stream, passed, 0);
         }
     }
 

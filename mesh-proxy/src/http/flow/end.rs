@@ -213,6 +213,12 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.held.note(&mut flow.holding, 0);
+        // What was not sent on must not stay charged to the connection, which others share.
+        let unsent = flow.upload.take_last_credit();
+        if let Some(down) = self.downstream(flow.down) {
+            down.held = 0;
+            down.codec.release(flow.stream, unsent);
+        }
         self.client_served(flow.down, flow.stream);
         if self.spares.len() < self.spares_kept() {
             self.spares.push(flow);
@@ -229,6 +235,11 @@ impl Engine {
             return;
         };
         let whole = flow.upload.finished && flow.answered && !flow.tunnel;
+        let unsent = flow.download.unsent().len();
+        if let Some(stream) = leg.stream {
+            // As at the end of a flow: the connection's credit belongs to all of its streams.
+            self.link_credit(leg.link, stream, unsent, 0);
+        }
         self.leave_link(leg, whole, code);
     }
 

@@ -55,3 +55,19 @@ fn credit_is_given_once_for_each_byte() {
     upload.passed(10);
     assert_eq!(upload.take_credit(), 10);
 }
+
+#[test]
+fn the_last_credit_is_for_all_that_came_and_was_given_no_credit() {
+    let mut upload = Upload::default();
+    upload.push(b"12345678");
+    upload.sent(3, REPLAY_LIMIT);
+    assert_eq!(upload.take_credit(), 3);
+    upload.rewind();
+    assert_eq!(
+        (upload.take_last_credit(), upload.take_last_credit()),
+        (5, 0)
+    );
+    upload.begin_tunnel();
+    upload.push(b"tunnelled");
+    assert_eq!(upload.take_last_credit(), 9);
+}

@@ -10,7 +10,7 @@ use mesh_test::eventually::DEADLINE;
 use mesh_test::origin::Origin;
 use mesh_traffic::cluster::UpstreamProtocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::testing::{Mk, Proxy, free_address, mk_cluster, mk_config, table, to_cluster};
 
@@ -114,6 +114,35 @@ async fn bodies_of_any_size_pass_both_ways() {
             assert_eq!((answer.status().as_u16(), answer.body().len()), (200, size));
         }
     }
+}
+
+/// What waits for a client that goes away is charged to the endpoint's connection no longer.
+#[tokio::test]
+async fn clients_that_vanish_leave_a_shared_connection_to_the_others() {
+    const LARGE: usize = 3_000_000;
+    let app = Origin::start(|_| http::Response::new(vec![b'x'; LARGE].into())).await;
+    let (_proxy, address) = start(app.address(), UpstreamProtocol::Http2);
+    let mut readers = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut client = socket.connect(address).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+        readers.push(client);
+        if readers.len() == 10 {
+            // Some of the answers have begun: they wait in the proxy.
+            readers[0].readable().await.unwrap();
+            readers.clear();
+        }
+    }
+    let mut client = Client::plain(address, Http::One).await.unwrap();
+    let uri = format!("http://{address}/");
+    let answer = tokio::time::timeout(DEADLINE, client.get(&uri, &[])).await;
+    let answer = answer.expect("the connection goes on").unwrap();
+    assert_eq!(answer.body().len(), LARGE);
 }
 
 /// A server that speaks HTTP/2 with prior knowledge and sends back whatever comes, as it comes.
