@@ -43,7 +43,7 @@ fn ways(world: &Arc<World>) -> Vec<Way> {
     let both = ["--http1.1", "--http2-prior-knowledge"];
     let ways = entries.iter().flat_map(|(name, to)| {
         both.map(|speak| Way {
-            world: world.clone(),
+            _world: world.clone(),
             name: (*name).to_owned(),
             to: *to,
             host: "hyper:8080".to_owned(),

@@ -13,7 +13,7 @@ use crate::world::World;
 #[derive(Clone)]
 pub(crate) struct Way {
     /// What it leads through; up while anybody has the way.
-    pub(crate) world: Arc<World>,
+    pub(crate) _world: Arc<World>,
     /// The server, the port and the entry, for messages.
     pub(crate) name: String,
     /// Where to connect.

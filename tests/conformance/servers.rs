@@ -28,7 +28,7 @@ fn ways(world: &Arc<World>) -> Vec<Way> {
         for (port, number) in PORTS {
             for speak in ["--http1.1", "--http2-prior-knowledge"] {
                 ways.push(Way {
-                    world: world.clone(),
+                    _world: world.clone(),
                     name: format!("{server}'s port {port}"),
                     to: world.outbound(server, *number),
                     host: format!("{server}:{number}"),
