@@ -10,7 +10,7 @@ use mesh_traffic::config::Config;
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
 use mio::event::Event;
 
-use crate::conn::tunnel::{End, Progress, Side, Tunnel};
+use crate::conn::tunnel::{Progress, Side, Tunnel};
 use crate::conn::wire::Wire;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
@@ -93,12 +93,10 @@ impl Forward {
         }
     }
 
-    /// Whether nothing waits and nothing has been passed on for so long.
+    /// Whether bytes could pass, nothing waits, and nothing has passed for so long.
     pub(crate) fn is_silent(&self, now: Instant, bound: Duration) -> bool {
         match &self.state {
-            State::Passing(tunnel) => {
-                tunnel.held() == 0 && now.saturating_duration_since(tunnel.idle_since()) >= bound
-            }
+            State::Passing(tunnel) => tunnel.is_silent(now, bound),
             State::Calling(_) | State::Taken => false,
         }
     }
@@ -287,14 +285,11 @@ impl Engine {
                 client,
                 ahead,
                 upstream: Some(upstream),
+                said,
                 ..
             } = *calling
         {
-            let end = |wire: Wire| {
-                let (socket, tls) = wire.into_parts();
-                End::new(socket, tls)
-            };
-            let tunnel = Tunnel::new(end(client), end(upstream), ahead, now);
+            let tunnel = Tunnel::new(client, upstream, ahead, said, now);
             forward.state = State::Passing(Box::new(tunnel));
         }
         let (timer, bound) = (forward.timer.take(), forward.idle_bound());
@@ -307,25 +302,26 @@ impl Engine {
 
     fn pass(&mut self, key: ConnKey) {
         let now = self.now;
+        let mut scratch = self.lend_scratch();
         let Some(Conn::Forward(forward)) = self.conns.get_mut(key) else {
-            return;
+            return self.return_scratch(scratch);
         };
         let State::Passing(tunnel) = &mut forward.state else {
-            return;
+            return self.return_scratch(scratch);
         };
         self.tunnels.read_at_once(self.held.at_once());
-        let progress = tunnel.advance(&mut self.tunnels, now);
+        let progress = tunnel.advance(&mut self.tunnels, &mut scratch, now);
         self.held.note(&mut forward.holding, tunnel.held());
+        let (sent, received) = (tunnel.sent(), tunnel.received());
+        self.return_scratch(scratch);
         match progress {
             Progress::Wait => {}
             Progress::Again => self.work.push_back(Work::Read(key)),
             Progress::Done => {
-                let (sent, received) = (tunnel.sent(), tunnel.received());
                 tracing::debug!(sent, received, "passed-on connection ended");
                 self.end_forward(key);
             }
             Progress::Broken(error) => {
-                let (sent, received) = (tunnel.sent(), tunnel.received());
                 tracing::debug!(%error, sent, received, "passed-on connection broke");
                 self.end_forward(key);
             }

@@ -5,52 +5,35 @@
 //! no TLS is in the way bulk moves inside the kernel (splice), through pipes that a direction has
 //! only while bytes are in them. The owner watches the sockets, edge-triggered, and calls.
 
-mod end;
-mod pipes;
+pub(crate) mod pipes;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::event::Event;
 
-pub(crate) use end::End;
-use pipes::{Pipe, Pipes};
+use crate::conn::tunnel::pipes::{Pipe, Pipes};
+use crate::conn::wire::{Filled, Scratch, Wire};
 
 /// Bytes that are moved before other connections get their turn.
 const SHARE: usize = 1 << 20;
 /// Bytes that are read at once.
 const BATCH: usize = 64 * 1024;
-/// What a batch of TLS may open to beyond its own length: a record that it completes.
-const CARRIED_OVER: usize = 32 * 1024;
 /// The first read where both ends are plain: only what fills it is worth a pipe.
 const PROBE: usize = 16 * 1024;
 
-/// What the tunnels of one worker share: buffers and empty pipes, neither made before it is used.
+/// What the tunnels of one worker share.
 #[derive(Default)]
 pub(crate) struct Shared {
-    buffers: Option<Buffers>,
     pipes: Pipes,
     /// Bytes that may be read at once, where that is less than usual.
     at_once: Option<usize>,
-}
-
-/// Where bytes stay between a read and a write of the same step, and no longer.
-struct Buffers {
-    plain: Box<[u8]>,
-    sealed: Box<[u8]>,
 }
 
 impl Shared {
     /// Bytes that may be read at once from now on.
     pub(crate) fn read_at_once(&mut self, most: usize) {
         self.at_once = Some(most).filter(|most| *most < BATCH);
-    }
-
-    fn buffers(&mut self) -> &mut Buffers {
-        self.buffers.get_or_insert_with(|| Buffers {
-            plain: vec![0; BATCH + CARRIED_OVER].into_boxed_slice(),
-            sealed: vec![0; BATCH].into_boxed_slice(),
-        })
     }
 }
 
@@ -78,8 +61,8 @@ pub(crate) enum Progress {
 
 /// Two connections, and what is on its way between them.
 pub(crate) struct Tunnel {
-    client: End,
-    upstream: End,
+    client: Wire,
+    upstream: Wire,
     sent: Course,
     received: Course,
     moved_at: Instant,
@@ -96,25 +79,32 @@ struct Course {
     /// More comes than one small read brings.
     bulk: bool,
     moved: u64,
+    /// Nothing more comes.
+    ended: bool,
     /// The other end was told that nothing more comes.
     closed: bool,
 }
 
 impl Tunnel {
-    /// Joins two connections; `ahead` was read from the client already.
-    pub(crate) fn new(client: End, upstream: End, ahead: Vec<u8>, now: Instant) -> Self {
-        let sent = Course {
-            moved: ahead.len() as u64,
-            held: ahead,
-            ..Course::default()
-        };
-        Self {
+    /// Joins two connections; `ahead` was read from the client already, and `said` from the upstream.
+    pub(crate) fn new(
+        client: Wire,
+        upstream: Wire,
+        ahead: Vec<u8>,
+        said: Vec<u8>,
+        now: Instant,
+    ) -> Self {
+        let mut tunnel = Self {
             client,
             upstream,
-            sent,
-            received: Course::default(),
+            sent: Course::beginning_with(ahead),
+            received: Course::beginning_with(said),
             moved_at: now,
-        }
+        };
+        // Their end may have been read before, which no event tells again.
+        tunnel.client.read_again();
+        tunnel.upstream.read_again();
+        tunnel
     }
 
     #[cfg(test)]
@@ -143,14 +133,24 @@ impl Tunnel {
         self.sent.held() + self.received.held() + ends
     }
 
+    /// Whether nothing waits and nothing was moved for so long.
+    pub(crate) fn is_silent(&self, now: Instant, bound: Duration) -> bool {
+        self.held() == 0 && now.saturating_duration_since(self.moved_at) >= bound
+    }
+
     /// When something was last moved.
     pub(crate) fn idle_since(&self) -> Instant {
         self.moved_at
     }
 
     /// Moves what can be moved; to be called after [`Tunnel::ready`], and after `Again`.
-    pub(crate) fn advance(&mut self, shared: &mut Shared, now: Instant) -> Progress {
-        match self.pump(shared, now) {
+    pub(crate) fn advance(
+        &mut self,
+        shared: &mut Shared,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> Progress {
+        match self.pump(shared, scratch, now) {
             Err(error) => {
                 self.cut();
                 Progress::Broken(error)
@@ -168,19 +168,24 @@ impl Tunnel {
         self.upstream.cut();
     }
 
-    fn end(&mut self, side: Side) -> &mut End {
+    fn end(&mut self, side: Side) -> &mut Wire {
         match side {
             Side::Client => &mut self.client,
             Side::Upstream => &mut self.upstream,
         }
     }
 
-    fn pump(&mut self, shared: &mut Shared, now: Instant) -> io::Result<Turn> {
+    fn pump(
+        &mut self,
+        shared: &mut Shared,
+        scratch: &mut Scratch,
+        now: Instant,
+    ) -> io::Result<Turn> {
         let limit = self.sent.moved + self.received.moved + SHARE as u64;
         loop {
             let (client, upstream) = (&mut self.client, &mut self.upstream);
-            let sent = self.sent.step(client, upstream, shared)?;
-            let received = self.received.step(upstream, client, shared)?;
+            let sent = self.sent.step(client, upstream, shared, scratch)?;
+            let received = self.received.step(upstream, client, shared, scratch)?;
             if !sent && !received {
                 return Ok(Turn::Blocked);
             }
@@ -201,8 +206,22 @@ enum Turn {
 }
 
 impl Course {
+    fn beginning_with(held: Vec<u8>) -> Self {
+        Self {
+            moved: held.len() as u64,
+            held,
+            ..Self::default()
+        }
+    }
+
     /// Moves one batch; false when there is nothing to be done.
-    fn step(&mut self, from: &mut End, to: &mut End, shared: &mut Shared) -> io::Result<bool> {
+    fn step(
+        &mut self,
+        from: &mut Wire,
+        to: &mut Wire,
+        shared: &mut Shared,
+        scratch: &mut Scratch,
+    ) -> io::Result<bool> {
         let mut progress = self.flush(to)?;
         // A handshake goes on whatever the other end does; its bytes are for nobody else.
         if self.is_waiting() || !(to.takes() || from.is_shaking()) {
@@ -213,9 +232,9 @@ impl Course {
         progress |= if splices {
             self.splice(from, to, &mut shared.pipes)?
         } else {
-            self.copy(from, to, shared.buffers(), at_once)?
+            self.copy(from, to, scratch, at_once.unwrap_or(BATCH))?
         };
-        Ok(progress | self.close(from, to)?)
+        Ok(progress | self.close(to)?)
     }
 
     fn held(&self) -> usize {
@@ -227,8 +246,8 @@ impl Course {
     }
 
     /// Passes on what came before.
-    fn flush(&mut self, to: &mut End) -> io::Result<bool> {
-        let mut progress = to.flush()?;
+    fn flush(&mut self, to: &mut Wire) -> io::Result<bool> {
+        let mut progress = to.flush_tls()?;
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_empty()) {
             progress |= to.splice_from(pipe)?;
         }
@@ -247,13 +266,20 @@ impl Course {
 
     /// Moves bytes inside the kernel. The pipe is empty before, so that a read that would block
     /// speaks of the socket.
-    fn splice(&mut self, from: &mut End, to: &mut End, pipes: &mut Pipes) -> io::Result<bool> {
+    fn splice(&mut self, from: &mut Wire, to: &mut Wire, pipes: &mut Pipes) -> io::Result<bool> {
         let Some(mut pipe) = self.pipe.take().or_else(|| pipes.take()) else {
             // No descriptor is left: the small reads go on.
             self.bulk = false;
             return Ok(true);
         };
-        let read = from.splice_into(&mut pipe)?;
+        let read = match from.splice_into(&mut pipe)? {
+            Filled::Bytes(read) => read,
+            Filled::Nothing => 0,
+            Filled::End => {
+                self.ended = true;
+                0
+            }
+        };
         self.moved += read as u64;
         if read > 0 {
             to.splice_from(&mut pipe)?;
@@ -270,34 +296,40 @@ impl Course {
     /// Moves bytes through the worker's buffers; what is not taken is kept.
     fn copy(
         &mut self,
-        from: &mut End,
-        to: &mut End,
-        buffers: &mut Buffers,
-        most: Option<usize>,
+        from: &mut Wire,
+        to: &mut Wire,
+        scratch: &mut Scratch,
+        most: usize,
     ) -> io::Result<bool> {
-        if !from.is_readable() {
+        if self.ended || !from.is_readable() {
             return Ok(false);
         }
         let both_plain = from.is_plain() && to.is_plain();
         let at_once = if both_plain { PROBE } else { BATCH };
-        let read = from.read(buffers, most.map_or(at_once, |most| most.min(at_once)))?;
-        self.moved += read.bytes as u64;
-        self.bulk = both_plain && read.bytes == PROBE;
-        let bytes = buffers.plain.get(..read.bytes).unwrap_or_default();
-        if !bytes.is_empty() {
-            let written = to.write(bytes)?;
-            let rest = bytes.get(written..).unwrap_or_default();
-            self.held.extend_from_slice(rest);
-        }
-        Ok(read.something)
+        let read = match from.fill_at_most(most.min(at_once), scratch)? {
+            Filled::Bytes(read) => read,
+            // TLS may have something to say for itself.
+            Filled::Nothing => return from.flush_tls(),
+            Filled::End => {
+                self.ended = true;
+                return Ok(true);
+            }
+        };
+        self.moved += read as u64;
+        self.bulk = both_plain && read == PROBE;
+        let bytes = scratch.bytes.get(..read).unwrap_or_default();
+        let written = to.write(bytes)?;
+        let rest = bytes.get(written..).unwrap_or_default();
+        self.held.extend_from_slice(rest);
+        Ok(true)
     }
 
     /// Passes the end on, behind everything that came before it.
-    fn close(&mut self, from: &End, to: &mut End) -> io::Result<bool> {
-        if self.closed || !from.has_ended() || self.is_waiting() {
+    fn close(&mut self, to: &mut Wire) -> io::Result<bool> {
+        if self.closed || !self.ended || self.is_waiting() {
             return Ok(false);
         }
-        self.closed = to.finish()?;
+        self.closed = to.try_finish()?;
         Ok(self.closed)
     }
 }

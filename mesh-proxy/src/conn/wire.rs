@@ -4,6 +4,8 @@
 //! Sockets are edge-triggered: what was not read or written to the end is remembered here, because
 //! nobody will tell it again. Buffers for reading are the worker's; a wire owns none.
 
+mod passing;
+
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
@@ -58,6 +60,8 @@ pub(crate) struct Wire {
     closing: bool,
     /// The socket may take something.
     writable: bool,
+    /// TLS has said that nothing more comes.
+    close_heard: bool,
     /// Bytes that TLS was given since it last had nothing to write.
     sealed: usize,
 }
@@ -71,6 +75,7 @@ impl Wire {
             readable: true,
             closing: false,
             writable: true,
+            close_heard: false,
             sealed: 0,
         }
     }
@@ -78,11 +83,6 @@ impl Wire {
     /// The socket.
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
-    }
-
-    /// Takes the wire apart.
-    pub(crate) fn into_parts(self) -> (TcpStream, Option<Box<rustls::Connection>>) {
-        (self.socket, self.tls)
     }
 
     /// The socket, to look at.
@@ -128,7 +128,7 @@ impl Wire {
 
     /// Whether a read may bring something.
     pub(crate) fn is_readable(&self) -> bool {
-        self.readable
+        self.readable || self.close_heard
     }
 
     /// Lets the next read try the socket, whatever the kernel has told so far.
@@ -214,16 +214,17 @@ impl Wire {
         // What came with the first bytes may wait inside TLS.
         let mut filled = self.open(&mut &[][..], into)?;
         while filled == 0 {
+            if self.close_heard {
+                return Ok(Filled::End);
+            }
             let read = match self.read_plain(sealed)? {
                 Filled::Bytes(read) => read,
                 Filled::Nothing => return Ok(Filled::Nothing),
-                Filled::End => return self.end_of_tls(),
+                // Without TLS's own end anybody may have cut the connection.
+                Filled::End => return Err(io::ErrorKind::UnexpectedEof.into()),
             };
             let mut fresh = sealed.get(..read).unwrap_or_default();
             filled = self.open(&mut fresh, into)?;
-            if filled == 0 && self.has_close_notify() {
-                return Ok(Filled::End);
-            }
         }
         Ok(Filled::Bytes(filled))
     }
@@ -241,6 +242,7 @@ impl Wire {
             let state = tls
                 .process_new_packets()
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.close_heard |= state.peer_has_closed();
             let waiting = state.plaintext_bytes_to_read();
             if waiting > 0 {
                 let room = into.get_mut(filled..).unwrap_or_default();
@@ -255,22 +257,6 @@ impl Wire {
                 return Ok(filled);
             }
         }
-    }
-
-    fn has_close_notify(&mut self) -> bool {
-        let Some(tls) = &mut self.tls else {
-            return false;
-        };
-        tls.process_new_packets()
-            .is_ok_and(|state| state.peer_has_closed())
-    }
-
-    fn end_of_tls(&mut self) -> io::Result<Filled> {
-        if self.has_close_notify() {
-            return Ok(Filled::End);
-        }
-        // Without TLS's own end anybody may have cut the connection.
-        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Writes as much of `out` as the socket takes.
@@ -293,12 +279,7 @@ impl Wire {
             return Ok(());
         };
         loop {
-            while *writable && tls.wants_write() {
-                match tls.write_tls(socket) {
-                    Ok(_) => {}
-                    Err(error) => blocked(error, writable)?,
-                }
-            }
+            write_sealed(tls, socket, writable)?;
             if !tls.wants_write() {
                 *sealed = 0;
             }
@@ -366,6 +347,22 @@ fn write(socket: &mut TcpStream, bytes: &[u8], writable: &mut bool) -> io::Resul
             Ok(0)
         }
     }
+}
+
+/// Writes what TLS has sealed; whether some of it has left.
+fn write_sealed(
+    tls: &mut rustls::Connection,
+    socket: &mut TcpStream,
+    writable: &mut bool,
+) -> io::Result<bool> {
+    let mut progress = false;
+    while *writable && tls.wants_write() {
+        match tls.write_tls(socket) {
+            Ok(_) => progress = true,
+            Err(error) => blocked(error, writable)?,
+        }
+    }
+    Ok(progress)
 }
 
 fn blocked(error: io::Error, writable: &mut bool) -> io::Result<()> {

@@ -18,17 +18,17 @@ pub(super) struct Pipes {
 
 impl Pipes {
     /// An empty pipe; none when the process has no descriptor left.
-    pub(super) fn take(&mut self) -> Option<Pipe> {
+    pub(crate) fn take(&mut self) -> Option<Pipe> {
         self.empty.pop().or_else(|| Pipe::new().ok())
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.empty.len()
     }
 
     /// Keeps a pipe for the next one who needs it.
-    pub(super) fn give_back(&mut self, pipe: Pipe) {
+    pub(crate) fn give_back(&mut self, pipe: Pipe) {
         if pipe.is_empty() && self.empty.len() < KEPT {
             self.empty.push(pipe);
         }
@@ -36,7 +36,7 @@ impl Pipes {
 }
 
 /// A pipe, and how many bytes are in it.
-pub(super) struct Pipe {
+pub(crate) struct Pipe {
     read: OwnedFd,
     write: OwnedFd,
     size: usize,
@@ -56,16 +56,16 @@ impl Pipe {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.held == 0
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held
     }
 
     /// Takes what the socket has; zero bytes at its end.
-    pub(super) fn fill(&mut self, from: impl AsFd) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, from: impl AsFd) -> io::Result<usize> {
         let room = self.size.saturating_sub(self.held);
         let moved = rustix::pipe::splice(from, None, &self.write, None, room, FLAGS)?;
         self.held += moved;
@@ -73,7 +73,7 @@ impl Pipe {
     }
 
     /// Gives the socket what it takes.
-    pub(super) fn empty(&mut self, to: impl AsFd) -> io::Result<()> {
+    pub(crate) fn empty(&mut self, to: impl AsFd) -> io::Result<()> {
         let moved = rustix::pipe::splice(&self.read, None, to, None, self.held, FLAGS)?;
         self.held = self.held.saturating_sub(moved);
         if moved == 0 {
