@@ -281,7 +281,7 @@ impl Engine {
     /// Does what the stages ask for, until something has to be waited for.
     fn follow(&mut self, key: FlowKey, next: Option<Next>) {
         let mut next = next;
-        while let Some(now) = next.take() {
+        while let Some(now) = next {
             next = match now {
                 Next::Respond(reply) => {
                     self.reply(key, reply, None);
@@ -413,5 +413,8 @@ fn take_expectation(head: &mut RequestHead) -> bool {
 }
 
 fn grpc_status(fields: &Fields) -> Option<u32> {
-    fields.get_str("grpc-status")?.parse().ok()
+    match fields.get("grpc-status")? {
+        [digit @ b'0'..=b'9'] => Some(u32::from(*digit - b'0')),
+        other => std::str::from_utf8(other).ok()?.parse().ok(),
+    }
 }
