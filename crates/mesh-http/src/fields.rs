@@ -12,7 +12,7 @@ use self::bytes::{has_upper, token_len, trim, value_len};
 pub(crate) mod bytes;
 mod known;
 
-pub use self::known::{Known, Names};
+pub use self::known::{Known, Name, Names};
 
 /// Ordered header fields.
 #[derive(Default)]
@@ -375,8 +375,9 @@ const fn tag(name: &[u8]) -> u8 {
     };
     let (first, last) = ((first | 0x20) as u32, (last | 0x20) as u32);
     let mixed = name.len() as u32 ^ (first << 8) ^ (last << 16);
-    // Knuth's multiplicative hashing: the upper bits are the mixed ones.
-    (mixed.wrapping_mul(0x9e37_79b1) >> 26) as u8
+    // Knuth's multiplicative hashing: the upper bits are the mixed ones. Chosen among many, so that
+    // names that proxies ask for have no bit in common with those that most messages have.
+    (mixed.wrapping_mul(0xe985_2e35) >> 26) as u8
 }
 
 impl fmt::Debug for Fields {

@@ -11,5 +11,5 @@ mod head;
 pub mod path;
 
 pub use codec::{BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId};
-pub use fields::{BadField, Fields, Known, Names};
+pub use fields::{BadField, Fields, Known, Name, Names};
 pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};

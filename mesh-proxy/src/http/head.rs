@@ -8,7 +8,7 @@ mod target;
 
 use std::ops::Range;
 
-use mesh_http::{Fields, Known, Names, RequestHead, Scheme, Version};
+use mesh_http::{Fields, Known, Name, Names, RequestHead, Scheme, Version};
 use mesh_traffic::listener::{Direction, HttpManager, Underscores};
 
 use crate::http::connection::{Connection, Served};
@@ -70,9 +70,9 @@ pub const PEER_METADATA_ID: &str = "x-envoy-peer-metadata-id";
 /// Name of the header with a workload's metadata.
 pub const PEER_METADATA: &str = "x-envoy-peer-metadata";
 const DECORATOR: &str = "x-envoy-decorator-operation";
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_PROTO: Name = Name::new("x-forwarded-proto");
 const FORWARDED_FOR: &str = "x-forwarded-for";
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: Name = Name::new("x-request-id");
 /// The peer's metadata, to be taken out together.
 const METADATA: Names = Names::new(&[PEER_METADATA, PEER_METADATA_ID]);
 /// What proxies tell one another with an answer, and nobody else.
@@ -122,8 +122,8 @@ fn arrange<'a>(
     forwarded(head, connection, manager);
     client_cert::apply(head, connection, manager);
     head.fields.remove(DECORATOR);
-    if manager.generate_request_id && !head.fields.contains(REQUEST_ID) {
-        put(&mut head.fields, REQUEST_ID, uuid(random));
+    if manager.generate_request_id && !head.fields.contains(REQUEST_ID.as_str()) {
+        put_named(&mut head.fields, REQUEST_ID, uuid(random));
     }
     Ok(Headed { head, upgrade })
 }
@@ -241,7 +241,7 @@ fn forwarded(head: &mut RequestHead, connection: &Connection, manager: &HttpMana
             .remove_if(|name, _| name.starts_with("x-envoy-"));
         append_client(head, connection);
     }
-    let told = match head.fields.get(FORWARDED_PROTO) {
+    let told = match head.fields.get(FORWARDED_PROTO.as_str()) {
         Some(b"https") => Some(Scheme::Https),
         Some(b"http") => Some(Scheme::Http),
         Some(_) | None => None,
@@ -251,7 +251,7 @@ fn forwarded(head: &mut RequestHead, connection: &Connection, manager: &HttpMana
     // either: behind a balancer that ends TLS it is true (RFC 9113 8.3.1).
     head.scheme = trusted.unwrap_or(own);
     if trusted.is_none() {
-        put(&mut head.fields, FORWARDED_PROTO, own.as_str());
+        put_named(&mut head.fields, FORWARDED_PROTO, own.as_str());
     }
 }
 
@@ -309,6 +309,14 @@ fn hex(number: u64) -> [u8; 16] {
 pub(crate) fn put_known(fields: &mut Fields, field: &Known) {
     if let Err(error) = fields.put(field) {
         tracing::debug!(?field, %error, "header not written");
+    }
+}
+
+/// Puts a value that is known to be fit for a header, under a name of ours.
+#[inline]
+pub(crate) fn put_named(fields: &mut Fields, name: Name, value: impl AsRef<[u8]>) {
+    if let Err(error) = fields.set_named(name, value) {
+        tracing::debug!(header = name.as_str(), %error, "header not written");
     }
 }
 

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mesh_http::{Fields, RequestHead, ResponseHead, Version};
+use mesh_http::{Fields, Name, RequestHead, ResponseHead, Version};
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
 use crate::http::connection::Connection;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
-use crate::http::head::{OF_PROXIES, put, strip_hop_by_hop};
+use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
 use crate::http::shape::{OwnAnswer, Shaped, facts};
+
+const SERVER: Name = Name::new("server");
+const SERVICE_TIME: Name = Name::new("x-envoy-upstream-service-time");
 
 /// What goes back to the client.
 #[derive(Debug)]
@@ -67,9 +70,9 @@ pub fn answer(
         .map(str::to_owned);
     strip_hop_by_hop(&mut head.fields, upgrade.as_deref());
     head.fields.remove_all(&OF_PROXIES);
-    put(
+    put_named(
         &mut head.fields,
-        "x-envoy-upstream-service-time",
+        SERVICE_TIME,
         decimal(took.as_millis(), &mut [0; 20]),
     );
     if let Some(decision) = shaped.found.decision() {
@@ -242,9 +245,11 @@ fn explain(failure: &Failure) -> String {
 fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
     if let Some(manager) = with.manager {
         match manager.server_header {
-            ServerHeader::Overwrite => put(&mut head.fields, "server", &*manager.server_name),
+            ServerHeader::Overwrite => {
+                put_named(&mut head.fields, SERVER, &*manager.server_name);
+            }
             ServerHeader::AppendIfAbsent if !head.fields.contains("server") => {
-                put(&mut head.fields, "server", &*manager.server_name);
+                put_named(&mut head.fields, SERVER, &*manager.server_name);
             }
             ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
         }

@@ -1,6 +1,7 @@
 //! Names and fields that are known before the messages they are for: what can be settled of them
 //! is settled once.
 
+use super::bytes::{trim, value_len};
 use super::{BadField, Entry, Fields, mark, same_name};
 
 /// A field that was checked once, to be put into many messages.
@@ -30,6 +31,34 @@ impl Known {
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value
+    }
+}
+
+/// A name in lower case that the program itself has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name(&'static str);
+
+impl Name {
+    /// Checks a name, when the program is compiled if it stands in a constant.
+    ///
+    /// # Panics
+    /// When it has anything but small letters, digits and hyphens.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        let mut rest = name.as_bytes();
+        assert!(!rest.is_empty(), "a name has letters");
+        while let [first, more @ ..] = rest {
+            let is_fit = matches!(first, b'a'..=b'z' | b'0'..=b'9' | b'-');
+            assert!(is_fit, "a name has small letters, digits and hyphens");
+            rest = more;
+        }
+        Self(name)
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
     }
 }
 
@@ -68,6 +97,26 @@ impl Fields {
             true => self.set(&field.name, &field.value),
             false => self.append_lower(field.name.as_bytes(), &field.value),
         }
+    }
+
+    /// As [`Fields::set`], with a name that needs no check any more.
+    ///
+    /// # Errors
+    /// [`BadField::Value`] and [`BadField::TooLarge`].
+    #[inline]
+    pub fn set_named(&mut self, name: Name, value: impl AsRef<[u8]>) -> Result<(), BadField> {
+        match self.may_have(name.0) {
+            true => self.set(name.0, value),
+            false => self.append_named(name, value.as_ref()),
+        }
+    }
+
+    fn append_named(&mut self, name: Name, value: &[u8]) -> Result<(), BadField> {
+        let value = trim(value);
+        if value_len(value) != value.len() {
+            return Err(BadField::Value);
+        }
+        self.append_lower(name.0.as_bytes(), value)
     }
 
     /// Whether a field of one of the names may be there; false is certain.

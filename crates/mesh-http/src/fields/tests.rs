@@ -168,3 +168,58 @@ fn names_are_dropped_together_and_no_others() {
     assert_eq!(list, fields(&[("a", "2")]));
     assert!(!list.may_have_one_of(&SOME) && list.contains("a"));
 }
+
+#[test]
+fn a_name_of_our_own_is_set_as_any_other() {
+    const ONE: Name = Name::new("x-one");
+    let mut list = fields(&[("a", "2")]);
+    list.set_named(ONE, " 1 ").unwrap();
+    assert_eq!(list, fields(&[("a", "2"), ("x-one", "1")]));
+    list.set_named(ONE, "3").unwrap();
+    assert_eq!(list, fields(&[("a", "2"), ("x-one", "3")]));
+    assert_eq!(list.set_named(ONE, "4\r\n"), Err(BadField::Value));
+    assert_eq!(Fields::new().set_named(ONE, "\0"), Err(BadField::Value));
+    assert_eq!(list.get_str(ONE.as_str()), Some("3"));
+}
+
+#[test]
+fn what_most_messages_lack_is_told_from_what_most_have_without_a_look() {
+    let usual = fields(
+        &[
+            "content-type",
+            "content-length",
+            "content-encoding",
+            "user-agent",
+            "te",
+            "accept",
+            "accept-encoding",
+            "date",
+            "server",
+            "grpc-status",
+            "grpc-accept-encoding",
+            "x-request-id",
+            "x-forwarded-proto",
+            "x-forwarded-client-cert",
+            "x-envoy-peer-metadata",
+            "x-envoy-peer-metadata-id",
+            "x-envoy-upstream-service-time",
+        ]
+        .map(|name| (name, "")),
+    );
+    for rare in [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "expect",
+        "x-envoy-decorator-operation",
+        "x-envoy-attempt-count",
+        "x-envoy-ratelimited",
+        "grpc-timeout",
+    ] {
+        assert!(!usual.may_have(rare), "{rare}");
+    }
+}
