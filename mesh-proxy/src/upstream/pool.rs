@@ -22,9 +22,6 @@ new_key_type! {
 
 /// Idle HTTP/1 connections kept per target.
 const IDLE_HTTP1: usize = 256;
-/// How long an idle connection is kept where the cluster says nothing. Shorter than Envoy's hour:
-/// each one costs memory on both ends, and opening another costs less than a millisecond.
-const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Streams on one HTTP/2 connection before another is opened beside it.
 const STREAMS: usize = 100;
 /// HTTP/2 connections per target.
@@ -79,7 +76,7 @@ impl Pool {
     }
 
     fn idle_bound(&self) -> Duration {
-        self.target.idle_timeout.unwrap_or(IDLE_TIME)
+        self.target.idle_timeout.unwrap_or(Duration::MAX)
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Target {
     pub speak: Speak,
     /// How long connecting may take, TLS included.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept; `None` for the pool's own bound.
+    /// How long an unused connection is kept; `None` for as long as its endpoint keeps it.
     pub idle_timeout: Option<Duration>,
 }
 
