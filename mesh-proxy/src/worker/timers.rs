@@ -28,8 +28,20 @@ pub(crate) struct Timers<T> {
 
 struct Entry<T> {
     due: u64,
+    at: Place,
     value: T,
 }
+
+/// Where a timer's key stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    level: u8,
+    slot: u8,
+    index: u32,
+}
+
+/// Room that an empty slot keeps.
+const KEEP: usize = 64;
 
 struct Level {
     slots: [Vec<TimerKey>; SLOTS],
@@ -61,20 +73,51 @@ impl<T> Timers<T> {
     pub(crate) fn set(&mut self, deadline: Instant, value: T) -> TimerKey {
         let since = deadline.saturating_duration_since(self.start);
         let due = millis_up(since).max(self.tick + 1);
-        let key = self.entries.insert(Entry { due, value });
+        let at = Place::default();
+        let key = self.entries.insert(Entry { due, at, value });
         self.place(key, due);
         key
     }
 
     /// Forgets a timer; one that was handed out already is none any more.
+    ///
+    /// Nothing of it stays: most timers are cancelled, and long before their time.
     pub(crate) fn cancel(&mut self, key: TimerKey) {
-        // Its slot is cleaned when its time comes.
-        self.entries.remove(key);
+        let Some(Entry { at, .. }) = self.entries.remove(key) else {
+            return;
+        };
+        let Some(level) = self.levels.get_mut(usize::from(at.level)) else {
+            return;
+        };
+        let Some(keys) = level.slots.get_mut(usize::from(at.slot)) else {
+            return;
+        };
+        if keys.get(at.index as usize) != Some(&key) {
+            return;
+        }
+        keys.swap_remove(at.index as usize);
+        if keys.is_empty() {
+            level.occupied &= !(1 << at.slot);
+            if keys.capacity() > KEEP {
+                *keys = Vec::new();
+            }
+        }
+        let moved = keys.get(at.index as usize).copied();
+        if let Some(moved) = moved.and_then(|moved| self.entries.get_mut(moved)) {
+            moved.at.index = at.index;
+        }
     }
 
     #[cfg(test)]
     fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Keys in all slots, whether their timers are still set or not.
+    #[cfg(test)]
+    fn placed(&self) -> usize {
+        let slots = self.levels.iter().flat_map(|level| &level.slots);
+        slots.map(Vec::len).sum()
     }
 
     /// When [`Timers::expire`] should be called next: not later than the first deadline.
@@ -157,12 +200,21 @@ impl<T> Timers<T> {
         // What is beyond the last level waits there for almost a whole turn.
         let furthest = self.tick + ((SLOTS as u64 - 1) << shift);
         let slot = slot_of(due.min(furthest), shift);
-        if let Some(level) = self.levels.get_mut(level)
-            && let Some(keys) = level.slots.get_mut(slot)
-        {
-            keys.push(key);
-            level.occupied |= 1 << slot;
+        let Some(row) = self.levels.get_mut(level) else {
+            return;
+        };
+        let Some(keys) = row.slots.get_mut(slot) else {
+            return;
+        };
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.at = Place {
+                level: u8::try_from(level).unwrap_or_default(),
+                slot: u8::try_from(slot).unwrap_or_default(),
+                index: u32::try_from(keys.len()).unwrap_or(u32::MAX),
+            };
         }
+        keys.push(key);
+        row.occupied |= 1 << slot;
     }
 }
 

@@ -71,6 +71,35 @@ fn a_cancelled_timer_is_not_handed_out() {
 }
 
 #[test]
+fn cancelled_timers_leave_nothing_and_the_others_come_in_time() {
+    let start = SystemClock.now();
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut timers = Timers::new(start);
+    let mut waiting: Vec<(u64, TimerKey)> = Vec::new();
+    let mut now = 0u64;
+    for _ in 0..20_000 {
+        let far = 1u64 << random.u32(0..22);
+        let deadline = now + 1 + random.u64(0..far);
+        waiting.push((deadline, timers.set(at(start, deadline), deadline)));
+        if random.u8(..) < 220 {
+            let (_, key) = waiting.swap_remove(random.usize(0..waiting.len()));
+            timers.cancel(key);
+        }
+        now += random.u64(0..100);
+        let got = due(&mut timers, at(start, now));
+        let over = waiting.iter().map(|(deadline, _)| *deadline);
+        let mut expected: Vec<u64> = over.filter(|deadline| *deadline <= now).collect();
+        expected.sort_unstable();
+        waiting.retain(|(deadline, _)| *deadline > now);
+        assert_eq!(got, expected, "at {now}");
+        assert_eq!(
+            (timers.placed(), timers.len()),
+            (waiting.len(), waiting.len())
+        );
+    }
+}
+
+#[test]
 fn a_deadline_that_has_passed_is_due_at_the_next_tick() {
     let start = SystemClock.now();
     let mut timers = Timers::new(start);
