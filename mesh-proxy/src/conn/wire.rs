@@ -12,14 +12,12 @@ use std::time::Duration;
 
 use mesh_http::Output;
 use mio::net::TcpStream;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 
 /// Bytes that are read from a socket at once.
 const READ: usize = 64 * 1024;
 /// Bytes that are sealed by TLS before they are written: what a slow reader can make us hold.
 const SEALED: usize = 64 * 1024;
-/// How often the kernel asks whether a peer that says nothing more is still there.
-const PROBE: Duration = Duration::from_secs(15);
 
 /// The worker's buffers for reading.
 pub(crate) struct Scratch {
@@ -307,19 +305,6 @@ impl Wire {
         }
         // The peer may be gone already, which is as good.
         let _gone = self.socket.shutdown(Shutdown::Write);
-    }
-
-    /// Whether the peer has cut the connection off; behind the peer's end no read tells it.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        !matches!(self.socket.take_error(), Ok(None))
-    }
-
-    /// Lets the kernel ask from time to time whether the peer is still there. One that has closed
-    /// its socket altogether says so once its kernel has forgotten it, after a minute.
-    pub(crate) fn watch_peer(&self) {
-        let probes = TcpKeepalive::new().with_time(PROBE).with_interval(PROBE);
-        let socket = SockRef::from(&self.socket);
-        let _best_effort = socket.set_tcp_keepalive(&probes);
     }
 
     /// Lets the connection be cut off rather than closed: the peer must not take what it got for

@@ -120,17 +120,6 @@ impl Downstream {
         !self.ended && takes && self.rest.len() < limit && self.has_room(room)
     }
 
-    /// Whether a client that has closed its side takes no answers either.
-    fn is_gone(&mut self) -> bool {
-        self.ended && self.wire.is_cut_off()
-    }
-
-    /// Whether a client of HTTP/1 that has closed its side is owed something.
-    fn is_owed(&mut self) -> bool {
-        let sent = self.codec.output().is_empty() && self.wire.is_flushed();
-        self.codec.version() != Version::Http2 && !(sent && self.codec.is_over())
-    }
-
     fn if_it_reads(&mut self, room: usize) -> Option<&mut Self> {
         self.reads(room).then_some(self)
     }
@@ -226,9 +215,6 @@ impl Engine {
 
     /// Reads what the client sent.
     pub(crate) fn read_downstream(&mut self, key: ConnKey) {
-        if self.downstream(key).is_some_and(Downstream::is_gone) {
-            return self.hang_up_downstream(key);
-        }
         let mut scratch = self.lend_scratch();
         let mut reads = 0;
         loop {
@@ -399,8 +385,7 @@ impl Engine {
         self.close(key);
     }
 
-    /// The client closed its side. With HTTP/1 it still gets what it has asked for: TCP lets it close
-    /// one direction alone (RFC 9293 3.6), and that it is gone is told by a reset or a failed write.
+    /// The client closed its side: without it nobody waits for the answers under way.
     fn downstream_ended(&mut self, key: ConnKey) {
         let Some(down) = self.downstream(key) else {
             return;
@@ -410,10 +395,6 @@ impl Engine {
             Ok(Some(event)) => {
                 let mut head = Box::default();
                 self.downstream_event(key, event, &mut head);
-                self.mark(key);
-            }
-            Ok(None) if down.is_owed() => {
-                down.wire.watch_peer();
                 self.mark(key);
             }
             Ok(None) => self.hang_up_downstream(key),

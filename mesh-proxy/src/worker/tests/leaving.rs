@@ -1,4 +1,4 @@
-//! Clients that leave, and those that only have nothing more to say.
+//! Clients that leave before they have their answer.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -78,77 +78,35 @@ async fn is_cut(app: &mut TcpStream) -> bool {
     matches!(read, Ok(Ok(0) | Err(_)))
 }
 
-#[tokio::test]
-async fn a_client_that_leaves_is_written_down_as_gone() {
+/// Asks, leaves as the test says, and looks whether the application still works for nobody.
+async fn leaves(leave: impl AsyncFnOnce(TcpStream)) {
     let way = way().await;
     let mut client = TcpStream::connect(way.address).await.unwrap();
     client.write_all(REQUEST).await.unwrap();
     let mut app = way.asked().await;
-    reset(client);
+    leave(client).await;
     assert!(is_cut(&mut app).await, "the application works for nobody");
     assert_eq!(way.ends().await, [(0, Finish::Gone)]);
 }
 
-/// As `printf ... | nc -N` does.
 #[tokio::test]
-async fn a_client_that_has_nothing_more_to_say_gets_its_whole_answer() {
-    const LENGTH: usize = 4 * 1024 * 1024;
-    let way = way().await;
-    let mut client = TcpStream::connect(way.address).await.unwrap();
-    client.write_all(REQUEST).await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut app = way.asked().await;
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
-    let answer = [head.as_bytes(), &vec![b'x'; LENGTH]].concat();
-    let (written, read) = tokio::join!(app.write_all(&answer), async {
+async fn a_client_that_resets_its_connection_is_gone() {
+    leaves(async |client| reset(client)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_connection_is_gone() {
+    leaves(async |client| drop(client)).await;
+}
+
+/// What closes its sending side alone looks like a client that waited long enough.
+#[tokio::test]
+async fn a_client_that_closes_its_side_is_gone() {
+    leaves(async |mut client| {
+        client.shutdown().await.unwrap();
         let mut read = Vec::new();
         client.read_to_end(&mut read).await.unwrap();
-        read
-    });
-    written.unwrap();
-    let body = read
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap()
-        + 4;
-    let head = String::from_utf8_lossy(&read[..body]);
-    assert!(head.contains("connection: close"), "{head}");
-    assert_eq!(read.len() - body, LENGTH);
-    assert_eq!(way.ends().await, [(200, Finish::Complete)]);
-}
-
-#[tokio::test]
-async fn every_request_before_the_end_is_answered() {
-    let way = way().await;
-    let mut client = TcpStream::connect(way.address).await.unwrap();
-    let three = REQUEST.repeat(3);
-    client.write_all(&three).await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut app = way.asked().await;
-    let serve = async {
-        for number in 0..3 {
-            if number > 0 {
-                assert!(read_head(&mut app).await);
-            }
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-            app.write_all(answer).await.unwrap();
-        }
-    };
-    let mut read = String::new();
-    let (_, got) = tokio::join!(serve, client.read_to_string(&mut read));
-    got.unwrap();
-    assert_eq!(read.matches("\r\n\r\nok").count(), 3, "{read}");
-    assert_eq!(read.matches("connection: close").count(), 1, "{read}");
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_after_its_last_word_is_found_out() {
-    let way = way().await;
-    let mut client = TcpStream::connect(way.address).await.unwrap();
-    client.write_all(REQUEST).await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut app = way.asked().await;
-    reset(client);
-    assert!(is_cut(&mut app).await, "the application works for nobody");
-    assert_eq!(way.ends().await, [(0, Finish::Gone)]);
+        assert_eq!(read, b"", "an answer that nobody gave");
+    })
+    .await;
 }
