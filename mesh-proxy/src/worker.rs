@@ -3,6 +3,7 @@
 //! Workers share nothing that is written on the request's path: pools, balancing, chance and
 //! counters are each worker's own. Connections reach a worker over a bounded queue.
 
+pub(crate) mod buffers;
 pub(crate) mod engine;
 pub(crate) mod held;
 pub mod overload;

@@ -36,6 +36,7 @@ use crate::upstream::balance::Balancers;
 use crate::upstream::link::Link;
 use crate::upstream::pool::Pools;
 use crate::upstream::tls::TlsConfigs;
+use crate::worker::buffers::Buffers;
 use crate::worker::held::{Held, Holding};
 use crate::worker::overload::bounds::Admission;
 use crate::worker::overload::{Level, Overload};
@@ -543,41 +544,6 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.timers.set(self.now + after, due)
-    }
-}
-
-/// Buffers that nobody needs at the moment.
-#[derive(Default)]
-pub(crate) struct Buffers {
-    free: Vec<Vec<u8>>,
-    bytes: usize,
-}
-
-impl Buffers {
-    /// Bytes that are kept in all. A client's connection and an endpoint's need a buffer each while
-    /// a request goes from one to the other, so it takes many small ones.
-    const KEPT: usize = 2 * 1024 * 1024;
-    /// Larger ones are given back: whoever gets one needs a small part of it, and what needs a
-    /// large one gets a small one instead, until all are large and few are kept.
-    const LARGEST: usize = 16 * 1024;
-
-    /// Takes one out.
-    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
-        let buffer = self.free.pop()?;
-        self.bytes = self.bytes.saturating_sub(buffer.capacity());
-        Some(buffer)
-    }
-
-    /// Keeps one for somebody else.
-    pub(crate) fn put(&mut self, buffer: Option<Vec<u8>>) {
-        let Some(buffer) = buffer else {
-            return;
-        };
-        let bytes = self.bytes.saturating_add(buffer.capacity());
-        if buffer.capacity() <= Self::LARGEST && bytes <= Self::KEPT {
-            self.bytes = bytes;
-            self.free.push(buffer);
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use mesh_http::Version;
 
 use crate::http::failure::FailureKind;
 use crate::http::flow::SPARES;
-use crate::worker::engine::{Buffers, Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::buffers::Buffers;
+use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
 use crate::worker::overload::{Action, Level};
 
 /// How soon more is given back while memory stays short.

@@ -172,7 +172,8 @@ impl Engine {
         let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key) else {
             return;
         };
-        down.codec.output().lend(|| self.buffers.take());
+        let version = down.codec.version();
+        down.codec.output().lend(|| self.buffers.take(version));
         if let Err(error) = down.codec.respond(stream, head, end) {
             tracing::debug!(%error, "answer not sent");
             self.abandon(key, FailureKind::UpstreamProtocol);
