@@ -232,6 +232,10 @@ impl Course {
         progress |= if splices {
             self.splice(from, to, &mut shared.pipes)?
         } else {
+            // It is empty: nothing waits.
+            if let Some(pipe) = self.pipe.take() {
+                shared.pipes.give_back(pipe);
+            }
             self.copy(from, to, scratch, at_once.unwrap_or(BATCH))?
         };
         Ok(progress | self.close(to)?)

@@ -412,6 +412,13 @@ fn take_expectation(head: &mut RequestHead) -> bool {
     expects && head.fields.remove("expect")
 }
 
+/// Enters a request among those that wait for room; there is no more than one entry for each.
+fn wait_once(blocked: &mut Vec<FlowKey>, key: FlowKey) {
+    if !blocked.contains(&key) {
+        blocked.push(key);
+    }
+}
+
 fn grpc_status(fields: &Fields) -> Option<u32> {
     match fields.get("grpc-status")? {
         [digit @ b'0'..=b'9'] => Some(u32::from(*digit - b'0')),

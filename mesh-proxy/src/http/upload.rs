@@ -109,7 +109,8 @@ impl Upload {
             self.dropped += self.next as u64;
             self.kept.drain(..self.next);
             self.next = 0;
-            if self.kept.is_empty() && replayed < REPLAY_LIMIT {
+            if self.kept.is_empty() {
+                // The rest is passed straight on; a buffer would be held until the end.
                 self.kept = Vec::new();
             }
         }

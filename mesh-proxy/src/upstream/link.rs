@@ -23,6 +23,8 @@ use crate::worker::timers::TimerKey;
 
 /// Reads in a row before others get their turn.
 const READS: usize = 8;
+/// Streams whose clients take nothing before the others of a connection have to wait.
+const STREAMS_THAT_STALL: u32 = 16;
 
 /// A connection to an endpoint.
 pub(crate) struct Link {
@@ -236,6 +238,12 @@ impl Engine {
 
     fn link_opened(&mut self, key: ConnKey) {
         let limits = self.held.within(h2::Limits::default());
+        // Many share it: a few streams that stand still must not stop the others.
+        let shared = limits.stream_window.saturating_mul(STREAMS_THAT_STALL);
+        let limits = h2::Limits {
+            connection_buffer: limits.connection_buffer.max(shared),
+            ..limits
+        };
         let Some(link) = self.link(key) else {
             return;
         };

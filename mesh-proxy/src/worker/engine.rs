@@ -551,7 +551,11 @@ impl Conn {
     /// Gives back what the connection does not need while it is idle.
     fn rest(&mut self) {
         match self {
-            Self::Downstream(down) if down.streams.is_empty() => down.codec.rest(),
+            Self::Downstream(down) if down.streams.is_empty() => {
+                // It keeps the routes of its time.
+                down.served = None;
+                down.codec.rest();
+            }
             Self::Link(link) if link.streams.is_empty() => link.rest(),
             _ => {}
         }

@@ -33,6 +33,8 @@ pub(crate) struct Held {
     short: bool,
     /// Somebody may have got less room than usual, and may wait for more.
     tight: bool,
+    /// Everybody was asked to give back what is not needed.
+    asked: bool,
 }
 
 impl Held {
@@ -43,6 +45,7 @@ impl Held {
             budget,
             short: false,
             tight: false,
+            asked: false,
         }
     }
 
@@ -102,11 +105,17 @@ impl Held {
         }
     }
 
+    /// Whether everybody is to give back what is not needed; true once each time it gets tight.
+    pub(crate) fn has_tightened(&mut self) -> bool {
+        self.is_tight() && !std::mem::replace(&mut self.asked, true)
+    }
+
     /// Whether those who got less room are to look again.
     pub(crate) fn has_eased(&mut self) -> bool {
         // A little below the mark at which it began, so that it does not flutter.
         let eased = self.tight && !self.short && self.bytes <= self.budget / 16 * 7;
         self.tight &= !eased;
+        self.asked &= !eased;
         eased
     }
 

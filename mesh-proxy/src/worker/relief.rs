@@ -51,8 +51,14 @@ impl Engine {
         self.held.follow(self.level, budget);
     }
 
-    /// Those who got little room may have more when others have taken what is theirs.
+    /// Connections with open streams keep empty buffers until they are flushed again; when it gets
+    /// tight they give them back. Those who got little room may have more when others have taken
+    /// what is theirs.
     pub(crate) fn ease(&mut self) {
+        if self.held.has_tightened() {
+            let all: Vec<ConnKey> = self.conns.keys().collect();
+            all.into_iter().for_each(|key| self.mark(key));
+        }
         if self.held.has_eased() {
             self.read_again();
         }

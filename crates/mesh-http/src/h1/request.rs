@@ -33,6 +33,8 @@ pub(super) fn read(
     input: &[u8],
     head: &mut RequestHead,
 ) -> Result<Option<Request>, Fault> {
+    // Whatever goes wrong is not to be told in the words of somebody else's request.
+    head.clear();
     if scan.has_begun() {
         // It comes in pieces: each is checked as it comes, and all are read when they are there,
         // since whoever asks may bring another `head` each time.
@@ -41,7 +43,6 @@ pub(super) fn read(
         }
         *scan = Scan::request();
     }
-    head.clear();
     let mut lines = Lines::of(head);
     let Some(len) = scan.run(input, limits, &mut lines)? else {
         return Ok(None);

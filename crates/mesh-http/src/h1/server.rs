@@ -236,10 +236,12 @@ impl Server {
         if self.over {
             return Ok(None);
         }
-        let fresh = !self.scan.has_begun();
-        if fresh && (!self.skip_blank_lines(input)? || input.is_empty()) {
-            self.over = self.eof;
-            return Ok(None);
+        if !self.scan.has_begun() {
+            let begun = self.skip_blank_lines(input);
+            if !begun.inspect_err(|_| head.clear())? || input.is_empty() {
+                self.over = self.eof;
+                return Ok(None);
+            }
         }
         match request::read(&mut self.scan, &self.limits, input, head)? {
             Some(request) => {

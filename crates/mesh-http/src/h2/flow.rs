@@ -55,7 +55,8 @@ impl StreamReceiving {
     /// Counts a frame; false: it is more than the window allows.
     pub(crate) fn receive(&mut self, length: u32) -> bool {
         self.open -= i64::from(length);
-        self.open >= 0
+        // Frames without bytes need no window (RFC 9113 6.9.1), and it can be below zero (6.9.2).
+        length == 0 || self.open >= 0
     }
 
     /// Our initial window is another one now, for the peer as well.

@@ -2,7 +2,7 @@
 
 use mesh_http::{BodyLength, ErrorCode, Fields, ResponseHead, StreamId};
 
-use super::{Leg, Step, grpc_status};
+use super::{Leg, Step, grpc_status, wait_once};
 use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::serve::{Event, Next};
@@ -155,7 +155,7 @@ impl Engine {
         if let Some(Conn::Downstream(down)) = self.conns.get_mut(down_key) {
             while !download.finished && (!download.unsent().is_empty() || download.has_ended()) {
                 if !down.has_room(room) {
-                    down.blocked.push(key);
+                    wait_once(&mut down.blocked, key);
                     break;
                 }
                 let last = download.has_ended() && download.trailers().is_none();
@@ -213,9 +213,7 @@ impl Engine {
             && let Some(Conn::Downstream(down)) = self.conns.get_mut(flow.down)
             && !down.has_room(room)
         {
-            if !down.blocked.contains(&key) {
-                down.blocked.push(key);
-            }
+            wait_once(&mut down.blocked, key);
             held = room;
         }
         if let Some(Leg {

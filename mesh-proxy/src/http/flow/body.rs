@@ -3,7 +3,7 @@
 use mesh_http::{Fields, StreamId};
 use mesh_traffic::listener::Underscores;
 
-use super::Leg;
+use super::{Leg, wait_once};
 use crate::http::downstream::HIGH_WATER;
 use crate::http::head;
 use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey, Work};
@@ -103,7 +103,7 @@ impl Engine {
         if let Some(Conn::Link(link)) = self.conns.get_mut(link_key) {
             while !upload.finished && (!upload.unsent().is_empty() || upload.has_ended()) {
                 if !link.has_room(room) {
-                    link.blocked.push(key);
+                    wait_once(&mut link.blocked, key);
                     break;
                 }
                 let last = upload.has_ended() && upload.trailers().is_none();

@@ -37,7 +37,10 @@ impl Engine {
         } else {
             self.drop_leg(key, ErrorCode::CANCEL);
             if let Some(flow) = self.flows.get_mut(key) {
+                let (down, stream) = (flow.down, flow.stream);
+                let unsent = flow.upload.take_last_credit();
                 flow.upload.begin_tunnel();
+                self.give_back(down, stream, unsent);
             }
             let next = self.advance(key, Event::Answered(Err(failure)));
             self.follow(key, next);

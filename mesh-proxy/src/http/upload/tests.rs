@@ -24,6 +24,7 @@ fn a_body_beyond_the_limit_is_sent_once_and_not_kept() {
         upload.sent(piece.len(), REPLAY_LIMIT);
     }
     assert!(!upload.can_repeat() && upload.passes());
+    assert_eq!(upload.capacity(), 0, "nothing is held for what passes");
     assert_eq!(
         (upload.received(), upload.unsent()),
         (10 * 16 * 1024, &[][..])

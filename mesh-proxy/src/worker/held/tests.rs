@@ -102,3 +102,14 @@ fn a_burst_of_peers_that_take_nothing_stays_within_the_budget() {
         assert_eq!(held.bytes, 0);
     }
 }
+
+#[test]
+fn everybody_is_asked_once_to_give_back_each_time_it_gets_tight() {
+    let (mut held, mut holding) = holding(6 * MIB);
+    assert!(held.has_tightened());
+    assert!(!held.has_tightened());
+    held.note(&mut holding, 0);
+    assert!(held.has_eased());
+    held.note(&mut holding, 6 * MIB);
+    assert!(held.has_tightened());
+}

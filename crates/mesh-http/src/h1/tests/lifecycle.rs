@@ -435,3 +435,22 @@ fn nothing_is_sent_into_a_tunnel_before_it_is_open() {
     client.end_of_input().unwrap().unwrap();
     assert!(client.is_over());
 }
+
+/// One head is lent to many connections in turn.
+#[test]
+fn a_request_that_breaks_a_rule_is_not_told_in_the_words_of_another() {
+    let mut other = RequestHead::default();
+    let mut whole: &[u8] = b"GET /private HTTP/1.1\r\nhost: a\r\nauthorization: secret\r\n\r\n";
+    server().next(now(), &mut whole, &mut other).unwrap();
+    assert!(other.fields.contains("authorization"));
+    let pieces: [&[&[u8]]; 2] = [&[b"\n"], &[b"GET / HT", b"GET / HTTP/1.1\r\nho st: a\r\n"]];
+    for pieces in pieces {
+        let mut server = server();
+        let read = pieces.iter().map(|bytes| {
+            let mut head = other.clone();
+            let told = server.next(now(), &mut &**bytes, &mut head).map(drop);
+            (told.is_err(), head.fields.is_empty())
+        });
+        assert_eq!(read.last(), Some((true, true)), "{pieces:?}");
+    }
+}

@@ -29,3 +29,13 @@ fn a_connection_is_credited_as_bytes_come_until_too_many_are_held() {
     assert_eq!(receiving.credit(), None);
     assert!(!receiving.receive(1));
 }
+
+/// RFC 9113 6.9.1 and 6.9.2: the end of a body may come while the window is below zero.
+#[test]
+fn a_frame_without_bytes_needs_no_window() {
+    let mut receiving = StreamReceiving::new(65_535);
+    assert!(receiving.receive(60_000));
+    receiving.shift(-49_151);
+    assert!(receiving.receive(0));
+    assert!(!receiving.receive(1));
+}
