@@ -22,6 +22,8 @@ const LIMIT: usize = 64 * MIB;
 const GIVEN: usize = 40 * MIB;
 /// How soon everything is as before.
 const RECOVERY: Duration = Duration::from_secs(5);
+/// How soon a new bound of the control group is in force.
+const FOUND_OUT: Duration = Duration::from_secs(15);
 /// How long a head may take, and a little more.
 const HEAD: Duration = Duration::from_secs(15);
 
@@ -42,6 +44,7 @@ async fn a_thousand_readers_that_stop_cost_64_mib_at_most_and_leave_nothing() {
     let sandbox = sandbox(&[]).await;
     let pid = sidecar(&sandbox);
     let group = Group::around(pid);
+    knows_a_limit(&sandbox).await;
     let readers = burst(&sandbox).await;
     let peak = resident(pid, "VmHWM");
     drop(readers);
@@ -78,11 +81,6 @@ async fn a_burst_of_readers_that_stop_stays_below_the_limit_that_was_given() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_and_slow_heads_cost_a_good_client_nothing() {
-    let many = Rlimit {
-        current: getrlimit(Resource::Nofile).maximum,
-        ..getrlimit(Resource::Nofile)
-    };
-    setrlimit(Resource::Nofile, many).expect("more files");
     let sandbox = sandbox(&[]).await;
     let to = sandbox.sidecar_address();
     let mut idle = Vec::with_capacity(IDLE);
@@ -110,13 +108,36 @@ async fn idle_connections_and_slow_heads_cost_a_good_client_nothing() {
     assert_eq!(alive, 100, "idle connections that still serve");
 }
 
+/// The tests of this file open thousands of connections in one process.
+fn allow_many_files() {
+    let many = Rlimit {
+        current: getrlimit(Resource::Nofile).maximum,
+        ..getrlimit(Resource::Nofile)
+    };
+    setrlimit(Resource::Nofile, many).expect("more files");
+}
+
 async fn sandbox(settings: &[&str]) -> Sandbox {
+    allow_many_files();
     let settings = [&["proxy.concurrency=1"], settings].concat();
     let sandbox = Sandbox::up(&settings).await;
     let mut large = format!("HTTP/1.1 200 OK\r\nContent-Length: {MIB}\r\n\r\n").into_bytes();
     large.resize(large.len() + MIB, b'z');
     sandbox.recorder.play(LARGE, Script::Raw(large, Then::Keep));
     sandbox
+}
+
+/// A bound that is set around a running process is found out by and by.
+async fn knows_a_limit(sandbox: &Sandbox) {
+    let metrics = sandbox.metrics(Entry::Sidecar);
+    eventually_within("the bound to be found out", FOUND_OUT, || async {
+        let metrics = Metrics::scrape(&metrics).await;
+        let limit = metrics.sum("mesh_proxy_memory_limit_bytes", &[]);
+        (limit > 0 && limit <= LIMIT as u64)
+            .then_some(())
+            .ok_or(limit)
+    })
+    .await;
 }
 
 fn sidecar(sandbox: &Sandbox) -> i32 {
