@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::rc::{self, Rc};
+use std::sync::{Arc, Weak};
 
 use mesh_model::Str;
 use mesh_traffic::Cluster;
@@ -18,6 +18,8 @@ use crate::record::response_flags::Flags;
 
 /// Combinations that are remembered; when there are more, the worker starts over.
 const MAX_COMBINATIONS: usize = 4096;
+/// Combinations below which none is forgotten.
+const FEW_COMBINATIONS: usize = 64;
 
 /// The combinations of one worker.
 pub(super) struct Memo {
@@ -26,6 +28,8 @@ pub(super) struct Memo {
     by_hash: HashMap<u64, Vec<usize>, ahash::RandomState>,
     /// The combination of the last request: the next one is often like it.
     last: usize,
+    /// How many there may be before those of former configurations are forgotten.
+    room: usize,
     hasher: ahash::RandomState,
     entered: Entered,
 }
@@ -45,11 +49,14 @@ pub(super) struct Place {
     pub(super) overflows: bool,
 }
 
-/// A combination. It keeps what it points to, so that no other object can take its address.
+/// A combination. No other object can take the addresses that it knows, and what is there goes when
+/// nobody else uses it.
 struct Known {
+    /// Of where it is in `by_hash`.
+    hash: u64,
     direction: Direction,
-    cluster: Option<Arc<Cluster>>,
-    peer: Rc<Side>,
+    cluster: Option<Weak<Cluster>>,
+    peer: rc::Weak<Side>,
     downstream: Option<Str>,
     upstream: Option<Option<Str>>,
     status: u16,
@@ -65,6 +72,7 @@ impl Memo {
             known: Vec::new(),
             by_hash: HashMap::default(),
             last: 0,
+            room: FEW_COMBINATIONS,
             hasher: ahash::RandomState::new(),
             entered: Entered::default(),
         }
@@ -93,14 +101,27 @@ impl Memo {
             }
         }
         let place = find(&mut self.entered);
-        if self.known.len() >= MAX_COMBINATIONS {
-            self.known.clear();
-            self.by_hash.clear();
+        if self.known.len() >= self.room {
+            self.forget();
         }
         self.last = self.known.len();
         self.by_hash.entry(hash).or_default().push(self.last);
-        self.known.push(Known::new(record, peer, place.clone()));
+        self.known
+            .push(Known::new(hash, record, peer, place.clone()));
         place
+    }
+
+    /// Forgets what no request can be like any more, and everything if that leaves too many.
+    fn forget(&mut self) {
+        self.known.retain(Known::is_of_use);
+        if self.known.len() >= MAX_COMBINATIONS {
+            self.known.clear();
+        }
+        self.room = (2 * self.known.len()).clamp(FEW_COMBINATIONS, MAX_COMBINATIONS);
+        self.by_hash.clear();
+        for (index, known) in self.known.iter().enumerate() {
+            self.by_hash.entry(known.hash).or_default().push(index);
+        }
     }
 }
 
@@ -146,12 +167,13 @@ fn identities<'a>(record: &Record<'a>) -> (Option<&'a Str>, Option<Option<&'a St
 }
 
 impl Known {
-    fn new(record: &Record<'_>, peer: &Rc<Side>, place: Place) -> Self {
+    fn new(hash: u64, record: &Record<'_>, peer: &Rc<Side>, place: Place) -> Self {
         let (downstream, upstream) = identities(record);
         Self {
+            hash,
             direction: record.connection.direction(),
-            cluster: record.cluster.cloned(),
-            peer: peer.clone(),
+            cluster: record.cluster.map(Arc::downgrade),
+            peer: Rc::downgrade(peer),
             downstream: downstream.cloned(),
             upstream: upstream.map(|identity| identity.cloned()),
             status: record.response.status,
@@ -162,16 +184,22 @@ impl Known {
         }
     }
 
+    /// Whether its cluster and its peer are still there.
+    fn is_of_use(&self) -> bool {
+        let cluster = self.cluster.as_ref();
+        self.peer.strong_count() > 0 && cluster.is_none_or(|cluster| cluster.strong_count() > 0)
+    }
+
     fn is(&self, record: &Record<'_>, peer: &Rc<Side>) -> bool {
         let same_cluster = match (&self.cluster, record.cluster) {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (Some(own), Some(other)) => own.as_ptr() == Arc::as_ptr(other),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
         let response = &record.response;
         let upstream = self.upstream.as_ref().map(Option::as_ref);
         same_cluster
-            && Rc::ptr_eq(&self.peer, peer)
+            && self.peer.as_ptr() == Rc::as_ptr(peer)
             && self.status == response.status
             && self.grpc == response.grpc_status
             && self.flags == response.flags

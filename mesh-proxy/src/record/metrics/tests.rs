@@ -94,6 +94,21 @@ fn a_cluster_that_was_compiled_anew_goes_on_in_its_series() {
 }
 
 #[test]
+fn no_cluster_of_a_former_configuration_is_kept() {
+    let metrics = Metrics::new();
+    let mut shard = metrics.shard(&mk_workload());
+    let mut peers = Peers::new();
+    for _ in 0..1000 {
+        let fixture = Fixture::client();
+        count(&mut shard, &mut peers, &fixture);
+        let cluster = fixture.record().cluster.map(Arc::downgrade).unwrap();
+        drop(fixture);
+        assert_eq!(cluster.strong_count(), 0);
+    }
+    assert_eq!(requests(&metrics), [1000]);
+}
+
+#[test]
 fn series_are_bounded_and_sums_stay_right() {
     let metrics = Metrics::of_at_most(3);
     let mut shard = metrics.shard(&mk_workload());
