@@ -23,7 +23,7 @@ mod slow;
 mod websocket;
 
 use bytes::Bytes;
-use configured::{Configured, Denied, Extra, TimedOut};
+use configured::{Configured, Switched, TimedOut};
 use grpc::{Stream, Unary};
 use malformed::Malformed;
 use requests::{Burst, Kept, Once, Unsteady};
@@ -104,9 +104,13 @@ pub(crate) fn start(world: &World, drivers: &Drivers, seed: u64) {
     drivers.drive(
         "peer policy",
         ms(250),
-        Denied::new(world.web_v1_inside(), course),
+        Switched::denied(world.web_v1_inside(), course),
     );
-    drivers.drive("gateway host", ms(250), Extra::new(world.extra(), course));
+    drivers.drive(
+        "gateway host",
+        ms(250),
+        Switched::extra(world.extra(), course),
+    );
 
     // Peers that break off.
     for way in world.steady_ways() {

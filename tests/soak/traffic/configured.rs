@@ -140,64 +140,50 @@ impl Traffic for TimedOut {
     }
 }
 
-/// Requests in plain text to a workload that takes mutual TLS alone from time to time.
-pub(crate) struct Denied {
+/// Requests that are served while one thing of the configuration is so, and else refused.
+pub(crate) struct Switched {
     way: Way,
     course: Arc<Course>,
+    serves: fn(&State) -> bool,
+    refusal: fn(&Result<u16, String>) -> Option<Reason>,
 }
 
-impl Denied {
-    pub(crate) fn new(way: Way, course: &Arc<Course>) -> Self {
-        let course = course.clone();
-        Self { way, course }
+impl Switched {
+    /// In plain text to a workload that takes mutual TLS alone from time to time.
+    pub(crate) fn denied(way: Way, course: &Arc<Course>) -> Self {
+        Self {
+            way,
+            course: course.clone(),
+            serves: |state| !state.strict,
+            refusal: |seen| seen.is_err().then_some(Reason::Denied),
+        }
     }
-}
 
-impl Traffic for Denied {
-    fn way(&self) -> &'static str {
-        self.way.name
-    }
-
-    async fn once(&mut self) -> Judged {
-        let begun = self.course.now();
-        let status = status(&self.way).await;
-        let states = self.course.since(begun);
-        let may = |strict| states.iter().any(|state| state.strict == strict);
-        match status {
-            Ok(200) if may(false) => Ok(Verdict::Good(1)),
-            Err(_) if may(true) => Ok(Verdict::Expected(Reason::Denied)),
-            other => Err(format!("{other:?}, while there were {states:?}")),
+    /// For a host that the gateway has from time to time.
+    pub(crate) fn extra(way: Way, course: &Arc<Course>) -> Self {
+        Self {
+            way,
+            course: course.clone(),
+            serves: |state| state.extra,
+            refusal: |seen| (*seen == Ok(404)).then_some(Reason::NoRoute),
         }
     }
 }
 
-/// Requests for a host that the gateway has from time to time.
-pub(crate) struct Extra {
-    way: Way,
-    course: Arc<Course>,
-}
-
-impl Extra {
-    pub(crate) fn new(way: Way, course: &Arc<Course>) -> Self {
-        let course = course.clone();
-        Self { way, course }
-    }
-}
-
-impl Traffic for Extra {
+impl Traffic for Switched {
     fn way(&self) -> &'static str {
         self.way.name
     }
 
     async fn once(&mut self) -> Judged {
         let begun = self.course.now();
-        let status = status(&self.way).await;
+        let seen = status(&self.way).await;
         let states = self.course.since(begun);
-        let may = |extra| states.iter().any(|state| state.extra == extra);
-        match status {
-            Ok(200) if may(true) => Ok(Verdict::Good(1)),
-            Ok(404) if may(false) => Ok(Verdict::Expected(Reason::NoRoute)),
-            other => Err(format!("{other:?}, while there were {states:?}")),
+        let may = |serves| states.iter().any(|state| (self.serves)(state) == serves);
+        match (self.refusal)(&seen) {
+            None if seen == Ok(200) && may(true) => Ok(Verdict::Good(1)),
+            Some(reason) if may(false) => Ok(Verdict::Expected(reason)),
+            _ => Err(format!("{seen:?}, while there were {states:?}")),
         }
     }
 }
