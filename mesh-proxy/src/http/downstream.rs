@@ -628,6 +628,8 @@ pub(crate) fn reset_code(failure: &Failure) -> ErrorCode {
     use crate::http::failure::{Retry, Side};
     match (failure.side, failure.retry) {
         (_, Retry::Safe) => ErrorCode::REFUSED_STREAM,
+        // gRPC's clients take this one for a deadline, if theirs has passed.
+        _ if failure.kind == FailureKind::RouteTimeout => ErrorCode::CANCEL,
         (Side::Downstream, _) => ErrorCode::CANCEL,
         (Side::Upstream | Side::Local, _) => ErrorCode::INTERNAL_ERROR,
     }

@@ -115,7 +115,6 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
 pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     let request = with.request;
     let status = crate::record::response_flags::answer(failure.kind).status;
-    let text = explain(failure);
     if is_refusal(with, failure) {
         return Reply {
             head: local_head(request.version, status),
@@ -124,10 +123,12 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     }
     let mut head = local_head(request.version, status);
     let body = if request.is_grpc() {
-        grpc_failure(&mut head, failure, &text);
+        head.status = 200;
+        put(&mut head.fields, "content-type", "application/grpc");
+        put_grpc_status(&mut head.fields, failure);
         Bytes::new()
     } else {
-        let body = Bytes::from(text);
+        let body = Bytes::from(explain(failure));
         describe_body(&mut head.fields, &body);
         body
     };
@@ -180,13 +181,12 @@ fn describe_body(fields: &mut Fields, body: &Bytes) {
 }
 
 /// A gRPC client reads the status of its call, not that of HTTP.
-fn grpc_failure(head: &mut ResponseHead, failure: &Failure, text: &str) {
+pub(crate) fn put_grpc_status(fields: &mut Fields, failure: &Failure) {
     let code = crate::record::response_flags::answer(failure.kind).grpc;
-    head.status = 200;
-    put(&mut head.fields, "content-type", "application/grpc");
-    put(&mut head.fields, "grpc-status", code.to_string());
+    put(fields, "grpc-status", code.to_string());
+    let text = explain(failure);
     if !text.is_empty() {
-        put(&mut head.fields, "grpc-message", percent_encoded(text));
+        put(fields, "grpc-message", percent_encoded(&text));
     }
 }
 

@@ -1,12 +1,12 @@
 //! The end of a request, whichever way it comes: an answer, a failure, a client that left.
 
-use mesh_http::{BodyLength, ErrorCode, ResponseHead, StreamId};
+use mesh_http::{BodyLength, ErrorCode, Fields, ResponseHead, StreamId, Version};
 
 use super::{Step, grpc_status};
 use crate::http::downstream::reset_code;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::observe::Finish;
-use crate::http::respond::{Reply, ReplyBody};
+use crate::http::respond::{Reply, ReplyBody, put_grpc_status};
 use crate::http::serve::Event;
 use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey, Work};
 
@@ -49,16 +49,45 @@ impl Engine {
 
     /// Ends an answer that had begun, so that nobody takes it for a whole one.
     pub(super) fn break_off(&mut self, key: FlowKey, failure: Failure) {
+        let code = match self.tell_grpc_client(key, &failure) {
+            true => ErrorCode::NO_ERROR,
+            false => reset_code(&failure),
+        };
         self.close_books(key, Finish::Failed(failure.kind));
         let Some(flow) = self.flows.get(key) else {
             return;
         };
         let (down_key, stream) = (flow.down, flow.stream);
         if let Some(down) = self.downstream(down_key) {
-            down.codec.reset(stream, reset_code(&failure));
+            down.codec.reset(stream, code);
         }
         self.mark(down_key);
         self.end_flow(key, ErrorCode::CANCEL);
+    }
+
+    /// Ends a gRPC call whose time is over with a status of its own, where nothing is in the way of
+    /// trailers. The client's own deadline runs out at about the same time: it reads a reset that
+    /// comes first as a fault of the server.
+    fn tell_grpc_client(&mut self, key: FlowKey, failure: &Failure) -> bool {
+        let Some(flow) = self.flows.get_mut(key) else {
+            return false;
+        };
+        let is_call = flow.exchange.request.version == Version::Http2
+            && flow.exchange.request.is_grpc()
+            && failure.kind == FailureKind::RouteTimeout;
+        if !is_call || !flow.download.unsent().is_empty() {
+            return false;
+        }
+        let Some(Conn::Downstream(down)) = self.conns.get_mut(flow.down) else {
+            return false;
+        };
+        let mut trailers = Fields::new();
+        put_grpc_status(&mut trailers, failure);
+        if down.codec.send_trailers(flow.stream, &trailers).is_err() {
+            return false;
+        }
+        flow.end.grpc_status = grpc_status(&trailers);
+        true
     }
 
     /// Gives a request up: its client is gone, or cannot be served any further.

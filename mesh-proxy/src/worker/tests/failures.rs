@@ -9,6 +9,7 @@ use mesh_test::origin::Origin;
 use tokio::net::TcpStream;
 
 use super::raw::{Act, exchange, origin};
+use super::stream::grpc_call;
 use crate::testing::{
     Mk, Proxy, action_of, free_address, mk_cluster, mk_config, table, to_cluster,
 };
@@ -115,6 +116,16 @@ async fn a_route_that_takes_too_long_is_a_504() {
     let answer = get(&uri, &[]).await.unwrap();
     assert_eq!(answer.status(), 504);
     assert_eq!(answer.body().as_ref(), b"upstream request timeout");
+}
+
+/// The deadline of a gRPC client runs out here and there at the same time, whoever tells it first.
+#[tokio::test]
+async fn a_grpc_call_whose_time_is_over_ends_with_a_status_of_its_own() {
+    let (_proxy, uri, _origin) = through(&[Act::Begin], Some(50)).await;
+    assert_eq!(
+        grpc_call(address_of(&uri)).await,
+        (200, Some("4".to_owned()))
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) enum Act {
     Answer,
     /// Answers with half of the body and closes.
     Half,
+    /// Begins an answer and never ends it.
+    Begin,
     /// Answers with 40,000 bytes and closes.
     AnswerAndClose,
     /// Reads the head, answers 413 and closes; what comes of a body is never read.
@@ -57,6 +59,12 @@ async fn serve(mut stream: TcpStream, act: Act) {
             Act::Half => {
                 let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
                 stream.write_all(half).await.unwrap();
+                return;
+            }
+            Act::Begin => {
+                let begun = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n";
+                stream.write_all(begun).await.unwrap();
+                std::future::pending::<()>().await;
                 return;
             }
             Act::AnswerAndClose => {
