@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod app;
+pub mod capture;
 pub mod config;
 pub mod conn;
 pub mod http;

@@ -14,6 +14,8 @@ use crate::config::{Role, Workload};
 use crate::worker::overload::settings::{OverloadFlags, OverloadSettings};
 
 /// The data plane of mesh: a sidecar beside a workload, or a gateway.
+///
+/// `mesh-proxy capture` redirects a pod's connections to it; see `mesh-proxy capture --help`.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesh-proxy", version)]
 // istio: a pod that names no service account has the one named default.

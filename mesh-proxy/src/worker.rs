@@ -8,6 +8,7 @@ pub(crate) mod engine;
 pub(crate) mod held;
 pub mod overload;
 mod relief;
+pub(crate) mod shelf;
 pub(crate) mod timers;
 
 use std::io;

@@ -343,6 +343,18 @@ impl Case {
         matches!(self.script, Script::Frames(..))
     }
 
+    /// Whether any of its requests comes to the back end that speaks HTTP/2.
+    pub(crate) fn reaches_h2_back_end(&self) -> bool {
+        let forwarded = |outcome: &Outcome| match outcome {
+            Outcome::Accepted(request)
+            | Outcome::Answered { request, .. }
+            | Outcome::Spoilt { request, .. } => request.host == H2_HOST,
+            Outcome::Refused { .. } | Outcome::BrokenOff { .. } => false,
+        };
+        let mut expected = self.expect.iter();
+        self.wants_h2_back_end() || expected.any(|(_, outcome)| forwarded(outcome))
+    }
+
     /// All bytes that the client sends, with `id` in place.
     pub(crate) fn bytes(&self, id: &str) -> Vec<u8> {
         let mut all = Vec::new();

@@ -86,7 +86,7 @@ async fn every_case_comes_to_what_its_rule_says() {
     let runs: Vec<Arc<Run>> = runs().into_iter().map(Arc::new).collect();
     for run in &runs {
         sandbox.recorder.play(&run.id, run.case.script.clone());
-        let places = if run.case.wants_h2_back_end() {
+        let places = if run.case.reaches_h2_back_end() {
             &shared
         } else {
             &places

@@ -21,6 +21,7 @@ use hyper_util::server::conn::auto;
 use mesh_runtime::Tasks;
 use mesh_tests::pattern::Failure;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use answers::Answer;
 
@@ -73,11 +74,20 @@ fn lifetime(connection: u64) -> Duration {
 }
 
 async fn serve(stream: TcpStream, name: Option<HeaderValue>, lifetime: Option<Duration>) {
-    let service = service_fn(move |request| answer(request, name.clone()));
+    let asked = Notify::new();
+    let service = service_fn(|request| {
+        asked.notify_one();
+        answer(request, name.clone())
+    });
     let server = auto::Builder::new(TokioExecutor::new());
     let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // How a connection ends is the business of its client.
     if let Some(lifetime) = lifetime {
+        // Servers close what is idle, and nothing that they have not served.
+        tokio::select! {
+            _ended = connection.as_mut() => return,
+            () = asked.notified() => {}
+        }
         if tokio::time::timeout(lifetime, connection.as_mut())
             .await
             .is_ok()

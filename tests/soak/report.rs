@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use mesh_tests::mesh::binary;
+use mesh_tests::trend::Trend;
 use serde::Serialize;
 
 use crate::ledger::{Books, Failure, Row};
-use crate::watch::{Sample, Seen, Watch, is_planned_to_restart, slope};
+use crate::watch::{Sample, Seen, Watch, is_planned_to_restart};
 
 /// Version of the document.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Growth of resident memory in the last half above which a process leaks, in bytes per second.
 pub(crate) const BOUND: f64 = 20.0;
@@ -50,9 +51,11 @@ struct ProcessRow {
     /// How often the soak stopped and started it; its slopes are not judged then.
     planned_restarts: usize,
     rss_slope: Option<f64>,
+    /// How far that may be off: its standard error.
+    rss_slope_error: Option<f64>,
     fds_slope: Option<f64>,
     threads_slope: Option<f64>,
-    /// Whether its memory grows faster than the bound.
+    /// Whether its memory grows faster than the bound, by two standard errors.
     leaks: bool,
     samples: Vec<Sample>,
 }
@@ -64,17 +67,19 @@ impl ProcessRow {
         let last_half: Vec<&Sample> = last_half.collect();
         let of = |value: fn(&Sample) -> u64| {
             let points = last_half.iter().map(|s| (s.at_s, value(s) as f64));
-            slope(&points.collect::<Vec<_>>())
+            Trend::of(&points.collect::<Vec<_>>())
         };
         let planned = is_planned_to_restart(name);
-        let rss_slope = of(|sample| sample.rss);
+        let rss = of(|sample| sample.rss);
+        let slope = |trend: Option<Trend>| trend.map(|trend| trend.slope);
         Self {
             name: name.to_owned(),
             planned_restarts: if planned { seen.pids.len() - 1 } else { 0 },
-            rss_slope,
-            fds_slope: of(|sample| sample.fds),
-            threads_slope: of(|sample| sample.threads),
-            leaks: judged && !planned && rss_slope.is_some_and(|slope| slope > BOUND),
+            rss_slope: slope(rss),
+            rss_slope_error: rss.map(|trend| trend.error),
+            fds_slope: slope(of(|sample| sample.fds)),
+            threads_slope: slope(of(|sample| sample.threads)),
+            leaks: judged && !planned && rss.is_some_and(|trend| trend.exceeds(BOUND)),
             samples: seen.samples.clone(),
         }
     }
@@ -161,7 +166,7 @@ impl Results {
             text.push('\n');
         }
         text.push_str(&format!(
-            "\n{:<22} {:>8} {:>8} {:>8} {:>8} {:>9}  {:>14} {:>8}  {:>11}\n",
+            "\n{:<22} {:>8} {:>8} {:>8} {:>8} {:>15}  {:>14} {:>8}  {:>11}\n",
             "PROCESS", "RSS KiB", "MIDDLE", "END", "MOST", "B/s", "FILES", "CONNS", "THREADS"
         ));
         for process in &self.processes {
@@ -185,9 +190,9 @@ impl Results {
             ));
         }
         for process in self.processes.iter().filter(|process| process.leaks) {
-            let (name, slope) = (&process.name, process.rss_slope.unwrap_or_default());
+            let (name, slope) = (&process.name, process.growth());
             text.push_str(&format!(
-                "{name} grows by {slope:.0} B/s in the last half; {BOUND} are allowed\n"
+                "{name} grows by {slope} B/s in the last half; {BOUND} are allowed\n"
             ));
         }
         text.push_str(match (self.interrupted, self.passed) {
@@ -200,10 +205,18 @@ impl Results {
 }
 
 impl ProcessRow {
+    /// Slope and standard error, in bytes per second.
+    fn growth(&self) -> String {
+        match (self.rss_slope, self.rss_slope_error) {
+            (Some(slope), Some(error)) => format!("{slope:.0} ±{error:.0}"),
+            _ => "-".to_owned(),
+        }
+    }
+
     fn line(&self) -> String {
         let [first, middle, last, most] = self.course(|sample| sample.rss / 1024);
-        let slope = match self.rss_slope {
-            Some(slope) if self.planned_restarts == 0 => format!("{slope:.1}"),
+        let slope = match self.planned_restarts {
+            0 => self.growth(),
             _ => "-".to_owned(),
         };
         let range = |value: fn(&Sample) -> u64| {
@@ -216,7 +229,7 @@ impl ProcessRow {
         };
         let mark = if self.leaks { "  LEAKS" } else { "" };
         format!(
-            "{:<22} {first:>8} {middle:>8} {last:>8} {most:>8} {slope:>9}  {:>14} {connections:>8}  {:>11}{mark}\n",
+            "{:<22} {first:>8} {middle:>8} {last:>8} {most:>8} {slope:>15}  {:>14} {connections:>8}  {:>11}{mark}\n",
             self.name,
             range(|sample| sample.fds),
             range(|sample| sample.threads),

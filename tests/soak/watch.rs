@@ -166,13 +166,3 @@ fn sample(pid: i32, at_s: f64, connections: Option<u64>) -> Option<Sample> {
         connections,
     })
 }
-
-/// The slope of a line through points by least squares; none for less than two moments.
-pub(crate) fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let count = points.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-    let (middle, level) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|(x, _)| (x - middle).powi(2)).sum();
-    let common: f64 = points.iter().map(|(x, y)| (x - middle) * (y - level)).sum();
-    (spread > 0.0).then(|| common / spread)
-}

@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod status;
 pub mod tls_origin;
 pub mod tools;
+pub mod trend;
 pub mod websocket;
 
 pub use caller::{Caller, fetch};

@@ -57,6 +57,10 @@ impl Entry {
     }
 }
 
+/// Bytes that a head keeps for the next message. Without a bound every head that is used again would
+/// in the end be as large as the largest message ever.
+pub(crate) const ROOM: usize = 8 * 1024;
+
 /// Why a field cannot be part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadField {
@@ -78,8 +82,12 @@ impl Fields {
         Self::default()
     }
 
-    /// Forgets all fields and keeps the room they took.
+    /// Forgets all fields and keeps the room they took, unless that was unusually much.
     pub fn clear(&mut self) {
+        if self.bytes.capacity() > ROOM {
+            *self = Self::default();
+            return;
+        }
         self.bytes.clear();
         self.entries.clear();
         self.marks = 0;

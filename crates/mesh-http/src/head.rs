@@ -1,6 +1,7 @@
 //! The heads of requests and responses, the same for every version of HTTP.
 
 use crate::Fields;
+use crate::fields::ROOM;
 
 /// The version of HTTP that a message came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -96,13 +97,14 @@ impl RequestHead {
         is_grpc(&self.fields)
     }
 
-    /// Forgets everything and keeps the room it took.
+    /// Forgets everything and keeps the room it took, unless that was unusually much.
     pub fn clear(&mut self) {
         self.version = Version::default();
         self.scheme = Scheme::default();
         self.method.clear();
         self.authority.clear();
         self.path.clear();
+        self.path.shrink_to(ROOM);
         self.fields.clear();
         self.secret_target = false;
     }

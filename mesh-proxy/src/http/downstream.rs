@@ -1,26 +1,26 @@
 //! A client's HTTP connection: its bytes become requests, and answers become bytes.
 
+pub(crate) mod ending;
+mod times;
+
 use std::rc::Rc;
 use std::sync::Weak;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mesh_http::{BodyLength, ErrorCode, Event, Fault, RequestHead, StreamId, Version, h1, h2};
+use mesh_http::{BodyLength, Event, Fault, RequestHead, StreamId, Version, h1, h2};
 use mesh_traffic::Config;
 use mesh_traffic::listener::{HttpManager, Network};
 
-use crate::conn::drain::{Drain, Phase};
+use crate::conn::drain::Drain;
 use crate::conn::wire::{Filled, Wire};
 use crate::http::codec::ServerCodec;
 use crate::http::connection::{Connection, Served};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::streams::Streams;
-use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
+use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey, Work};
 use crate::worker::held::{Held, Holding};
-use crate::worker::overload::Level;
 use crate::worker::timers::TimerKey;
 
-/// How long a request's head may take from its first byte, where the listener says nothing.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of answers that wait for the client before their upstreams are held back.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
 /// Undecoded bytes of a pipelining client before its socket is left alone.
@@ -135,25 +135,6 @@ impl Downstream {
             Network::Http(manager) => Some(manager),
             Network::Tcp(_) => None,
         }
-    }
-
-    /// When it is to be closed for want of activity.
-    fn deadline(&self) -> Option<(Instant, FailureKind)> {
-        let manager = self.manager();
-        if let Some(since) = self.stalled_since {
-            let bound = manager.and_then(|manager| manager.stream_idle_timeout);
-            return Some((since + bound?, FailureKind::StreamIdle));
-        }
-        if !self.streams.is_empty() {
-            return None;
-        }
-        if let Some(since) = self.head_since {
-            let bound = manager.and_then(|manager| manager.request_headers_timeout);
-            let at = since + bound.unwrap_or(HEAD_TIMEOUT);
-            return Some((at, FailureKind::HeadTimeout));
-        }
-        let bound = manager.and_then(|manager| manager.idle_timeout)?;
-        Some((self.idle_since + bound, FailureKind::Draining))
     }
 }
 
@@ -352,84 +333,6 @@ impl Engine {
         self.downstream(key)?.streams.get(stream)
     }
 
-    /// The client broke a rule in a way that ends the connection.
-    fn downstream_fault(&mut self, key: ConnKey, fault: Fault, head: &mut RequestHead) {
-        self.observer.connection_refused(fault.kind.label());
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        down.ended = true;
-        tracing::debug!(client = %down.connection.client, why = fault.why, "client broke a rule");
-        if down.codec.version() == Version::Http2 {
-            // GOAWAY says it; requests under way go with the connection.
-            self.abandon_all(key, FailureKind::DownstreamGone);
-            self.end_downstream_after_flush(key);
-        } else if let Some(flow) = self.downstream(key).and_then(|d| d.streams.flows().pop()) {
-            let failure = Failure::new(FailureKind::DownstreamBody).caused_by(fault);
-            self.body_failed(flow, failure);
-        } else {
-            let connection = match self.downstream(key) {
-                Some(down) => down.connection.clone(),
-                None => return,
-            };
-            let failure = Failure::new(FailureKind::of_fault(fault.kind)).caused_by(fault);
-            self.answer_fault(key, connection, std::mem::take(head), failure);
-        }
-    }
-
-    fn end_downstream_after_flush(&mut self, key: ConnKey) {
-        if let Some(Conn::Downstream(down)) = self.conns.get_mut(key) {
-            // What cannot leave at once does not leave.
-            let _broken = down.wire.flush(down.codec.output());
-        }
-        self.close(key);
-    }
-
-    /// The client closed its side: without it nobody waits for the answers under way.
-    fn downstream_ended(&mut self, key: ConnKey) {
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        down.ended = true;
-        match down.codec.end_of_input() {
-            Ok(Some(event)) => {
-                let mut head = Box::default();
-                self.downstream_event(key, event, &mut head);
-                self.mark(key);
-            }
-            Ok(None) => self.hang_up_downstream(key),
-            Err(fault) => {
-                tracing::debug!(why = fault.why, "client closed");
-                self.hang_up_downstream(key);
-            }
-        }
-    }
-
-    fn downstream_broken(&mut self, key: ConnKey, error: &std::io::Error) {
-        tracing::debug!(%error, "client's connection broke");
-        self.hang_up_downstream(key);
-    }
-
-    /// Gives up a connection with all that is under way on it.
-    pub(crate) fn hang_up_downstream(&mut self, key: ConnKey) {
-        self.abandon_all(key, FailureKind::DownstreamGone);
-        if let Some(Conn::Downstream(down)) = self.remove(key)
-            && let Some((_, timer)) = down.timer
-        {
-            self.timers.cancel(timer);
-        }
-    }
-
-    pub(crate) fn abandon_all(&mut self, key: ConnKey, kind: FailureKind) {
-        let flows = match self.downstream(key) {
-            Some(down) => down.streams.flows(),
-            None => return,
-        };
-        for flow in flows {
-            self.abandon(flow, kind);
-        }
-    }
-
     /// Writes what is to be sent, closes what is over, and lets waiting answers go on.
     pub(crate) fn flush_downstream(&mut self, key: ConnKey) {
         let Some(Conn::Downstream(down)) = self.conns.get_mut(key) else {
@@ -484,42 +387,6 @@ impl Engine {
         }
     }
 
-    fn close_downstream(&mut self, key: ConnKey) {
-        if let Some(down) = self.downstream(key)
-            && let Some((_, timer)) = down.timer.take()
-        {
-            self.timers.cancel(timer);
-        }
-        self.close(key);
-    }
-
-    /// Looks whether the connection is to finish.
-    pub(crate) fn follow_drain(&mut self, key: ConnKey) {
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        let phase = down.drain.phase();
-        let is_h2 = down.codec.version() == Version::Http2;
-        if phase >= Phase::Begun && !down.draining && (is_h2 || phase == Phase::Due) {
-            down.draining = true;
-            down.codec.drain();
-        }
-        self.mark(key);
-    }
-
-    /// Whether the client is to be told with the next answer that the connection ends.
-    pub(crate) fn drain_with_answer(&mut self, key: ConnKey) {
-        let short = self.level >= Level::Pause;
-        if let Some(down) = self.downstream(key)
-            && !down.draining
-            && (down.drain.phase() >= Phase::Begun
-                || short && down.codec.version() != Version::Http2)
-        {
-            down.draining = true;
-            down.codec.drain();
-        }
-    }
-
     /// A request is over.
     pub(crate) fn client_served(&mut self, key: ConnKey, stream: StreamId) {
         let now = self.now;
@@ -535,102 +402,5 @@ impl Engine {
         }
         self.watch_downstream(key);
         self.mark(key);
-    }
-
-    /// Sets the timer of a connection to its next deadline, if that is earlier than the one set.
-    fn watch_downstream(&mut self, key: ConnKey) {
-        let now = self.now;
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        let in_head = down.streams.is_empty()
-            && down.codec.version() != Version::Http2
-            && down.codec.is_in_head();
-        if !in_head {
-            down.head_since = None;
-        } else if down.head_since.is_none() {
-            down.head_since = Some(now);
-        }
-        let Some((deadline, _)) = down.deadline() else {
-            return;
-        };
-        match down.timer {
-            Some((set, _)) if set <= deadline => {}
-            other => {
-                if let Some((_, timer)) = other {
-                    self.timers.cancel(timer);
-                }
-                let timer = self.timers.set(deadline, Due::Conn(key));
-                if let Some(down) = self.downstream(key) {
-                    down.timer = Some((deadline, timer));
-                }
-            }
-        }
-    }
-
-    /// The timer of a connection went off: something may be due, or has moved on since.
-    pub(crate) fn downstream_due(&mut self, key: ConnKey) {
-        let now = self.now;
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        down.timer = None;
-        match down.deadline() {
-            Some((at, kind)) if at <= now => {
-                tracing::debug!(?kind, "client was silent for too long");
-                match kind {
-                    FailureKind::HeadTimeout => return self.head_timed_out(key),
-                    FailureKind::StreamIdle => return self.client_stalled(key),
-                    _ => {}
-                }
-                if let Some(down) = self.downstream(key) {
-                    down.codec.drain();
-                    if down.codec.is_over() {
-                        return self.mark(key);
-                    }
-                }
-                self.hang_up_downstream(key);
-            }
-            Some(_) | None => self.watch_downstream(key),
-        }
-    }
-
-    /// The rest of a head has not come in time.
-    fn head_timed_out(&mut self, key: ConnKey) {
-        let Some(down) = self.downstream(key) else {
-            return;
-        };
-        if !down.codec.give_up_head() {
-            self.observer.connection_refused("head_timeout");
-            return self.hang_up_downstream(key);
-        }
-        down.ended = true;
-        down.head_since = None;
-        let connection = down.connection.clone();
-        let failure = FailureKind::HeadTimeout.into();
-        self.answer_fault(key, connection, RequestHead::default(), failure);
-        self.mark(key);
-    }
-
-    /// The client takes nothing of what it has asked for.
-    fn client_stalled(&mut self, key: ConnKey) {
-        self.observer.connection_refused("client_stalled");
-        self.abandon_all(key, FailureKind::StreamIdle);
-        if let Some(down) = self.downstream(key) {
-            down.wire.cut();
-        }
-        self.hang_up_downstream(key);
-    }
-}
-
-/// Codes by which a stream's end is told.
-pub(crate) fn reset_code(failure: &Failure) -> ErrorCode {
-    use crate::http::failure::{Retry, Side};
-    match (failure.side, failure.retry) {
-        (_, Retry::Safe) => ErrorCode::REFUSED_STREAM,
-        // gRPC's clients take this one for a deadline, if theirs has passed.
-        _ if failure.kind == FailureKind::RouteTimeout => ErrorCode::CANCEL,
-        (Side::Downstream, _) => ErrorCode::CANCEL,
-        (Side::Upstream | Side::Local, _) => ErrorCode::INTERNAL_ERROR,
     }
 }

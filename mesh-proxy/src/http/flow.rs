@@ -70,6 +70,8 @@ pub(crate) struct Leg {
     pub(crate) link: ConnKey,
     /// The stream, once the request was sent.
     pub(crate) stream: Option<StreamId>,
+    /// When it came to that place, or was sent there.
+    pub(crate) since: Instant,
 }
 
 /// How far a request has come.
@@ -126,6 +128,11 @@ impl Flow {
             holding: Holding::default(),
             limits: Limits::default(),
         }
+    }
+
+    /// Its timer, which is to be cancelled.
+    pub(crate) fn take_timer(&mut self) -> Option<TimerKey> {
+        self.limits.timer.take().map(|(_, timer)| timer)
     }
 
     /// Begins anew, for another request.
@@ -199,7 +206,7 @@ impl Engine {
         connection: Rc<Connection>,
     ) -> FlowKey {
         let (config, now) = (self.live.current(), self.now);
-        let flow = match self.spares.pop() {
+        let flow = match self.spares.take() {
             Some(mut flow) => {
                 let served = self.served(down, &connection, &config);
                 flow.exchange.restart(config, connection, served, now);
@@ -322,8 +329,13 @@ impl Engine {
     }
 
     fn advance_on(&mut self, key: FlowKey, link: ConnKey, connected: Connected) -> Option<Next> {
+        let since = self.now;
         let flow = self.flows.get_mut(key)?;
-        flow.leg = Some(Leg { link, stream: None });
+        flow.leg = Some(Leg {
+            link,
+            stream: None,
+            since,
+        });
         self.advance(key, Event::Connected(Ok(connected)))
     }
 
@@ -395,6 +407,7 @@ impl Engine {
             flow.leg = Some(Leg {
                 link: leg.link,
                 stream: Some(stream),
+                since: self.now,
             });
             flow.exchange.return_outgoing(head);
         }

@@ -30,7 +30,7 @@ pub(crate) struct Upload {
 impl Upload {
     /// Begins anew, for another request; a small buffer is used again.
     pub(crate) fn restart(&mut self, bodiless: bool) {
-        const KEEP: usize = 16 * 1024;
+        const KEEP: usize = 4 * 1024;
         let mut kept = std::mem::take(&mut self.kept);
         kept.clear();
         if kept.capacity() > KEEP {

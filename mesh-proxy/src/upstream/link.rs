@@ -38,7 +38,7 @@ pub(crate) struct Link {
     pub(crate) dirty: bool,
     /// When its last request ended.
     pub(crate) idle_since: Instant,
-    pool: PoolKey,
+    pub(crate) pool: PoolKey,
     state: State,
     rest: Vec<u8>,
     /// Bytes of answers that their clients do not take.

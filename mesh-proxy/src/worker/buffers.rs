@@ -2,12 +2,14 @@
 
 use mesh_http::Version;
 
+use crate::worker::shelf::Shelf;
+
 /// Buffers that nobody needs at the moment.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    small: Vec<Vec<u8>>,
+    small: Shelf<Vec<u8>>,
     bytes: usize,
-    large: Vec<Vec<u8>>,
+    large: Shelf<Vec<u8>>,
 }
 
 impl Buffers {
@@ -23,11 +25,11 @@ impl Buffers {
     /// Takes one out for a connection of this version.
     pub(crate) fn take(&mut self, version: Version) -> Option<Vec<u8>> {
         if version == Version::Http2
-            && let Some(large) = self.large.pop()
+            && let Some(large) = self.large.take()
         {
             return Some(large);
         }
-        let small = self.small.pop()?;
+        let small = self.small.take()?;
         self.bytes = self.bytes.saturating_sub(small.capacity());
         Some(small)
     }
@@ -40,11 +42,19 @@ impl Buffers {
         let bytes = self.bytes.saturating_add(buffer.capacity());
         if buffer.capacity() > Self::SMALL {
             if buffer.capacity() <= Self::LARGEST && self.large.len() < Self::FEW {
-                self.large.push(buffer);
+                self.large.put(buffer);
             }
         } else if bytes <= Self::KEPT {
             self.bytes = bytes;
-            self.small.push(buffer);
+            self.small.put(buffer);
         }
+    }
+
+    /// Lets go of those that nobody has needed for a while.
+    pub(crate) fn sweep(&mut self) {
+        for small in self.small.sweep() {
+            self.bytes = self.bytes.saturating_sub(small.capacity());
+        }
+        drop(self.large.sweep());
     }
 }

@@ -4,9 +4,11 @@
 //! Everything here runs on one thread and never waits. Connections and requests live in slot maps
 //! and know each other by key; a key whose owner is gone finds nobody, which ends the matter.
 
+mod conns;
+mod faults;
+
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,30 +18,28 @@ use mesh_http::{RequestHead, ResponseHead};
 use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
-use mio::{Events, Interest, Poll, Token};
-use slotmap::{Key, KeyData, SecondaryMap, SlotMap, new_key_type};
+use mio::{Events, Poll, Token};
+use slotmap::{SecondaryMap, SlotMap, new_key_type};
 use tokio::sync::mpsc;
 
+pub(crate) use self::conns::Conn;
+use self::conns::key_of;
 use crate::config::live::LiveConfig;
 use crate::conn::accept::Accepted;
-use crate::conn::closing::Closing;
-use crate::conn::forward_tcp::Forward;
 use crate::conn::handshake::ServerConfigs;
-use crate::conn::opening::Opening;
 use crate::conn::tunnel;
-use crate::conn::wire::{Scratch, Wire};
-use crate::http::downstream::Downstream;
+use crate::conn::wire::Scratch;
 use crate::http::exchange::OwnMetadata;
 use crate::http::flow::Flow;
 use crate::http::observe::Observer;
 use crate::upstream::balance::Balancers;
-use crate::upstream::link::Link;
 use crate::upstream::pool::Pools;
 use crate::upstream::tls::TlsConfigs;
 use crate::worker::buffers::Buffers;
-use crate::worker::held::{Held, Holding};
+use crate::worker::held::Held;
 use crate::worker::overload::bounds::Admission;
 use crate::worker::overload::{Level, Overload};
+use crate::worker::shelf::Shelf;
 use crate::worker::timers::{TimerKey, Timers};
 use crate::worker::{Shared, Signals};
 
@@ -61,24 +61,6 @@ const TURN: Duration = Duration::from_millis(2);
 const LOOK_AT_CLOCK: u32 = 8;
 /// How often what is no longer used is put away.
 const SWEEP: Duration = Duration::from_secs(10);
-
-/// A connection, by what it is for.
-pub(crate) enum Conn {
-    /// A client's, of which it is not known yet what it speaks.
-    Opening(Box<Opening>),
-    /// A client's, that speaks HTTP.
-    Downstream(Box<Downstream>),
-    /// One to an endpoint.
-    Link(Box<Link>),
-    /// A client's whose bytes are passed on as they are, or its way to that.
-    Forward(Box<Forward>),
-    /// The other end of one that is passed on.
-    ForwardEnd(ConnKey),
-    /// One that has said everything and waits for its peer to have heard it.
-    Closing(Box<Closing>),
-    /// A client's that somebody is at work on.
-    Taken,
-}
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,11 +109,7 @@ pub(crate) struct Engine {
     /// Buffers for what connections send, shared by those that are not all busy at once.
     pub(crate) buffers: Buffers,
     /// Requests that are over, kept for their buffers.
-    #[expect(
-        clippy::vec_box,
-        reason = "they move between here and the flows without being copied"
-    )]
-    pub(crate) spares: Vec<Box<Flow>>,
+    pub(crate) spares: Shelf<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
     /// How short of memory the process is, and how short it was when we last looked.
     pub(crate) overload: Arc<Overload>,
@@ -186,7 +164,7 @@ impl Engine {
             request_head: None,
             response_head: ResponseHead::default(),
             buffers: Buffers::default(),
-            spares: Vec::new(),
+            spares: Shelf::default(),
             held: Held::new(shared.overload.budget(signals.workers)),
             signals,
             overload: shared.overload.clone(),
@@ -284,14 +262,6 @@ impl Engine {
         self.mark(key);
     }
 
-    /// Puts a connection in the place of one that was taken out.
-    pub(crate) fn put(&mut self, key: ConnKey, conn: Conn) {
-        if let Some(place) = self.conns.get_mut(key) {
-            *place = conn;
-        }
-        self.mark(key);
-    }
-
     /// Works until nothing more can be done without waiting, or until others must have their turn:
     /// what is left then goes on behind them.
     fn settle(&mut self) {
@@ -328,17 +298,6 @@ impl Engine {
         self.guard(key, |engine| engine.drive(work));
     }
 
-    /// Does something for a connection; should it panic, that connection ends and the others go on.
-    fn guard(&mut self, key: ConnKey, work: impl FnOnce(&mut Self)) {
-        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
-        if done.is_err() {
-            tracing::error!("a connection ended by a panic");
-            self.observer.connection_refused("panic");
-            self.scratch.get_or_insert_with(Scratch::new);
-            self.drop_after_panic(key);
-        }
-    }
-
     fn drive(&mut self, work: Work) {
         match work {
             Work::Read(key) => match self.conns.get(key) {
@@ -355,25 +314,6 @@ impl Engine {
                     self.decode_downstream_again(key);
                 }
             }
-        }
-    }
-
-    /// Cuts a connection with all that runs on it, whatever state that is in.
-    fn drop_after_panic(&mut self, key: ConnKey) {
-        let mut clients = vec![key];
-        self.flows.retain(|_, flow| {
-            let runs_on_it = flow.leg.as_ref().is_some_and(|leg| leg.link == key);
-            if runs_on_it {
-                clients.push(flow.down);
-            }
-            let stays = flow.down != key && !runs_on_it;
-            if !stays {
-                self.held.note(&mut flow.holding, 0);
-            }
-            stays
-        });
-        for client in clients {
-            self.remove(client);
         }
     }
 
@@ -406,56 +346,6 @@ impl Engine {
         if !std::mem::replace(dirty, true) {
             self.dirty.push(key);
         }
-    }
-
-    /// Enters a connection, and asks the kernel to tell of it.
-    pub(crate) fn enter(&mut self, conn: Conn) -> io::Result<ConnKey> {
-        let key = self.conns.insert(conn);
-        let wire = self.conns.get_mut(key).and_then(Conn::wire);
-        let registered = match wire {
-            Some(wire) => register(&self.registry, wire.socket(), key),
-            None => Err(io::ErrorKind::NotFound.into()),
-        };
-        if let Err(error) = registered {
-            self.conns.remove(key);
-            return Err(error);
-        }
-        Ok(key)
-    }
-
-    /// Enters the other socket of a connection that is passed on.
-    pub(crate) fn enter_other(
-        &mut self,
-        socket: &mut mio::net::TcpStream,
-        whole: ConnKey,
-    ) -> io::Result<ConnKey> {
-        let key = self.conns.insert(Conn::ForwardEnd(whole));
-        if let Err(error) = register(&self.registry, socket, key) {
-            self.conns.remove(key);
-            return Err(error);
-        }
-        Ok(key)
-    }
-
-    /// Takes a connection out. Closing its socket ends the kernel's interest as well.
-    pub(crate) fn remove(&mut self, key: ConnKey) -> Option<Conn> {
-        let mut conn = self.conns.remove(key)?;
-        self.admitted.remove(key);
-        if let Some(holding) = conn.holding() {
-            self.held.note(holding, 0);
-        }
-        match conn {
-            Conn::Opening(_) | Conn::Downstream(_) | Conn::Forward(_) | Conn::Taken => {
-                self.signals.closed();
-            }
-            Conn::Link(_) | Conn::ForwardEnd(_) | Conn::Closing(_) => {}
-        }
-        Some(conn)
-    }
-
-    /// Ends the kernel's interest in a socket that goes on under another key.
-    pub(crate) fn deregister(&self, wire: &mut Wire) -> io::Result<()> {
-        self.registry.deregister(wire.socket())
     }
 
     /// Lends the buffers for reading; nobody else reads meanwhile.
@@ -522,9 +412,8 @@ impl Engine {
 
     fn sweep(&mut self) {
         self.sweep_links();
-        // They keep the configuration of their time; whoever is busy makes new ones at once.
-        self.spares = Vec::new();
-        self.buffers = Buffers::default();
+        drop(self.spares.sweep());
+        self.buffers.sweep();
         for conn in self.conns.values_mut() {
             conn.rest();
         }
@@ -545,63 +434,6 @@ impl Engine {
         }
         self.timers.set(self.now + after, due)
     }
-}
-
-impl Conn {
-    /// Gives back what the connection does not need while it is idle.
-    fn rest(&mut self) {
-        match self {
-            Self::Downstream(down) if down.streams.is_empty() => {
-                // It keeps the routes of its time.
-                down.served = None;
-                down.codec.rest();
-            }
-            Self::Link(link) if link.streams.is_empty() => link.rest(),
-            _ => {}
-        }
-    }
-
-    /// What it holds of what its peers do not take.
-    fn holding(&mut self) -> Option<&mut Holding> {
-        match self {
-            Self::Downstream(down) => Some(&mut down.holding),
-            Self::Link(link) => Some(&mut link.holding),
-            Self::Forward(forward) => Some(&mut forward.holding),
-            Self::Opening(_) | Self::Closing(_) | Self::ForwardEnd(_) | Self::Taken => None,
-        }
-    }
-
-    /// The connection's bytes, where they are its own.
-    pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
-        match self {
-            Self::Opening(opening) => Some(&mut opening.wire),
-            Self::Downstream(down) => Some(&mut down.wire),
-            Self::Link(link) => Some(&mut link.wire),
-            Self::Closing(closing) => Some(&mut closing.wire),
-            Self::Forward(_) | Self::ForwardEnd(_) | Self::Taken => None,
-        }
-    }
-}
-
-fn register(
-    registry: &mio::Registry,
-    socket: &mut mio::net::TcpStream,
-    key: ConnKey,
-) -> io::Result<()> {
-    registry.register(
-        socket,
-        token_of(key),
-        Interest::READABLE | Interest::WRITABLE,
-    )
-}
-
-fn token_of(key: ConnKey) -> Token {
-    // Slot maps count versions in the upper half, so no key is the waker's token.
-    Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX - 1))
-}
-
-fn key_of(token: Token) -> ConnKey {
-    ConnKey::from(KeyData::from_ffi(token.0 as u64))
 }
 
 #[cfg(test)]

@@ -92,7 +92,6 @@ impl Engine {
         }
         let spares = self.spares_kept();
         self.spares.truncate(spares);
-        self.spares.shrink_to_fit();
         self.buffers = Buffers::default();
     }
 

@@ -5,6 +5,7 @@ mod failures;
 mod leaving;
 mod load;
 mod overload;
+mod panics;
 mod raw;
 mod secure;
 mod stream;

@@ -83,8 +83,8 @@ impl Client {
 
     /// Whether a stream may be given up now. Whoever gives up more than [`Limits`] allows is taken
     /// for an attacker by its server, and loses the connection with all that others have under way
-    /// on it. A stream that is a second old costs nobody anything and may always be given up. Yes is
-    /// counted, so this is to be asked once for each.
+    /// on it. A stream that has been open for more than a second costs nobody anything and need not
+    /// be asked for. Yes is counted, so this is to be asked once for each.
     pub fn may_reset(&mut self, now: Instant, stream: StreamId) -> bool {
         self.core.streams.get(stream).is_none() || self.core.abuse.reset(now, None)
     }

@@ -219,6 +219,7 @@ impl Engine {
         if let Some(Leg {
             link,
             stream: Some(stream),
+            ..
         }) = flow.leg
         {
             self.link_credit(link, stream, passed, held);

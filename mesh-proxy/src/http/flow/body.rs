@@ -66,6 +66,7 @@ impl Engine {
         let Some(Leg {
             link,
             stream: Some(stream),
+            ..
         }) = flow.leg.filter(|_| flow.upload.passes())
         else {
             return 0;
@@ -94,6 +95,7 @@ impl Engine {
         let Some(Leg {
             link: link_key,
             stream: Some(stream),
+            ..
         }) = flow.leg
         else {
             return self.note_held_upload(key);

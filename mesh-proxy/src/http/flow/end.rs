@@ -3,7 +3,7 @@
 use mesh_http::{BodyLength, ErrorCode, Fields, ResponseHead, StreamId, Version};
 
 use super::{Step, grpc_status};
-use crate::http::downstream::reset_code;
+use crate::http::downstream::ending::reset_code;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::observe::Finish;
 use crate::http::respond::{Reply, ReplyBody, put_grpc_status};
@@ -242,7 +242,7 @@ impl Engine {
         let Some(mut flow) = self.flows.remove(key) else {
             return;
         };
-        if let Some((_, timer)) = flow.limits.timer {
+        if let Some(timer) = flow.take_timer() {
             self.timers.cancel(timer);
         }
         self.held.note(&mut flow.holding, 0);
@@ -254,7 +254,7 @@ impl Engine {
         }
         self.client_served(flow.down, flow.stream);
         if self.spares.len() < self.spares_kept() {
-            self.spares.push(flow);
+            self.spares.put(flow);
         }
     }
 

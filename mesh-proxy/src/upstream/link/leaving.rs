@@ -1,6 +1,6 @@
 //! How requests leave a connection to an endpoint: whole, given up now or a little later.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh_http::{ErrorCode, StreamId, Version};
 
@@ -8,8 +8,9 @@ use super::State;
 use crate::http::flow::Leg;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, Work};
 
-/// How long a stream is kept whose reset is put off: then it is no rapid reset for anybody.
-const PUT_OFF: Duration = Duration::from_millis(1_100);
+/// Streams that were open longer than this are no rapid resets for anybody; those whose reset is put
+/// off are kept so long.
+const RAPID: Duration = Duration::from_millis(1_100);
 
 impl Engine {
     /// Gives up the streams whose time has come.
@@ -46,7 +47,7 @@ impl Engine {
         if let Some(stream) = leg.stream {
             link.streams.remove(stream);
             if !whole {
-                self.give_up_stream(key, stream, code);
+                self.give_up_stream(key, stream, code, leg.since);
             }
         }
         let Some(link) = self.link(key) else {
@@ -68,7 +69,7 @@ impl Engine {
     }
 
     /// Resets a stream now, or a little later if there were too many of late.
-    fn give_up_stream(&mut self, key: ConnKey, stream: StreamId, code: ErrorCode) {
+    fn give_up_stream(&mut self, key: ConnKey, stream: StreamId, code: ErrorCode, since: Instant) {
         let now = self.now;
         let Some(Conn::Link(link)) = self.conns.get_mut(key) else {
             return;
@@ -76,10 +77,10 @@ impl Engine {
         let State::Open { codec, .. } = &mut link.state else {
             return;
         };
-        if codec.may_reset(now, stream) {
+        if now.saturating_duration_since(since) >= RAPID || codec.may_reset(now, stream) {
             return codec.reset(stream, code);
         }
-        let due = now + PUT_OFF;
+        let due = now + RAPID;
         link.put_off.push_back((due, stream, code));
         if link.put_off.len() == 1 {
             self.timers.set(due, Due::Conn(key));
