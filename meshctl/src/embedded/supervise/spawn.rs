@@ -37,6 +37,7 @@ impl Spawner {
             .arg("--")
             .arg(program)
             .args(&process.args)
+            .envs(allocator(&process.program))
             .envs(&process.env)
             .env(MARK, &self.run)
             .current_dir(self.folder(process))
@@ -81,6 +82,14 @@ impl Spawner {
             Program::Sibling(_) => self.dir.root().to_path_buf(),
             Program::Mapped { folder, .. } => folder.clone(),
         }
+    }
+}
+
+/// What our own programs are told of their heap; applications keep what they inherit.
+fn allocator(program: &Program) -> Option<(&'static str, &'static str)> {
+    match program {
+        Program::Sibling(_) => mesh_runtime::settings::allocator(),
+        Program::Mapped { .. } => None,
     }
 }
 
