@@ -50,6 +50,7 @@ fn another_back_end_replaces_the_one_before() {
         let path = only.path().to_str().unwrap();
         let flags = ["-i", "*", "-b", "*"];
         success(&world.capture_with(path, &[&flags[..], &first.flags()].concat()));
+        assert!(world.application("198.51.100.7:80").starts_with("outbound"));
         success(&world.capture(&[&["-i", ""][..], &second.flags()].concat()));
         // The rules of the first one would still redirect.
         assert_eq!(

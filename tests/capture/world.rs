@@ -128,6 +128,7 @@ impl World {
     pub(crate) fn captured(backend: Backend, flags: &[&str]) -> Self {
         let world = Self::new(&[backend]);
         success(&world.capture(&[flags, &backend.flags()].concat()));
+        assert!(world.rules().contains("ISTIO_OUTPUT"), "{backend:?}");
         world
     }
 

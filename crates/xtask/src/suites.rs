@@ -10,6 +10,8 @@ use crate::tools::{self, Origin};
 pub(crate) enum Need {
     /// The user is root.
     Root,
+    /// Rules of netfilter in network namespaces: iptables of both variants, nft and ip.
+    Netfilter,
     /// The program `openssl` is there.
     Openssl,
     /// The client `curl`.
@@ -33,8 +35,9 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Root,
+        Self::Netfilter,
         Self::Openssl,
         Self::Curl,
         Self::H2load,
@@ -51,6 +54,7 @@ impl Need {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Root => "root",
+            Self::Netfilter => "netfilter",
             Self::Openssl => "openssl",
             Self::Curl => "curl",
             Self::H2load => "h2load",
@@ -69,6 +73,8 @@ impl Need {
         let imports = |code| runs(&tools::python(), &["-c", code]).is_some();
         match self {
             Self::Root => runs("id", &["-u"]).is_some_and(|uid| uid.trim() == "0"),
+            // Asked in a namespace of its own, so that it changes nothing.
+            Self::Netfilter => runs("unshare", &["--net", "sh", "-e", "-c", NETFILTER]).is_some(),
             Self::Openssl => runs("openssl", &["version"]).is_some(),
             Self::Curl => runs("curl", &["--version"]).is_some(),
             Self::H2load => runs("h2load", &["--version"]).is_some(),
@@ -86,6 +92,7 @@ impl Need {
     fn origin(self) -> Origin {
         match self {
             Self::Root => Origin::Nowhere,
+            Self::Netfilter => Origin::Debian("iptables nftables iproute2"),
             Self::Openssl => Origin::Debian("openssl"),
             Self::Curl => Origin::Debian("curl"),
             Self::H2load => Origin::Debian("nghttp2-client"),
@@ -99,6 +106,12 @@ impl Need {
         }
     }
 }
+
+/// What the suite of capture does in a network namespace, in short.
+const NETFILTER: &str = "ip link add name m0 type veth peer name m1; \
+    for tables in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do \
+    $tables -t nat -A OUTPUT -p tcp -m owner --uid-owner 1 -j REDIRECT --to-ports 1; done; \
+    nft add table ip m";
 
 /// A test target of Cargo with what it needs.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +144,7 @@ const CONFORMANCE: &[&str] = &["--test", "conformance"];
 const HOSTILE: &[&str] = &["--test", "hostile"];
 
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 12] = [
+pub(crate) const SUITES: [Suite; 13] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
@@ -158,6 +171,13 @@ pub(crate) const SUITES: [Suite; 12] = [
         proves: "the mesh runs for an ordinary user with an empty home",
         needs: &[Need::Root],
         cargo: &["--test", "unprivileged"],
+        only: None,
+    },
+    Suite {
+        name: "capture",
+        proves: "the kernel redirects what a pod's options say, by iptables and by nft",
+        needs: &[Need::Root, Need::Netfilter],
+        cargo: &["--test", "capture"],
         only: None,
     },
     Suite {

@@ -11,7 +11,7 @@ use crate::suites::runs;
 /// Where to get a program from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
-    /// A package of Debian.
+    /// Packages of Debian, separated by spaces.
     Debian(&'static str),
     /// A requirement of pip, for the Python of the tools.
     Pip(&'static str),
@@ -24,7 +24,7 @@ pub(crate) enum Origin {
 /// Tries to get it; whether it is there then is for the caller to see.
 pub(crate) fn get(origin: Origin) {
     match origin {
-        Origin::Debian(package) => debian(package),
+        Origin::Debian(packages) => debian(packages),
         Origin::Pip(requirement) => pip(requirement),
         Origin::H2spec => h2spec(),
         Origin::Nowhere => {}
@@ -51,14 +51,15 @@ pub(crate) fn h2spec_program() -> String {
     text(&folder().join("bin/h2spec"))
 }
 
-fn debian(package: &str) {
+fn debian(packages: &str) {
     let root = runs("id", &["-u"]).is_some_and(|uid| uid.trim() == "0");
     if root && runs("apt-get", &["--version"]).is_some() {
         let _updated = runs("apt-get", &["update", "-qq"]);
         // RUNLEVEL: a server that is installed for tests is not started as a service.
         let mut install = Command::new("apt-get");
         install
-            .args(["install", "-y", "-qq", "--no-install-recommends", package])
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(packages.split(' '))
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("RUNLEVEL", "1");
         let _installed = install.status();

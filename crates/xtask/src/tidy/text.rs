@@ -103,13 +103,14 @@ const RULES: [Rule; 10] = [
 const MACHINE: [&str; 3] = ["/work/", "/home/", "/root/"];
 
 /// Documents that a newcomer is promised.
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "docs/ARCHITECTURE.md",
     "docs/STYLE.md",
     "docs/TENETS.md",
+    "docs/capture.md",
     "docs/cli.md",
     "docs/glossary.md",
     "docs/graph.md",
@@ -200,17 +201,24 @@ fn is_tool(file: &str) -> bool {
 }
 
 fn is_pure(file: &str) -> bool {
-    const PLACES: [&str; 16] = [
+    const PLACES: [&str; 23] = [
         "crates/mesh-model/src/",
         "crates/mesh-http/src/",
         "crates/mesh-pki/src/",
         "crates/mesh-api/src/",
+        "crates/mesh-inject/src/",
         "crates/mesh-traffic/src/",
         "mesh-pilot/src/registry/",
         "mesh-pilot/src/snapshot/",
         "mesh-pilot/src/translate/",
         "mesh-pilot/src/translate.rs",
         "mesh-pilot/src/push/what_changed.rs",
+        "mesh-proxy/src/capture/family",
+        "mesh-proxy/src/capture/options",
+        "mesh-proxy/src/capture/plan",
+        "mesh-proxy/src/capture/render",
+        "mesh-proxy/src/capture/state",
+        "mesh-proxy/src/capture/summary",
         "mesh-citadel/src/issue/",
         "mesh-citadel/src/authorize.rs",
         "mesh-mixer/src/graph.rs",

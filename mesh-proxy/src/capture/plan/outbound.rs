@@ -79,8 +79,8 @@ fn of_the_proxy(options: &Options, family: Family, owner: Owner) -> Vec<Rule> {
         ),
     ];
     // Who addresses the own pod directly wants it so, unless loopback was asked for.
-    // departs from istio: a range of IPv4 changes nothing for IPv6, and the other way round.
-    if !names_loopback(&options.outbound, family) {
+    // istio: a loopback range of either IP version lifts the rule of both (capture/run.go).
+    if !names_loopback(&options.outbound) {
         let others = [by_loopback(), Match::NotBy(owner)];
         rules.push(rule(others, Then::Return));
     }
@@ -98,12 +98,10 @@ fn by_loopback() -> Match {
     Match::LeavesBy(Interface::loopback())
 }
 
-fn names_loopback(ranges: &Ranges, family: Family) -> bool {
+fn names_loopback(ranges: &Ranges) -> bool {
     match ranges {
         Ranges::All => false,
-        Ranges::Only(ranges) => ranges
-            .iter()
-            .any(|range| is_of(range, family) && range.addr().is_loopback()),
+        Ranges::Only(ranges) => ranges.iter().any(|range| range.addr().is_loopback()),
     }
 }
 
