@@ -1,7 +1,7 @@
 //! Where it cannot be done: said clearly, with the way out, and soon.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::space::{Space, success};
 use crate::world::{Backend, INJECTED, World, folder_of};
@@ -81,6 +81,28 @@ fn an_ordinary_user_can_look_at_the_plan() {
         .args(INJECTED);
     let printed = success(&command.output().unwrap());
     assert!(printed.contains("-A OUTPUT -j ISTIO_OUTPUT"), "{printed}");
+}
+
+#[test]
+fn an_ordinary_user_can_capture_in_a_user_namespace() {
+    let folder = TempDir::new().unwrap();
+    let in_user_namespace = |backend: Backend| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .args(["unshare", "--user", "--map-root-user", "--net"])
+            .arg(readable(folder.path()))
+            .arg("capture")
+            .args(INJECTED)
+            .args(backend.flags());
+        command.output().unwrap()
+    };
+    success(&in_user_namespace(Backend::Nft));
+    check_refused(
+        &in_user_namespace(Backend::IptablesNft),
+        1,
+        &["hint: -u and -g must be numbers that /proc/self/uid_map"],
+    );
 }
 
 #[test]

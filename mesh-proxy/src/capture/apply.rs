@@ -39,6 +39,14 @@ impl CaptureError {
             Self::NoBackend(tried) if tried.iter().all(|(_, why)| is_absent(why)) => {
                 "install iptables or nftables in the image of the init container, where PATH finds it"
             }
+            // What the kernel says of an owner that is nobody.
+            Self::Program {
+                error: ProgramError::Refused(said),
+                ..
+            } if said.contains("Invalid argument") => {
+                "-u and -g must be numbers that /proc/self/uid_map and gid_map of this user namespace hold; \
+                 --backend nft takes others too"
+            }
             Self::NoBackend(_) | Self::Program { .. } => {
                 "it must run as root with the capability NET_ADMIN (for iptables-legacy with NET_RAW too), \
                  on a kernel with NAT for that IP version; --ip-version 4 leaves IPv6 out, --dry-run needs nothing"
