@@ -94,39 +94,52 @@ pub(crate) async fn apply(
 
 /// Removes every rule of ours, whoever applied it, and says where there were any.
 pub(crate) async fn clean_up(asked: BackendChoice) -> Result<String, CaptureError> {
-    let mut tried = backend::Tried::new();
-    let mut removed = Vec::new();
-    let mut looked = false;
+    let mut sweep = Sweep::default();
     if asked != BackendChoice::Nft {
-        for iptables in backend::installed(&mut tried).await {
+        for iptables in backend::installed(&mut sweep.tried).await {
             for family in Family::BOTH {
-                match remove_from_iptables(iptables, family).await? {
-                    Found::Rules => removed.push(format!("{iptables} ({})", family.name())),
-                    Found::Nothing => {}
-                    Found::NoTable(why) => {
-                        tried.push((iptables.program(family, "save"), why.to_string()));
-                        continue;
-                    }
-                }
-                looked = true;
+                let found = remove_from_iptables(iptables, family).await?;
+                let place = format!("{iptables} ({})", family.name());
+                sweep.note(&iptables.program(family, "save"), place, found);
             }
         }
     }
     if asked != BackendChoice::Iptables {
-        match remove_from_nft().await? {
-            Found::Rules => removed.push("nft".to_owned()),
-            Found::Nothing => {}
-            Found::NoTable(why) => tried.push(("nft".to_owned(), why.to_string())),
-        }
-        looked |= tried.iter().all(|(program, _)| program != "nft");
+        let found = remove_from_nft().await?;
+        sweep.note("nft", "nft".to_owned(), found);
     }
-    if !looked {
-        return Err(CaptureError::NoBackend(tried));
+    if !sweep.looked {
+        return Err(CaptureError::NoBackend(sweep.tried));
     }
     if loopback::remove_inbound_source().map_err(CaptureError::Loopback)? {
-        removed.push("lo (::6)".to_owned());
+        sweep.removed.push("lo (::6)".to_owned());
     }
-    Ok(summary::cleaned_up(&removed))
+    Ok(summary::cleaned_up(&sweep.removed))
+}
+
+/// What a clean-up has come across.
+#[derive(Default)]
+struct Sweep {
+    /// Where there were rules of ours.
+    removed: Vec<String>,
+    /// Who could not look.
+    tried: backend::Tried,
+    /// Whether anybody could.
+    looked: bool,
+}
+
+impl Sweep {
+    fn note(&mut self, program: &str, place: String, found: Found) {
+        match found {
+            Found::Rules => self.removed.push(place),
+            Found::Nothing => {}
+            Found::NoTable(why) => {
+                self.tried.push((program.to_owned(), why.to_string()));
+                return;
+            }
+        }
+        self.looked = true;
+    }
 }
 
 async fn with_iptables(iptables: Iptables, plan: &Plan) -> Result<(), CaptureError> {
