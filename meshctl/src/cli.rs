@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, child, delete, down, get, logs, start, status, stop, up, version};
+use crate::commands::{
+    apply, check_inject, child, delete, down, get, kube_inject, logs, start, status, stop,
+    uninject, up, version,
+};
 use crate::ui::Color;
 
 const EXAMPLES: &str = "\
@@ -16,6 +19,8 @@ Examples:
   meshctl logs reviews-v1 -f                follow an application
   meshctl stop pilot                        hold a process down, to see what happens
   meshctl down                              stop everything
+  meshctl kube-inject -f app.yaml | kubectl apply -f -
+                                            put sidecars into Kubernetes manifests
 
 Exit codes: 0 good, 1 problems found, 2 wrong usage, 3 the mesh cannot be reached.";
 
@@ -99,6 +104,12 @@ pub(crate) enum Command {
     Start(start::StartArgs),
     /// Print what a workload or component wrote
     Logs(logs::LogsArgs),
+    /// Put sidecars into the workloads of Kubernetes manifests
+    KubeInject(kube_inject::KubeInjectArgs),
+    /// Take sidecars out of the workloads of Kubernetes manifests
+    Uninject(uninject::UninjectArgs),
+    /// Explain which pods of manifests get a sidecar, and why
+    CheckInject(check_inject::CheckInjectArgs),
     /// Print the version
     Version(version::VersionArgs),
     /// Becomes a process that ends with its parent

@@ -9,22 +9,30 @@ use crate::error::CommandError;
 use crate::ui::Ui;
 
 pub(crate) mod apply;
+pub(crate) mod check_inject;
 pub(crate) mod child;
 pub(crate) mod delete;
 pub(crate) mod down;
 pub(crate) mod get;
+pub(crate) mod kube_inject;
 pub(crate) mod logs;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod uninject;
 pub(crate) mod up;
 pub(crate) mod version;
 
 /// Runs what the command line asks for; `args` is that command line as it was typed.
 pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandError> {
     let Cli { global, command } = cli;
-    if global.output == Output::Yaml && !matches!(command, Command::Get(_)) {
-        return Err(CommandError::usage("-o yaml: only `get` prints YAML").hint("use -o json"));
+    let prints_yaml = matches!(
+        command,
+        Command::Get(_) | Command::KubeInject(_) | Command::Uninject(_)
+    );
+    if global.output == Output::Yaml && !prints_yaml {
+        let error = "-o yaml: only `get`, `kube-inject` and `uninject` print YAML";
+        return Err(CommandError::usage(error).hint("use -o json"));
     }
     match command {
         Command::Up(up) => up::run(&global, up, args, ui),
@@ -36,6 +44,9 @@ pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandErr
         Command::Logs(logs) => runtime()?.block_on(logs::run(&global, logs, ui)),
         Command::Stop(stop) => runtime()?.block_on(stop::run(&global, stop, ui)),
         Command::Start(start) => runtime()?.block_on(start::run(&global, start, ui)),
+        Command::KubeInject(inject) => kube_inject::run(&global, &inject, ui),
+        Command::Uninject(uninject) => uninject::run(&global, &uninject, ui),
+        Command::CheckInject(check) => check_inject::run(&global, &check, ui),
         Command::Version(_) => version::run(&global, ui),
         Command::Child(child) => child::run(&child),
         Command::Guard(guard) => child::guard(&guard),

@@ -69,7 +69,19 @@ fn application(images: &str) -> String {
 fn help_names_every_verb_and_the_exit_codes() {
     let folder = Folder::new();
     let verbs = [
-        "up", "down", "status", "apply", "delete", "get", "stop", "start", "logs", "version",
+        "up",
+        "down",
+        "status",
+        "apply",
+        "delete",
+        "get",
+        "stop",
+        "start",
+        "logs",
+        "kube-inject",
+        "uninject",
+        "check-inject",
+        "version",
     ];
     let help = folder.meshctl(&["help"]);
     check(&help, 0, &verbs);
@@ -106,7 +118,7 @@ fn wrong_usage_has_code_2() {
     check(
         &folder.meshctl(&["status", "-o", "yaml"]),
         2,
-        &["only `get` prints YAML"],
+        &["only `get`, `kube-inject` and `uninject` print YAML"],
     );
     check(
         &folder.meshctl(&["up", "--set", "proxy=1"]),

@@ -13,7 +13,7 @@ use crate::meta::{self, Object};
 use crate::schema::{described, spelling};
 use crate::{codes, validate};
 
-mod documents;
+pub mod documents;
 mod lines;
 
 pub use lines::line_of;

@@ -16,26 +16,29 @@ const MAX_NODES: usize = 2_000_000;
 
 /// One document of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Document<'a> {
+pub struct Document<'a> {
     /// Counted from 1; empty ones do not count.
-    pub(super) number: usize,
+    pub number: usize,
     /// Line of the file, from 1, on which its content starts.
-    pub(super) line: usize,
+    pub line: usize,
     /// Line of the file, from 1, on which `text` starts.
-    pub(super) first_line: usize,
-    text: &'a str,
+    pub first_line: usize,
+    /// Its text, the line that starts it included.
+    pub text: &'a str,
 }
 
 /// Why a document could not be parsed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub struct Problem {
     /// Line of the file, from 1.
-    pub(super) line: usize,
-    pub(super) message: String,
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Cuts at the lines that start a document; documents without content are left out.
-pub(super) fn split(text: &str) -> Vec<Document<'_>> {
+#[must_use]
+pub fn split(text: &str) -> Vec<Document<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Vec::new();
     let (mut start, mut first_line) = (0, 1);
@@ -75,7 +78,10 @@ fn has_content(line: &str) -> bool {
 }
 
 /// Parses one document as Kubernetes would: `yes` is a string's enemy, `0644` is octal.
-pub(super) fn parse(document: &Document<'_>) -> Result<Value, Problem> {
+///
+/// # Errors
+/// [`Problem`] with the line at which reading ended.
+pub fn parse(document: &Document<'_>) -> Result<Value, Problem> {
     document.parse_as().map_err(|error| {
         let line = error
             .location()
@@ -91,7 +97,11 @@ pub(super) fn parse(document: &Document<'_>) -> Result<Value, Problem> {
 }
 
 impl Document<'_> {
-    pub(super) fn parse_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    /// Parses it into another type, by the same rules.
+    ///
+    /// # Errors
+    /// Those of the parser, whose lines count from the document's first.
+    pub fn parse_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_saphyr::from_str_with_options(self.text, options())
     }
 }

@@ -103,7 +103,7 @@ const RULES: [Rule; 10] = [
 const MACHINE: [&str; 3] = ["/work/", "/home/", "/root/"];
 
 /// Documents that a newcomer is promised.
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
     "CONTRIBUTING.md",
     "LICENSE",
@@ -114,6 +114,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/cli.md",
     "docs/glossary.md",
     "docs/graph.md",
+    "docs/injection.md",
     "docs/life-of-a-certificate.md",
     "docs/life-of-a-config-change.md",
     "docs/life-of-a-request.md",

@@ -1,0 +1,120 @@
+//! `meshctl check-inject`: why the pods of manifests get a sidecar, or why not.
+
+use mesh_inject::decide::{Row, Says};
+use mesh_inject::{Explained, explain_object};
+use serde_json::{Map, Value, json};
+
+use super::kube_inject::{With, streams};
+use crate::cli::{Global, Output};
+use crate::commands::apply::Files;
+use crate::error::CommandError;
+use crate::ui::table::Table;
+use crate::ui::{Tone, Ui};
+
+const HELP: &str = "\
+Examples:
+  meshctl check-inject -f web.yaml
+  meshctl check-inject -f web.yaml -n shop --namespace-label istio-injection=enabled
+
+Rules are asked from top to bottom; the first that does not pass decides. Without --namespace-label
+the namespace is not asked, as with `meshctl kube-inject`; with it as by the webhook.";
+
+/// Explain which pods of manifests get a sidecar, and why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct CheckInjectArgs {
+    #[command(flatten)]
+    files: Files,
+    /// A label of the namespace; repeat for more, `none` for a namespace without labels
+    #[arg(long = "namespace-label", value_name = "KEY=VALUE", value_parser = label)]
+    namespace_labels: Vec<Label>,
+    #[command(flatten)]
+    with: With,
+}
+
+/// A label, or the word for no label at all.
+type Label = Option<(String, String)>;
+
+fn label(text: &str) -> Result<Label, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or_else(|| format!("{text:?} is no KEY=VALUE"))?;
+    Ok(Some((key.to_owned(), value.to_owned())))
+}
+
+/// Explains files.
+pub(crate) fn run(global: &Global, args: &CheckInjectArgs, ui: &Ui) -> Result<(), CommandError> {
+    let settings = args.with.settings(ui)?;
+    let texts = streams::read(&args.files, "check-inject")?;
+    let labels = args.namespace_labels.iter().flatten();
+    let labels: Map<String, Value> = labels
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    let labels = (!args.namespace_labels.is_empty()).then_some(&labels);
+    let namespace = streams::namespace(global);
+    let values = texts.iter().flat_map(streams::Text::values);
+    let explained: Vec<Explained> = values
+        .flat_map(items)
+        .filter_map(|object| explain_object(&object, &settings, namespace, labels))
+        .collect();
+    if explained.is_empty() {
+        ui.warning("there is no Deployment, Pod or other workload in it");
+    }
+    if global.output == Output::Json {
+        ui.json(&explained.iter().map(to_json).collect());
+        return Ok(());
+    }
+    let tables: Vec<String> = explained.iter().map(|one| to_table(one, ui)).collect();
+    ui.data(&tables.join("\n\n"));
+    Ok(())
+}
+
+/// The objects of a List, or the one object.
+fn items(mut object: Value) -> Vec<Value> {
+    if object.get("kind").is_none_or(|kind| kind != "List") {
+        return vec![object];
+    }
+    match object.get_mut("items").map(Value::take) {
+        Some(Value::Array(inner)) => inner.into_iter().flat_map(items).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn to_table(explained: &Explained, ui: &Ui) -> String {
+    let (sign, tone, word) = match explained.decision.inject {
+        true => ("√", Tone::Good, "injected"),
+        false => ("×", Tone::Bad, "not injected"),
+    };
+    let mut table = Table::new(&["rule", "says", "reason"]);
+    for row in &explained.rows {
+        table.row([row.rule, says(row), &row.why]);
+    }
+    let sign = ui.paint(tone, sign);
+    let (at, why) = (&explained.at, &explained.decision.why);
+    format!("{sign} {at}: {word}: {why}\n{}", table.render())
+}
+
+fn to_json(explained: &Explained) -> Value {
+    let rows = explained.rows.iter();
+    let rows: Vec<Value> = rows
+        .map(|row| json!({"rule": row.rule, "says": says(row), "reason": row.why}))
+        .collect();
+    json!({
+        "kind": explained.at.kind.as_str(),
+        "namespace": explained.at.namespace.as_str(),
+        "name": explained.at.name.as_str(),
+        "injected": explained.decision.inject,
+        "reason": explained.decision.why,
+        "rules": rows,
+    })
+}
+
+fn says(row: &Row) -> &'static str {
+    match row.says {
+        Says::Inject => "inject",
+        Says::Skip => "skip",
+        Says::Nothing => "pass",
+    }
+}
