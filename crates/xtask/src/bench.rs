@@ -5,13 +5,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::suites::capabilities;
+use crate::suites::{SUITES, capabilities};
 
 /// Builds the binaries and runs the benchmarks; they write target/bench/results.json.
 ///
 /// What cannot be got is told by the benchmarks, row by row.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
-    let _have = capabilities();
+    let _have = capabilities(&SUITES);
     build(root)?;
     let bench = std::env::current_exe()?.with_file_name("mesh-bench");
     let status = Command::new(&bench)

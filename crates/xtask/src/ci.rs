@@ -10,7 +10,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::say;
-use crate::suites::{self, Need, SUITES, Suite};
+use crate::suites::{self, KUBE, Need, SUITES, Suite};
+use crate::tools;
 
 /// What became of one gate.
 enum Outcome {
@@ -35,7 +36,7 @@ struct Tests {
 
 /// Runs every gate.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let have = suites::capabilities();
+    let have = suites::capabilities(&SUITES);
     let required = required()?;
     let mut rows = Vec::new();
     let mut tests = Tests::default();
@@ -84,9 +85,29 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     close(&rows, &tests)
 }
 
+/// Runs the suite of the real cluster, whose programs it builds when they never were.
+pub(crate) fn kube(root: &Path) -> Result<()> {
+    const SUITE: &Suite = &KUBE;
+    let have = suites::capabilities(&[KUBE]);
+    let mut rows = Vec::new();
+    let mut tests = Tests::default();
+    if SUITE.needs.iter().all(|need| have.contains(need)) {
+        let mut build = Command::new(tools::cluster("cluster.sh"));
+        build
+            .arg("build")
+            .env("CLUSTER_TOOLS", tools::folder().join("kube"));
+        let what = "Kubernetes, etcd, containerd, CoreDNS, Helm: once, for minutes";
+        rows.push(gate("programs", what, build));
+    }
+    let required = required()?;
+    rows.push(run_suite(root, SUITE, &have, &required, &mut tests));
+    close(&rows, &tests)
+}
+
 /// The test targets of the suites that have one of their own, each once, as Cargo's arguments.
 fn targets() -> impl Iterator<Item = &'static str> + Clone {
-    let mut targets: Vec<_> = SUITES.iter().map(|suite| suite.cargo).collect();
+    let suites = SUITES.iter().chain([&KUBE]);
+    let mut targets: Vec<_> = suites.map(|suite| suite.cargo).collect();
     targets.dedup();
     targets.into_iter().flatten().copied()
 }

