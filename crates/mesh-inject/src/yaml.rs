@@ -6,6 +6,8 @@
 use mesh_api::decode::documents::{self, Document};
 use serde_json::Value;
 
+use crate::patch::{Step, align};
+
 mod edit;
 mod node;
 mod write;
@@ -17,11 +19,45 @@ pub(crate) fn rewrite(document: &Document<'_>, old: &Value, new: &Value) -> Stri
     if text.trim_start().starts_with('{') && serde_json::from_str::<Value>(text).is_ok() {
         return format!("{new:#}\n");
     }
-    let edited = node::read(document).and_then(|root| edit::edit(text, &root, old, new));
-    // The text is what counts: it must say the new value, or it is written anew.
-    match edited {
-        Some(edited) if says(&edited, new) => edited,
-        _ => anew(text, new),
+    edited(document, old, new).unwrap_or_else(|| anew(text, new))
+}
+
+/// The text edited, if what stays of it is laid out as is thought: the edit must be read as meant.
+///
+/// It is the outline that is read: what is new is ours, several times as long, and the larger part
+/// of the work.
+fn edited(document: &Document<'_>, old: &Value, new: &Value) -> Option<String> {
+    let root = node::read(document)?;
+    let outline = outline(old, new);
+    let tried = edit::edit(document.text, &root, old, &outline)?;
+    says(&tried, &outline)
+        .then(|| edit::edit(document.text, &root, old, new))
+        .flatten()
+}
+
+/// The new value with a word in the place of everything that is not in the old one.
+fn outline(old: &Value, new: &Value) -> Value {
+    const ADDED: &str = "added by mesh-inject";
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let members = new.iter().map(|(name, value)| {
+                let value = match old.get(name) {
+                    Some(before) => outline(before, value),
+                    None => ADDED.into(),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(members.collect())
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            let items = align(old, new).into_iter().filter_map(|step| match step {
+                Step::Keep(before, after) => Some(outline(before, after)),
+                Step::Remove => None,
+                Step::Add(_) => Some(ADDED.into()),
+            });
+            items.collect()
+        }
+        _ => new.clone(),
     }
 }
 

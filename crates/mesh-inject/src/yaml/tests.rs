@@ -120,6 +120,16 @@ fn json_stays_json() {
 }
 
 #[test]
+fn an_outline_has_what_was_there_and_a_word_for_what_is_new() {
+    let old = json!({"l": [{"name": "a", "v": 1}, {"name": "b"}], "k": {"x": 1}});
+    let new =
+        json!({"l": [{"name": "new", "v": [1]}, {"name": "a", "v": 2}], "k": {"x": 1, "y": {}}});
+    let word = "added by mesh-inject";
+    let expected = json!({"l": [word, {"name": "a", "v": 2}], "k": {"x": 1, "y": word}});
+    assert_eq!(outline(&old, &new), expected);
+}
+
+#[test]
 fn words_that_are_something_else_to_some_reader_are_quoted() {
     let mut out = String::new();
     let words = json!([
