@@ -1,10 +1,7 @@
 //! Where in a text the parts of its value stand.
 
-use std::fmt;
-
+use granit_parser::{Event, Parser, Span, StrInput};
 use mesh_api::decode::documents::Document;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
 
 /// A part of a value with its place in the text.
 #[derive(Debug)]
@@ -33,44 +30,104 @@ pub(super) struct Member {
     pub(super) value: Node,
 }
 
-/// Reads the places; nothing when the text has aliases, whose parts stand in several places at once.
+/// Reads the places of a document that has been parsed, and so is not too deep; nothing when the text
+/// has aliases, whose parts stand in several places at once.
 pub(super) fn read(document: &Document<'_>) -> Option<Node> {
-    let raw: Spanned<Raw> = document.parse_as().ok()?;
-    placed(raw)
-}
-
-fn placed(raw: Spanned<Raw>) -> Option<Node> {
-    if raw.referenced != raw.defined {
-        return None;
-    }
-    let (start, end) = span(&raw.referenced)?;
-    let content = match raw.value {
-        Raw::Leaf => Content::Leaf,
-        Raw::List(items) => Content::List(items.into_iter().map(placed).collect::<Option<_>>()?),
-        Raw::Map(members) => {
-            let members = members.into_iter().map(|(key, value)| {
-                let (key_start, _) = span(&key.referenced)?;
-                Some(Member {
-                    key: key.value,
-                    key_start,
-                    value: placed(value)?,
-                })
-            });
-            Content::Map(members.collect::<Option<_>>()?)
-        }
+    let mut reader = Reader {
+        events: Parser::new_from_str(document.text),
     };
-    Some(Node {
-        start,
-        end,
-        content,
-    })
+    loop {
+        if let Part::Node(node) = reader.part()? {
+            return Some(node);
+        }
+    }
 }
 
-fn span(location: &Location) -> Option<(usize, usize)> {
-    let span = location.span();
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some((start, start.checked_add(length)?))
+struct Reader<'a> {
+    events: Parser<'a, StrInput<'a>>,
+}
+
+/// What comes next in a text.
+enum Part {
+    Node(Node),
+    /// The end of a list or map.
+    End,
+    /// Nothing that has a place in the value.
+    Mark,
+}
+
+impl Reader<'_> {
+    /// The next part; nothing at the text's end, and when the text cannot be used.
+    fn part(&mut self) -> Option<Part> {
+        let (event, span) = self.events.next()?.ok()?;
+        let content = match event {
+            Event::Scalar(..) => Content::Leaf,
+            Event::SequenceStart(..) => Content::List(self.list()?),
+            Event::MappingStart(..) => Content::Map(self.map()?),
+            Event::SequenceEnd | Event::MappingEnd => return Some(Part::End),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => return None,
+            _ => return Some(Part::Mark),
+        };
+        let (start, end) = place(&span)?;
+        Some(Part::Node(Node {
+            start,
+            end,
+            content,
+        }))
+    }
+
+    fn list(&mut self) -> Option<Vec<Node>> {
+        let mut items = Vec::new();
+        loop {
+            match self.part()? {
+                Part::Node(item) => items.push(item),
+                Part::End => return Some(items),
+                Part::Mark => {}
+            }
+        }
+    }
+
+    fn map(&mut self) -> Option<Vec<Member>> {
+        let mut members = Vec::new();
+        while let Some((key, key_start)) = self.key()? {
+            let value = loop {
+                match self.part()? {
+                    Part::Node(value) => break value,
+                    Part::End => return None,
+                    Part::Mark => {}
+                }
+            };
+            members.push(Member {
+                key,
+                key_start,
+                value,
+            });
+        }
+        Some(members)
+    }
+
+    /// The next key of a map and where it starts, or the map's end.
+    fn key(&mut self) -> Option<Option<(String, usize)>> {
+        loop {
+            let (event, span) = self.events.next()?.ok()?;
+            match event {
+                Event::Scalar(key, ..) => {
+                    return Some(Some((key.into_owned(), place(&span)?.0)));
+                }
+                Event::MappingEnd => return Some(None),
+                Event::SequenceStart(..)
+                | Event::MappingStart(..)
+                | Event::Alias(_)
+                | Event::UnresolvedAlias(_) => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn place(span: &Span) -> Option<(usize, usize)> {
+    let place = span.byte_range()?;
+    Some((place.start, place.end))
 }
 
 impl Node {
@@ -96,79 +153,5 @@ impl Node {
                 }
             }
         }
-    }
-}
-
-enum Raw {
-    Leaf,
-    List(Vec<Spanned<Self>>),
-    Map(Vec<(Spanned<String>, Spanned<Self>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Raw::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Raw, A::Error> {
-        let mut map = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            map.push(member);
-        }
-        Ok(Raw::Map(map))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Raw, E> {
-        Ok(Raw::Leaf)
     }
 }
