@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mesh_test::eventually;
+
 use crate::cluster::{Cluster, success};
 use crate::toolbox::{self, idle};
 
@@ -56,11 +58,15 @@ fn a_cluster_that_is_down_leaves_nothing() {
 
     drop(cluster);
 
-    let alive: Vec<_> = processes
-        .iter()
-        .filter(|(process, what)| name_of(Path::new(process)) == *what)
-        .collect();
-    assert!(alive.is_empty(), "processes: {alive:?}");
+    // They are dead by now; who inherited them may still have to read how they ended.
+    eventually("its processes are gone", || {
+        let there = |(process, what): &&(String, String)| name_of(Path::new(process)) == *what;
+        let alive: Vec<_> = processes.iter().filter(there).collect();
+        alive
+            .is_empty()
+            .then_some(())
+            .ok_or_else(|| format!("{alive:?}"))
+    });
     assert!(!folder.exists(), "its folder");
     assert!(!Path::new("/run/netns").join(&name).exists(), "its network");
     assert!(

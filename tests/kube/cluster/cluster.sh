@@ -81,6 +81,7 @@ component() { # NAME: becomes that component
       --use-service-account-credentials --service-account-private-key-file="$PKI/sa.key" \
       --root-ca-file="$PKI/ca.crt" --cluster-signing-cert-file="$PKI/ca.crt" \
       --cluster-signing-key-file="$PKI/ca.key" --leader-elect=false \
+      --flex-volume-plugin-dir="$CLUSTER/kubelet/volumeplugins" \
       --controllers='*,-nodeipam,-node-route-controller,-cloud-node-lifecycle-controller' ;;
     scheduler) exec kube-scheduler --kubeconfig="$CLUSTER/scheduler.conf" $local_only \
       --leader-elect=false ;;

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -42,7 +44,10 @@ func run(words []string) error {
 		}
 		return print(answer.Body, nil)
 	case len(words) == 1 && words[0] == "wait":
-		select {}
+		ended := make(chan os.Signal, 1)
+		signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM)
+		<-ended
+		return nil
 	}
 	return fmt.Errorf("%s", usage)
 }
