@@ -5,6 +5,7 @@
 
 pub mod diag;
 pub mod header_format;
+pub mod heap;
 pub mod ident;
 pub mod labels;
 pub mod name;

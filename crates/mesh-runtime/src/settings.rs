@@ -6,6 +6,7 @@
 mod duration;
 
 pub use duration::{BadDuration, parse_duration};
+use mesh_model::heap::TUNABLES;
 
 /// Reads a variable; empty counts as absent, text that is not Unicode too.
 #[must_use]
@@ -17,16 +18,10 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What a process of mesh is started with so that its heap stays small: variable and value, unless
-/// this process was told something else by it.
-///
-/// glibc takes large blocks from the kernel and gives them back at once, but raises the size from
-/// which it does so with every such block, up to 32 MiB; after a few large messages, blocks of that
-/// size fragment its heaps for good. A fixed size, its first one, keeps a busy sidecar at two thirds of
-/// the memory (docs/performance.md).
+/// What a process of mesh is started with so that its heap stays small, unless this process was told
+/// something else by the same variable.
 #[must_use]
 pub fn allocator() -> Option<(&'static str, &'static str)> {
-    const NAME: &str = "GLIBC_TUNABLES";
-    let is_free = environment(NAME).is_none();
-    is_free.then_some((NAME, "glibc.malloc.mmap_threshold=131072"))
+    let is_free = environment(TUNABLES.0).is_none();
+    is_free.then_some(TUNABLES)
 }

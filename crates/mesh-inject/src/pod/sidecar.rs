@@ -1,5 +1,6 @@
 //! The sidecar's container: mesh-proxy with its flags, its probes and its rights.
 
+use mesh_model::heap::TUNABLES;
 use serde_json::{Map, Value, json};
 
 use super::{Around, SIDECAR, metrics, probes, volumes};
@@ -109,6 +110,7 @@ fn environment(probers: &Map<String, Value>, scraped: Option<&Value>) -> Vec<Val
         field("POD_NAMESPACE", "metadata.namespace"),
         field("INSTANCE_IP", "status.podIP"),
         field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+        json!({"name": TUNABLES.0, "value": TUNABLES.1}),
     ];
     if !probers.is_empty() {
         let probers = Value::Object(probers.clone()).to_string();
