@@ -64,7 +64,7 @@ impl Edit<'_> {
         region: Region,
         dash: &str,
     ) -> Option<()> {
-        let mut before = dash.to_owned();
+        let mut before = Some(dash).filter(|dash| !dash.is_empty());
         let indentation = " ".repeat(region.indent);
         for (index, member) in members.iter().enumerate() {
             let start = self.start_of(members, index, region, dash)?;
@@ -87,13 +87,7 @@ impl Edit<'_> {
                 let comments = self.text.get(start..key_line)?;
                 self.out.push_str(comments);
             }
-            let prefix = if before.is_empty() {
-                indentation.as_str()
-            } else {
-                &before
-            };
-            self.out.push_str(prefix);
-            before.clear();
+            self.out.push_str(before.take().unwrap_or(&indentation));
             let region = Region {
                 start: member.key_start,
                 end,
@@ -103,17 +97,11 @@ impl Edit<'_> {
         }
         for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
             self.end_line();
-            let prefix = if before.is_empty() {
-                indentation.as_str()
-            } else {
-                &before
-            };
-            self.out.push_str(prefix);
-            before.clear();
+            self.out.push_str(before.take().unwrap_or(&indentation));
             write::member(&mut self.out, name, value, region.indent);
         }
         // An item of which nothing is left would be another item.
-        before.is_empty().then_some(())
+        before.is_none().then_some(())
     }
 
     /// Where the region of a member starts: at the comments above its key.
