@@ -1,5 +1,6 @@
 //! Header blocks through a connection: what is taken is what a decoder that is not ours reads.
 
+use httlib_hpack::{Decoder, DecoderError};
 use mesh_http::{Fields, ResponseHead, h2};
 
 use crate::feed::{Ask, Codec, Feed, Seen, request};
@@ -29,7 +30,7 @@ pub fn hpack(data: &[u8]) {
 
 fn compare(mut client: h2::Client, sent: &[u8], blocks: Vec<Vec<u8>>) {
     let mut feed = Feed::new(sent, usize::MAX);
-    let mut theirs = httlib_hpack::Decoder::with_dynamic_size(4096);
+    let mut theirs = Decoder::with_dynamic_size(4096);
     let mut blocks = blocks.into_iter();
     let mut next = 0;
     while let Some(seen) = feed.next(&mut client) {
@@ -45,6 +46,11 @@ fn compare(mut client: h2::Client, sent: &[u8], blocks: Vec<Vec<u8>>) {
             let mut block = blocks.next().unwrap_or_default();
             let mut fields = Vec::new();
             let decoded = theirs.decode(&mut block, &mut fields);
+            // It reads five octets of an integer at most, we superfluous zeros too: RFC 7541 5.1
+            // leaves the limit to each.
+            if matches!(decoded, Err(DecoderError::IntegerOverflow)) {
+                return;
+            }
             assert!(decoded.is_ok(), "others cannot decode it: {decoded:?}");
             if let Some(head) = head.as_ref().filter(|_| next > stream / 2) {
                 let list = fields.into_iter().map(|(n, v, _)| (n, v)).collect();

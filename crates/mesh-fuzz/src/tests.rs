@@ -122,3 +122,13 @@ fn every_target_has_a_fuzzer() {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }
 }
+
+/// The judge's decoder gives up behind five octets of an integer; what we read is no finding then.
+#[test]
+fn integers_longer_than_the_judge_reads_are_passed_over() {
+    let over_long = [6, 0x1f, 0x84, 0x80, 0x80, 0x80, 0x00];
+    let mut block = over_long[1..].to_vec();
+    let refused = httlib_hpack::Decoder::default().decode(&mut block, &mut Vec::new());
+    assert_eq!(refused, Err(httlib_hpack::DecoderError::IntegerOverflow));
+    (target("hpack").1)(&over_long);
+}
