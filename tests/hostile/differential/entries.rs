@@ -52,14 +52,12 @@ pub(super) const LEFT_OUT: &[(&str, &str, &[&str])] = &[
             "no name",
         ],
     ),
-    (
-        "Envoy",
-        "h2-frames",
-        &["one behind a whole head", "byte by byte"],
-    ),
-    (
-        "HAProxy",
-        "h2-frames",
-        &["one behind a whole head", "byte by byte"],
-    ),
+    ("Envoy", "h2-frames", &["one behind a whole head"]),
+    ("HAProxy", "h2-frames", &["one behind a whole head"]),
+    // Both take a preface that comes in pieces for HTTP/1 when a piece ends in the wrong place, and
+    // close: whether one does is chance.
+    ("Envoy", "h2-frames", &["byte by byte"]),
+    ("HAProxy", "h2-frames", &["byte by byte"]),
+    ("Envoy", "h2-streams", &["byte by byte"]),
+    ("HAProxy", "h2-streams", &["byte by byte"]),
 ];
