@@ -106,6 +106,8 @@ pub fn by_typed_name(typed: &str) -> Option<&'static Kind> {
 }
 
 const ALL_VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+/// The group of Mixer's configuration, and of the API management of 1.1.
+pub(crate) const MIXER_GROUP: &str = "config.istio.io";
 const SECURITY_VERSIONS: &[&str] = &["v1", "v1beta1"];
 
 const fn networking(
@@ -158,6 +160,20 @@ const fn other_group(
         namespaced: true,
         content,
     }
+}
+
+const fn mixer(kind: &'static str, plural: &'static str) -> Kind {
+    let versions = &["v1alpha2"];
+    other_group(MIXER_GROUP, versions, kind, plural, Content::Later)
+}
+
+const fn rbac(kind: &'static str, plural: &'static str) -> Kind {
+    let versions = &["v1alpha1"];
+    other_group("rbac.istio.io", versions, kind, plural, Content::Later)
+}
+
+const fn at_versions(versions: &'static [&'static str], kind: Kind) -> Kind {
+    Kind { versions, ..kind }
 }
 
 const fn kubernetes(
@@ -219,10 +235,16 @@ const KINDS: &[Kind] = &[
     ),
     networking("ServiceEntry", "serviceentries", &["se"], Content::Later),
     networking("Sidecar", "sidecars", &[], Content::Later),
-    networking("EnvoyFilter", "envoyfilters", &[], Content::Later),
+    at_versions(
+        &["v1alpha3"],
+        networking("EnvoyFilter", "envoyfilters", &[], Content::Later),
+    ),
     networking("WorkloadEntry", "workloadentries", &["we"], Content::Later),
     networking("WorkloadGroup", "workloadgroups", &["wg"], Content::Later),
-    networking("ProxyConfig", "proxyconfigs", &[], Content::Later),
+    at_versions(
+        &["v1beta1"],
+        networking("ProxyConfig", "proxyconfigs", &[], Content::Later),
+    ),
     security(
         "AuthorizationPolicy",
         "authorizationpolicies",
@@ -250,6 +272,13 @@ const KINDS: &[Kind] = &[
         Content::Later,
     ),
     other_group(
+        "extensions.istio.io",
+        &["v1alpha1"],
+        "TrafficExtension",
+        "trafficextensions",
+        Content::Later,
+    ),
+    other_group(
         "authentication.istio.io",
         &["v1alpha1"],
         "Policy",
@@ -263,27 +292,51 @@ const KINDS: &[Kind] = &[
         "meshpolicies",
         Content::Later,
     )),
-    other_group(
-        "config.istio.io",
-        &["v1alpha2"],
-        "rule",
-        "rules",
-        Content::Later,
-    ),
-    other_group(
-        "config.istio.io",
-        &["v1alpha2"],
-        "handler",
-        "handlers",
-        Content::Later,
-    ),
-    other_group(
-        "config.istio.io",
-        &["v1alpha2"],
-        "instance",
-        "instances",
-        Content::Later,
-    ),
+    rbac("RbacConfig", "rbacconfigs"),
+    of_cluster(rbac("ClusterRbacConfig", "clusterrbacconfigs")),
+    rbac("ServiceRole", "serviceroles"),
+    rbac("ServiceRoleBinding", "servicerolebindings"),
+    mixer("HTTPAPISpec", "httpapispecs"),
+    mixer("HTTPAPISpecBinding", "httpapispecbindings"),
+    mixer("QuotaSpec", "quotaspecs"),
+    mixer("QuotaSpecBinding", "quotaspecbindings"),
+    mixer("rule", "rules"),
+    mixer("attributemanifest", "attributemanifests"),
+    mixer("adapter", "adapters"),
+    mixer("template", "templates"),
+    mixer("handler", "handlers"),
+    mixer("instance", "instances"),
+    mixer("bypass", "bypasses"),
+    mixer("circonus", "circonuses"),
+    mixer("cloudwatch", "cloudwatches"),
+    mixer("denier", "deniers"),
+    mixer("dogstatsd", "dogstatsds"),
+    mixer("fluentd", "fluentds"),
+    mixer("kubernetesenv", "kubernetesenvs"),
+    mixer("listchecker", "listcheckers"),
+    mixer("memquota", "memquotas"),
+    mixer("noop", "noops"),
+    mixer("opa", "opas"),
+    mixer("prometheus", "prometheuses"),
+    mixer("rbac", "rbacs"),
+    mixer("redisquota", "redisquotas"),
+    mixer("signalfx", "signalfxs"),
+    mixer("solarwinds", "solarwindses"),
+    mixer("stackdriver", "stackdrivers"),
+    mixer("statsd", "statsds"),
+    mixer("stdio", "stdios"),
+    mixer("zipkin", "zipkins"),
+    mixer("apikey", "apikeys"),
+    mixer("authorization", "authorizations"),
+    mixer("checknothing", "checknothings"),
+    mixer("edge", "edges"),
+    mixer("kubernetes", "kuberneteses"),
+    mixer("listentry", "listentries"),
+    mixer("logentry", "logentries"),
+    mixer("metric", "metrics"),
+    mixer("quota", "quotas"),
+    mixer("reportnothing", "reportnothings"),
+    mixer("tracespan", "tracespans"),
     other_group(
         "mesh",
         &["v1"],
@@ -324,6 +377,20 @@ const KINDS: &[Kind] = &[
         &[],
         Content::EndpointSlice,
     ),
+    kubernetes(
+        "networking.k8s.io",
+        "Ingress",
+        "ingresses",
+        &["ing"],
+        Content::Tolerated,
+    ),
+    of_cluster(kubernetes(
+        "networking.k8s.io",
+        "IngressClass",
+        "ingressclasses",
+        &[],
+        Content::Tolerated,
+    )),
     workload(
         "Deployment",
         "deployments",

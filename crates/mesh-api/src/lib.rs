@@ -4,6 +4,7 @@
 //! resources mean to a proxy is decided by mesh-pilot.
 
 pub mod codes;
+pub mod crd;
 pub mod decode;
 pub mod emit;
 pub mod kinds;

@@ -26,6 +26,10 @@ pub(crate) struct Message {
     pub(crate) later: &'static [&'static str],
     /// Fields of which at most one may be set.
     pub(crate) exclusive: &'static [&'static [&'static str]],
+    /// Fields without which an API server refuses the message; here validation says it in words.
+    pub(crate) required: &'static [&'static str],
+    /// What an API server checks besides: an expression of CEL, and what to say when it is false.
+    pub(crate) rules: &'static [(&'static str, &'static str)],
     /// What an unknown field is.
     pub(crate) unknown: Severity,
 }
@@ -37,6 +41,8 @@ impl Message {
         ignored: &[],
         later: &[],
         exclusive: &[],
+        required: &[],
+        rules: &[],
         unknown: Severity::Error,
     };
     /// The base of Kubernetes' messages: an unknown field is a warning.

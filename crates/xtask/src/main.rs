@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod crds;
 mod fuzz;
 mod soak;
 mod suites;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Writes the custom resource definitions of charts/mesh-init, which are made of mesh-api's types.
+    Crds,
     /// Puts a whole mesh under mixed load for a while; writes target/soak/results.json.
     Soak {
         /// What mesh-soak is told: --seconds, --seed, -o.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         }
         Command::Kube => ci::kube(&root),
         Command::Bench { arguments } => bench::run(&root, &arguments),
+        Command::Crds => crds::run(&root),
         Command::Soak { arguments } => soak::run(&root, &arguments),
         Command::Fuzz(wish) => fuzz::run(&root, &wish),
     };

@@ -109,6 +109,7 @@ pub(crate) static DESTINATION_RULE: Message = Message {
         ("exportTo", Shape::List(&Shape::Text)),
     ],
     later: &["workloadSelector"],
+    required: &["host"],
     ..Message::ISTIO
 };
 
@@ -118,6 +119,7 @@ static SUBSET: Message = Message {
         ("labels", Shape::Map(&Shape::Text)),
         ("trafficPolicy", Shape::Message(&TRAFFIC_POLICY)),
     ],
+    required: &["name"],
     ..Message::ISTIO
 };
 

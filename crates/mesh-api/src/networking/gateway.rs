@@ -76,6 +76,7 @@ static SERVER: Message = Message {
         ("tls", Shape::Message(&SERVER_TLS)),
     ],
     later: &["defaultEndpoint"],
+    required: &["port", "hosts"],
     ..Message::ISTIO
 };
 
@@ -93,6 +94,7 @@ static SERVER_PORT: Message = Message {
         // Deprecated, and Istio does not read it either.
         ("targetPort", Shape::Ignored),
     ],
+    required: &["number", "protocol", "name"],
     ..Message::ISTIO
 };
 

@@ -235,6 +235,7 @@ static ROUTE_DESTINATION: Message = Message {
         ("weight", Shape::Count),
         ("headers", Shape::Message(&HEADERS)),
     ],
+    required: &["destination"],
     later: &[
         "appendRequestHeaders",
         "appendResponseHeaders",
@@ -250,6 +251,7 @@ static DESTINATION: Message = Message {
         ("subset", Shape::Text),
         ("port", Shape::Message(&PORT_SELECTOR)),
     ],
+    required: &["host"],
     ..Message::ISTIO
 };
 

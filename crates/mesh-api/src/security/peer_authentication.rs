@@ -92,6 +92,11 @@ pub(crate) static PEER_AUTHENTICATION: Message = Message {
             Shape::MapByPort(&Shape::Message(&MUTUAL_TLS)),
         ),
     ],
+    rules: &[(
+        "!has(self.portLevelMtls) || (has(self.selector) && has(self.selector.matchLabels) \
+         && self.selector.matchLabels.size() > 0)",
+        "portLevelMtls needs a selector: ports belong to workloads",
+    )],
     ..Message::ISTIO
 };
 
