@@ -144,7 +144,7 @@ pub async fn run(settings: Settings, deps: Deps) -> Result<(), RunError> {
         signer.certificate().not_after,
     );
     let tokens = tokens(&settings, &tasks)?;
-    let authority = Authority::new(signer, clock);
+    let authority = Authority::new(signer, clock).with_dns_names(settings.dns_names.clone());
     let lifetime = settings.lifetimes.default();
     let live = own::start(&authority, lifetime, &tasks)?;
     let service = CsrService::new(authority, tokens, settings.lifetimes, metrics);

@@ -1,5 +1,6 @@
 //! The way of a request through the house: order, prepare, issue.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use mesh_model::ident::SpiffeId;
 use mesh_model::time::Clock;
 use mesh_pki::chain;
 use mesh_pki::key::PublicKey;
-use mesh_pki::template::{Profile, Serial};
+use mesh_pki::template::{DnsName, Profile, Serial};
 
 use crate::issue::IssueError;
 use crate::issue::issue::{Issued, issue};
@@ -19,7 +20,11 @@ use crate::signer::Signer;
 pub struct Authority {
     signer: Arc<Signer>,
     clock: Arc<dyn Clock>,
+    dns_names: Arc<DnsNames>,
 }
+
+/// What else some identities are called.
+pub type DnsNames = BTreeMap<SpiffeId, Vec<DnsName>>;
 
 impl Authority {
     /// Joins them.
@@ -28,6 +33,16 @@ impl Authority {
         Self {
             signer: Arc::new(signer),
             clock,
+            dns_names: Arc::default(),
+        }
+    }
+
+    /// The same, with further names for some identities.
+    #[must_use]
+    pub fn with_dns_names(self, dns_names: DnsNames) -> Self {
+        Self {
+            dns_names: Arc::new(dns_names),
+            ..self
         }
     }
 
@@ -53,8 +68,10 @@ impl Authority {
         key: PublicKey,
         lifetime: Duration,
     ) -> Result<Issued, IssueError> {
+        let dns_names = self.dns_names.get(&identity).cloned().unwrap_or_default();
         let profile = Profile {
             identity,
+            dns_names,
             key,
             lifetime,
             serial: Serial::random()?,

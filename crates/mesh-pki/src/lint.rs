@@ -123,11 +123,16 @@ fn name(case: &Case<'_>) -> Result<(), String> {
     let names = case.leaf.subject_alternative_name().map_err(unreadable)?;
     let names = names.ok_or("missing")?;
     demand(names.critical, || "not critical".into())?;
-    let want = case.ordered.identity().to_string();
-    match names.value.general_names.as_slice() {
-        [GeneralName::URI(uri)] if *uri == want => Ok(()),
-        others => Err(format!("{others:?} where only {want} was ordered")),
-    }
+    let identity = case.ordered.identity().to_string();
+    let dns = case.ordered.dns_names().iter();
+    let want: Vec<_> = [GeneralName::URI(&identity)]
+        .into_iter()
+        .chain(dns.map(|name| GeneralName::DNSName(name.as_str())))
+        .collect();
+    let got = &names.value.general_names;
+    demand(*got == want, || {
+        format!("{got:?} where only {want:?} was ordered")
+    })
 }
 
 fn key_usage(case: &Case<'_>) -> Result<(), String> {

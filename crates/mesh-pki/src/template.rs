@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use mesh_model::ident::SpiffeId;
+use mesh_model::name::{BadHostname, Hostname};
 use rcgen::{
     CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
     SerialNumber,
@@ -65,11 +66,38 @@ impl Serial {
     }
 }
 
+/// A name in the DNS of a server whose clients know it by that alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsName(String);
+
+impl DnsName {
+    /// Parses a whole name: no wildcard, no address.
+    ///
+    /// # Errors
+    /// [`BadHostname`].
+    pub fn parse(text: &str) -> Result<Self, BadHostname> {
+        let name = Hostname::parse(text)?;
+        let is_address = text.parse::<std::net::IpAddr>().is_ok();
+        if name.is_wildcard() || is_address {
+            return Err(BadHostname(text.to_owned()));
+        }
+        Ok(Self(name.as_str().to_owned()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a leaf is to stand for.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// Its one name.
+    /// Its one name in the mesh.
     pub identity: SpiffeId,
+    /// What else it is called by clients outside of the mesh, such as Kubernetes' API server.
+    pub dns_names: Vec<DnsName>,
     /// Whose key it certifies.
     pub key: PublicKey,
     /// How long it is valid from now, at most.
@@ -82,6 +110,7 @@ pub struct Profile {
 #[derive(Debug, Clone)]
 pub struct ToBeSigned {
     identity: SpiffeId,
+    dns_names: Vec<DnsName>,
     key: PublicKey,
     not_before: SystemTime,
     not_after: SystemTime,
@@ -93,6 +122,12 @@ impl ToBeSigned {
     #[must_use]
     pub fn identity(&self) -> &SpiffeId {
         &self.identity
+    }
+
+    /// What else it is called.
+    #[must_use]
+    pub fn dns_names(&self) -> &[DnsName] {
+        &self.dns_names
     }
 
     /// The key it certifies.
@@ -146,6 +181,7 @@ pub fn leaf(
     let (not_before, not_after) = validity(profile.lifetime, signer, now);
     Ok(ToBeSigned {
         identity: profile.identity.clone(),
+        dns_names: profile.dns_names.clone(),
         key: profile.key.clone(),
         not_before,
         not_after,
@@ -172,17 +208,21 @@ fn params(
     let date = |moment| {
         dates::to_asn1(moment).ok_or_else(|| TemplateError::Value("a date is out of range".into()))
     };
-    let uri = profile.identity.to_string();
-    let uri = uri
-        .try_into()
-        .map_err(|error: rcgen::Error| TemplateError::Value(error.to_string()))?;
+    let ascii = |text: &str| {
+        let made = text.to_owned().try_into();
+        made.map_err(|error: rcgen::Error| TemplateError::Value(error.to_string()))
+    };
+    let mut names = vec![SanType::URI(ascii(&profile.identity.to_string())?)];
+    for name in &profile.dns_names {
+        names.push(SanType::DnsName(ascii(name.as_str())?));
+    }
     let mut params = CertificateParams::default();
     params.serial_number = Some(profile.serial.to_rcgen());
     params.not_before = date(not_before)?.to_datetime();
     params.not_after = date(not_after)?.to_datetime();
     // Empty, which makes the library mark the subject alternative name critical (RFC 5280 4.2.1.6).
     params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![SanType::URI(uri)];
+    params.subject_alt_names = names;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![

@@ -6,7 +6,7 @@ use mesh_model::time::Clock;
 use mesh_pki::bundle::TrustBundle;
 use mesh_pki::ca::Ca;
 use mesh_pki::key::Key;
-use mesh_pki::template::{Profile, Serial};
+use mesh_pki::template::{DnsName, Profile, Serial};
 use mesh_test::clock;
 
 use super::issue::issue;
@@ -40,10 +40,32 @@ fn signer() -> Signer {
 fn profile(identity: &str) -> Profile {
     Profile {
         identity: SpiffeId::parse(identity).unwrap(),
+        dns_names: Vec::new(),
         key: Key::generate().unwrap().public(),
         lifetime: Duration::from_secs(3600),
         serial: Serial::random().unwrap(),
     }
+}
+
+#[test]
+fn a_server_that_others_call_has_its_names_in_the_dns_too() {
+    let signer = signer();
+    let profile = Profile {
+        dns_names: vec![DnsName::parse("istio-pilot.istio-system.svc").unwrap()],
+        ..profile(ID)
+    };
+    let issued = issue(prepare(&profile, &signer, now()).unwrap(), &signer).unwrap();
+    assert_eq!(issued.leaf.uris, [ID]);
+    // As the API server would.
+    let leaf = webpki::EndEntityCert::try_from(issued.der()).unwrap();
+    let called = |name: &str| {
+        let name = rustls_pki_types::ServerName::try_from(name)
+            .unwrap()
+            .to_owned();
+        leaf.verify_is_valid_for_subject_name(&name)
+    };
+    called("istio-pilot.istio-system.svc").unwrap();
+    called("istio-pilot.default.svc").unwrap_err();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 
-fn settings(more: &[&str]) -> Result<Settings, String> {
+fn parsed(more: &[&str]) -> Result<Settings, String> {
     let base = [
         "mesh-citadel",
         "--address=127.0.0.1:8060",
@@ -14,7 +14,7 @@ fn settings(more: &[&str]) -> Result<Settings, String> {
 
 #[test]
 fn certificates_live_a_day_and_at_most_ninety_by_default() {
-    let settings = settings(&[]).unwrap();
+    let settings = parsed(&[]).unwrap();
     assert_eq!(settings.trust_domain.as_str(), "cluster.local");
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(settings.lifetimes.of(None), Ok(day));
@@ -38,7 +38,43 @@ fn flags_that_make_no_sense_are_refused_by_name() {
         ),
         ("--workload-cert-ttl=1day", "\"1day\" is no duration"),
     ] {
-        let error = settings(&[flag]).unwrap_err();
+        let error = parsed(&[flag]).unwrap_err();
         assert!(error.contains(want), "{flag}: {error}");
+    }
+}
+
+#[test]
+fn accounts_have_the_further_names_that_were_given() {
+    let pilot = "istio-pilot-service-account.istio-system";
+    let flag =
+        format!("--custom-dns-names={pilot}:istio-pilot.istio-system.svc,{pilot}:Pilot.test");
+    let settings = parsed(&[&flag, "--custom-dns-names=a.b.default:a.b"]).unwrap();
+    let names: Vec<_> = settings
+        .dns_names
+        .iter()
+        .map(|(id, names)| (id.to_string(), names.iter().map(DnsName::as_str).collect()))
+        .collect::<Vec<(String, Vec<&str>)>>();
+    assert_eq!(
+        names,
+        [
+            (
+                "spiffe://cluster.local/ns/default/sa/a.b".to_owned(),
+                vec!["a.b"]
+            ),
+            (
+                "spiffe://cluster.local/ns/istio-system/sa/istio-pilot-service-account".to_owned(),
+                vec!["istio-pilot.istio-system.svc", "pilot.test"]
+            ),
+        ]
+    );
+    for (bad, why) in [
+        ("pilot", "expected ACCOUNT.NAMESPACE:NAME"),
+        ("pilot:name", "expected ACCOUNT.NAMESPACE:NAME"),
+        ("a.b:*.example", "*.example"),
+        ("a.b:127.0.0.1", "127.0.0.1"),
+    ] {
+        let flag = format!("--custom-dns-names={bad}");
+        let error = parsed(&[&flag]).unwrap_err();
+        assert!(error.contains(bad) && error.contains(why), "{error}");
     }
 }

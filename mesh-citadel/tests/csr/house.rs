@@ -86,6 +86,7 @@ impl House {
             accepted_tokens: self.path("tokens/accepted"),
             trust_domain: trust_domain(),
             lifetimes: self.lifetimes,
+            dns_names: std::collections::BTreeMap::new(),
         };
         let deps = Deps {
             csr,

@@ -26,6 +26,7 @@ fn ca() -> Ca {
 fn order(ca: &Ca) -> ToBeSigned {
     let profile = Profile {
         identity: SpiffeId::parse(ID).unwrap(),
+        dns_names: Vec::new(),
         key: Key::generate().unwrap().public(),
         lifetime: Duration::from_secs(3600),
         serial: Serial::random().unwrap(),

@@ -25,6 +25,7 @@ fn ca() -> Ca {
 fn order(signer: &CertificateFacts) -> ToBeSigned {
     let profile = Profile {
         identity: SpiffeId::parse(ID).unwrap(),
+        dns_names: Vec::new(),
         key: Key::generate().unwrap().public(),
         lifetime: Duration::from_secs(3600),
         serial: Serial::random().unwrap(),

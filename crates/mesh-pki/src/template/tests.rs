@@ -21,6 +21,7 @@ fn ca() -> Ca {
 fn profile(lifetime: Duration) -> Profile {
     Profile {
         identity: SpiffeId::parse("spiffe://cluster.local/ns/default/sa/a").unwrap(),
+        dns_names: Vec::new(),
         key: Key::generate().unwrap().public(),
         lifetime,
         serial: Serial::random().unwrap(),

@@ -46,6 +46,7 @@ impl Fake {
         };
         let profile = Profile {
             identity: SpiffeId::parse(identity).unwrap(),
+            dns_names: Vec::new(),
             key,
             lifetime: Duration::from_secs(60),
             serial: Serial::random().unwrap(),
