@@ -53,6 +53,33 @@ pub fn objects_in(file: &str, text: &str, namespace: &str) -> (Vec<Object>, Vec<
     (decoder.objects, decoder.found)
 }
 
+/// Decodes one object that is a value already, as the API server tells of it; when it names no
+/// namespace it is in `namespace`, and `origin` is only printed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn object_in(value: Value, namespace: &str, origin: &str) -> Result<Object, Vec<Diagnostic>> {
+    let mut decoder = Decoder {
+        namespace,
+        objects: Vec::new(),
+        found: Vec::new(),
+    };
+    decoder.object(value, &origin.into());
+    decoder.objects.pop().ok_or(decoder.found)
+}
+
+/// Reads one object that is decoded already, as an API server has it.
+#[must_use]
+pub fn object(value: Value, origin: &Str) -> (Option<Object>, Vec<Diagnostic>) {
+    let mut decoder = Decoder {
+        namespace: DEFAULT_NAMESPACE,
+        objects: Vec::new(),
+        found: Vec::new(),
+    };
+    decoder.object(value, origin);
+    (decoder.objects.pop(), decoder.found)
+}
+
 struct Decoder<'a> {
     namespace: &'a str,
     objects: Vec<Object>,

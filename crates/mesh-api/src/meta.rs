@@ -1,6 +1,7 @@
 //! An object as it was written: its kind, its key, its metadata, and its whole value.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mesh_model::Str;
 use mesh_model::labels::Labels;
@@ -37,7 +38,7 @@ pub struct OwnerReference {
 }
 
 /// A decoded document: kind and name are known, the rest is as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Object {
     /// `apiVersion` as written.
     pub api_version: Str,
@@ -85,6 +86,19 @@ impl Object {
         let text = self.canonical().to_string();
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+}
+
+/// The content of a Secret is not shown, not even as an annotation of kubectl's.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Object");
+        shown.field("api_version", &self.api_version);
+        shown.field("key", &self.key);
+        if !(self.kind.group.is_empty() && self.kind.kind == "Secret") {
+            shown.field("meta", &self.meta).field("value", &self.value);
+        }
+        shown.field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

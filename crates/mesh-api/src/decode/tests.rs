@@ -182,3 +182,27 @@ fn the_namespace_is_filled_in_and_content_is_compared_without_the_servers_part()
         .remove(0);
     assert!(!one.same_content(&three));
 }
+
+#[test]
+fn an_object_of_an_api_server_is_read_like_one_of_a_file() {
+    let text =
+        r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}}"#;
+    let value = serde_json::from_str(text).unwrap();
+    let (object, found) = object(value, &"Kubernetes".into());
+    assert_eq!(found, []);
+    let (mut of_file, _) = objects("file", text);
+    of_file[0].origin = "Kubernetes".into();
+    assert_eq!(object, of_file.pop());
+}
+
+#[test]
+fn the_content_of_a_secret_is_never_printed() {
+    let text = r#"{"apiVersion": "v1", "kind": "Secret", "data": {"tls.key": "aGlkZGVu"},
+        "metadata": {"name": "a", "annotations": {"copy": "aGlkZGVu"}}}"#;
+    let (objects, _) = objects("file", text);
+    let printed = format!("{objects:?}");
+    assert!(
+        printed.contains("Secret") && !printed.contains("aGlkZGVu"),
+        "{printed}"
+    );
+}
