@@ -1,0 +1,86 @@
+//! Where the API server is and who we are: a kubeconfig file, or the pod that we run in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use mesh_runtime::settings;
+
+use crate::server::Server;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Why a cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The file is not there or not a kubeconfig.
+    #[error("{}: not usable as kubeconfig", path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<KubeconfigError>,
+    },
+    /// There is no service account in this pod.
+    #[error("this pod has no access to the API server")]
+    InCluster(#[source] Box<InClusterError>),
+    /// What was found cannot be used.
+    #[error("no connection to the API server can be set up")]
+    Client(#[source] Box<kube::Error>),
+}
+
+/// A cluster: access to its API server.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) server: Server,
+    pub(crate) address: String,
+}
+
+impl Cluster {
+    /// As a kubeconfig file says, in its current context. Needs a runtime; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When the file is none.
+    pub async fn from_kubeconfig(path: &Path) -> Result<Self, AccessError> {
+        let wrong = |source| AccessError::Kubeconfig {
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let file = Kubeconfig::read_from(path).map_err(wrong)?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(file, &options).await;
+        Self::with(config.map_err(wrong)?)
+    }
+
+    /// As the service account of the pod that we run in. Needs a runtime; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When we do not run in a pod, or without its token.
+    pub fn of_this_pod() -> Result<Self, AccessError> {
+        let config =
+            Config::incluster().map_err(|error| AccessError::InCluster(Box::new(error)))?;
+        Self::with(config)
+    }
+
+    /// Whether we run in a pod of a cluster.
+    #[must_use]
+    pub fn is_around_us() -> bool {
+        settings::environment("KUBERNETES_SERVICE_HOST").is_some()
+    }
+
+    pub(crate) fn with(mut config: Config) -> Result<Self, AccessError> {
+        let address = config.cluster_url.to_string();
+        config.connect_timeout = Some(CONNECT);
+        // Pauses between tries are this crate's, so that they are in one place.
+        config.default_retry = false;
+        let client =
+            Client::try_from(config).map_err(|error| AccessError::Client(Box::new(error)))?;
+        Ok(Self {
+            server: Server::new(client),
+            address,
+        })
+    }
+}
