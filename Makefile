@@ -21,6 +21,15 @@ FUZZ_SECONDS ?= 60
 fuzz: cargo
 	cargo xtask fuzz --seconds $(FUZZ_SECONDS)
 
+.PHONY: images dist
+# A root file system and an OCI archive of each program, in target/images.
+images: cargo
+	cargo xtask images
+
+# The release archive, in target/dist.
+dist: cargo
+	cargo xtask dist
+
 .PHONY: cargo
 cargo:
 	@command -v cargo >/dev/null || { echo "mesh needs Rust (https://rustup.rs) and a C compiler"; exit 1; }

@@ -1,12 +1,15 @@
 //! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `kube`, `bench`, `soak` and
-//! `fuzz`.
+//! `fuzz`; and what is made of it: `crds`, `charts`, `images` and `dist`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
 mod bench;
+mod charts;
 mod ci;
 mod crds;
+mod dist;
 mod fuzz;
+mod images;
 mod soak;
 mod suites;
 mod tidy;
@@ -43,6 +46,12 @@ enum Command {
     },
     /// Writes the custom resource definitions of charts/mesh-init, which are made of mesh-api's types.
     Crds,
+    /// Writes which values the chart mesh knows, from its schema.
+    Charts,
+    /// Makes a root file system and an OCI archive of each program, without a daemon.
+    Images(images::Wish),
+    /// Makes the release archive: programs, charts, samples, licence.
+    Dist(dist::Wish),
     /// Puts a whole mesh under mixed load for a while; writes target/soak/results.json.
     Soak {
         /// What mesh-soak is told: --seconds, --seed, -o.
@@ -65,6 +74,9 @@ fn main() -> ExitCode {
         Command::Kube => ci::kube(&root),
         Command::Bench { arguments } => bench::run(&root, &arguments),
         Command::Crds => crds::run(&root),
+        Command::Charts => charts::run(&root),
+        Command::Images(wish) => images::run(&root, &wish),
+        Command::Dist(wish) => dist::run(&root, &wish),
         Command::Soak { arguments } => soak::run(&root, &arguments),
         Command::Fuzz(wish) => fuzz::run(&root, &wish),
     };
