@@ -5,9 +5,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests report by panicking"
 )]
 
+pub mod api_server;
 pub mod client;
 pub mod clock;
 pub mod eventually;
