@@ -11,6 +11,7 @@ pub mod ca;
 pub mod chain;
 pub mod csr;
 mod dates;
+pub mod issuers;
 pub mod key;
 pub mod lint;
 pub mod live;
