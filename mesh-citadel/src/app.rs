@@ -3,27 +3,32 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use mesh_identity::tls_incoming;
+use mesh_kube::{AccessError, Cluster};
 use mesh_model::time::Clock;
 use mesh_pki::bundle::TrustBundle;
 use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{ALPN_H2, ClientAuth, TrustPolicy, server_config};
-use mesh_runtime::admin::{Admin, Page};
 use mesh_runtime::{SystemClock, Tasks};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 
+use crate::authenticate::Tokens;
 use crate::authenticate::file_token::{FileTokens, WatchError};
+use crate::authenticate::token_review::{Accepted, TokenReviews};
 use crate::authority::Authority;
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::own::{self, OwnError};
+use crate::publish;
 use crate::serve::csr_grpc::CsrService;
-use crate::settings::Settings;
+use crate::settings::{Access, Settings};
+use crate::signer::Signer;
 use crate::signer::file::{self, FileError};
+use crate::signer::secret::{Keeper, SecretError};
 
 /// Deadline of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,9 +45,18 @@ pub enum RunError {
     /// The CA's files.
     #[error("the CA's files")]
     Signer(#[from] FileError),
+    /// The CA's Secret.
+    #[error("the CA in the cluster")]
+    Secret(#[from] SecretError),
+    /// There is neither a directory nor a cluster for the CA.
+    #[error("there is no place for the CA")]
+    NoPlace,
     /// The directory of tokens.
     #[error("the accepted tokens")]
     Tokens(#[from] WatchError),
+    /// The cluster.
+    #[error("the cluster")]
+    Cluster(#[from] AccessError),
     /// A directory cannot be made.
     #[error("{}", path.display())]
     Directory {
@@ -81,6 +95,8 @@ pub struct Deps {
     pub csr: TcpListener,
     /// Where health and metrics are served.
     pub admin: TcpListener,
+    /// The cluster that is asked about tokens and gets the roots, if there is one.
+    pub cluster: Option<Cluster>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Its tasks; cancelling their token ends [`run`].
@@ -93,10 +109,16 @@ impl Deps {
     /// Those of a process of its own.
     ///
     /// # Errors
-    /// [`RunError::Bind`].
+    /// [`RunError::Bind`], [`RunError::Cluster`].
     pub async fn of_process(settings: &Settings) -> Result<Self, RunError> {
         let registry = Registry::new();
+        let cluster = match &settings.cluster {
+            Access::None => None,
+            Access::Kubeconfig(file) => Some(Cluster::from_kubeconfig(file).await?),
+            Access::ThisPod => Some(Cluster::of_this_pod()?),
+        };
         Ok(Self {
+            cluster,
             csr: bind(settings.address).await?,
             admin: bind(settings.admin).await?,
             clock: Arc::new(SystemClock),
@@ -133,37 +155,106 @@ pub async fn run(settings: Settings, deps: Deps) -> Result<(), RunError> {
     let Deps {
         csr,
         admin,
+        cluster,
         clock,
         tasks,
         registry,
     } = deps;
     let metrics = Metrics::new(&registry)?;
-    let signer = file::open_or_create(&settings.ca_dir, &settings.trust_domain, clock.wall())?;
-    metrics.set_expiries(
-        first_expiry(signer.bundle()),
-        signer.certificate().not_after,
-    );
-    let tokens = tokens(&settings, &tasks)?;
-    let authority = Authority::new(signer, clock).with_dns_names(settings.dns_names.clone());
-    let lifetime = settings.lifetimes.default();
-    let live = own::start(&authority, lifetime, &tasks)?;
-    let service = CsrService::new(authority, tokens, settings.lifetimes, metrics);
-
-    let ready = Arc::new(AtomicBool::new(true));
-    tasks.spawn(
-        "admin",
-        pages(ready.clone(), registry).serve(admin, tasks.clone()),
-    );
-    let served = serve(&settings, service, &live, csr, &tasks).await;
-    ready.store(false, Ordering::Relaxed);
-    if !tasks.stop(GRACE).await {
+    let health = Health::new();
+    let pages = health.clone().pages(registry);
+    tasks.spawn("admin", pages.serve(admin, tasks.clone()));
+    let house = House {
+        settings,
+        cluster,
+        clock,
+        metrics,
+        health,
+        tasks,
+    };
+    let served = house.serve(csr).await;
+    house.health.stopping();
+    if !house.tasks.stop(GRACE).await {
         tracing::warn!("some tasks did not end in time");
     }
     served
 }
 
-fn tokens(settings: &Settings, tasks: &Tasks) -> Result<FileTokens, RunError> {
-    let directory = settings.accepted_tokens.clone();
+/// What all parts of citadel share.
+struct House {
+    settings: Settings,
+    cluster: Option<Cluster>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    health: Health,
+    tasks: Tasks,
+}
+
+impl House {
+    async fn serve(&self, csr: TcpListener) -> Result<(), RunError> {
+        let stopping = self.tasks.stopping();
+        let Some(signer) = stopping.run_until_cancelled(self.signer()).await else {
+            return Ok(());
+        };
+        let signer = signer?;
+        let roots = signer.bundle().clone();
+        self.metrics
+            .set_expiries(first_expiry(&roots), signer.certificate().not_after);
+        let tokens = self.tokens()?;
+        let authority = Authority::new(signer, self.clock.clone());
+        let authority = authority.with_dns_names(self.settings.dns_names.clone());
+        let lifetimes = self.settings.lifetimes;
+        let live = own::start(&authority, lifetimes.default(), &self.tasks)?;
+        if let Some(cluster) = &self.cluster {
+            let (clock, metrics) = (self.clock.clone(), self.metrics.publish.clone());
+            publish::start(cluster, roots.to_pem(), clock, metrics, &self.tasks);
+        }
+        let service = CsrService::new(authority, tokens, lifetimes, self.metrics.clone());
+        self.health.ready();
+        serve(&self.settings, service, &live, csr, &self.tasks).await
+    }
+
+    /// The files that were given; else what the cluster keeps, or the files that are made.
+    async fn signer(&self) -> Result<Signer, RunError> {
+        let (trust_domain, now) = (&self.settings.trust_domain, self.clock.wall());
+        let directory = self.settings.ca_dir.as_deref();
+        match (directory, &self.cluster) {
+            (Some(directory), None) => Ok(file::open_or_create(directory, trust_domain, now)?),
+            (None, None) => Err(RunError::NoPlace),
+            (directory, Some(cluster)) => {
+                let given = directory.map(|files| file::open(files, trust_domain, now));
+                if let Some(signer) = given.transpose()?.flatten() {
+                    return Ok(signer);
+                }
+                let keeper = Keeper {
+                    cluster: cluster.clone(),
+                    namespace: self.settings.namespace.clone(),
+                    trust_domain: trust_domain.clone(),
+                    clock: self.clock.clone(),
+                };
+                Ok(keeper.open_or_create(&self.health).await?)
+            }
+        }
+    }
+
+    fn tokens(&self) -> Result<Tokens, RunError> {
+        let tokens = files(&self.settings, &self.tasks)?;
+        let Some(cluster) = self.cluster.clone() else {
+            return Ok(tokens);
+        };
+        let accepted = Accepted {
+            audiences: self.settings.token_audiences.clone(),
+            trust_domain: self.settings.trust_domain.clone(),
+        };
+        let (clock, metrics) = (self.clock.clone(), self.metrics.reviews.clone());
+        Ok(tokens.with_reviews(TokenReviews::new(cluster, accepted, clock, metrics)))
+    }
+}
+
+fn files(settings: &Settings, tasks: &Tasks) -> Result<Tokens, RunError> {
+    let Some(directory) = settings.accepted_tokens.clone() else {
+        return Ok(Tokens::none());
+    };
     // The supervisor makes it; a citadel that is started first must not fail for want of it.
     std::fs::create_dir_all(&directory).map_err(|error| RunError::Directory {
         path: directory.clone(),
@@ -171,25 +262,12 @@ fn tokens(settings: &Settings, tasks: &Tasks) -> Result<FileTokens, RunError> {
     })?;
     let tokens = FileTokens::read(directory, settings.trust_domain.clone());
     tokens.watch(tasks)?;
-    Ok(tokens)
+    Ok(Tokens::none().with_files(tokens))
 }
 
 fn first_expiry(bundle: &TrustBundle) -> SystemTime {
     let expiries = bundle.roots().iter().map(|root| root.not_after);
     expiries.min().unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-fn pages(ready: Arc<AtomicBool>, registry: Registry) -> Admin {
-    Admin::new()
-        .page("/healthz", |_| Page::text(200, "ok\n"))
-        .page("/readyz", move |_| {
-            if ready.load(Ordering::Relaxed) {
-                Page::text(200, "ok\n")
-            } else {
-                Page::text(503, "stopping\n")
-            }
-        })
-        .page("/metrics", move |_| Page::metrics(&registry))
 }
 
 async fn serve(

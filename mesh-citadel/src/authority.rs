@@ -80,9 +80,14 @@ impl Authority {
         issue(token, &self.signer)
     }
 
-    /// An answer's certificates: the leaf first, the roots last.
+    /// An answer's certificates: the leaf first, each in an element with its issuer's behind it,
+    /// and all roots in the last one.
+    // istio: its agents present everything but the last element, which they take for the roots.
     #[must_use]
     pub fn answer(&self, issued: &Issued) -> Vec<String> {
-        vec![chain::to_pem(issued.der()), self.signer.bundle().to_pem()]
+        let chain = self.signer.chain_of(issued.der());
+        let mut answer: Vec<_> = chain.iter().map(chain::to_pem).collect();
+        answer.push(self.signer.bundle().to_pem());
+        answer
     }
 }

@@ -2,6 +2,7 @@
 
 use mesh_model::time::rfc3339;
 
+use crate::authenticate::Unknown;
 use crate::issue::issue::Issued;
 use crate::metrics::Metrics;
 use crate::serve::Refusal;
@@ -34,14 +35,17 @@ pub(crate) struct RequestRefused<'a> {
 impl RequestRefused<'_> {
     pub(crate) fn emit(&self, metrics: &Metrics) {
         match self.refusal {
-            Refusal::Unknown(_) => metrics.unauthenticated.inc(),
+            Refusal::Unknown(Unknown::NoToken | Unknown::NotAccepted) => {
+                metrics.unauthenticated.inc();
+            }
             Refusal::NotYours(_) => metrics.not_authorized.inc(),
             Refusal::Request(_) | Refusal::Lifetime(_) => metrics.bad_requests.inc(),
             Refusal::Issue(error) => metrics
                 .sign_errors
                 .with_label_values(&[error.label()])
                 .inc(),
-            Refusal::Busy => {}
+            // Counted where the token was looked at.
+            Refusal::Unknown(Unknown::TooMany | Unknown::Unchecked) | Refusal::Busy => {}
         }
         let (error, peer) = (self.refusal, self.peer);
         match self.refusal {

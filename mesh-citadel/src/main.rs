@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use mesh_citadel::settings::Flags;
-use mesh_citadel::{Deps, run};
+use mesh_citadel::settings::{Flags, Surroundings};
+use mesh_citadel::{Deps, Settings, run};
+use mesh_kube::Cluster;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let flags = Flags::parse();
     flags.log.start();
-    let Err(error) = serve(flags).await else {
+    let Err(error) = Box::pin(serve(flags)).await else {
         return ExitCode::SUCCESS;
     };
     tracing::error!(error = format!("{error:#}"), "citadel cannot run");
@@ -21,7 +22,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(flags: Flags) -> anyhow::Result<()> {
-    let settings = flags.try_into()?;
+    let surroundings = match Cluster::is_around_us() {
+        true => Surroundings::Pod,
+        false => Surroundings::Machine,
+    };
+    let settings = Settings::new(flags, surroundings)?;
     let deps = Deps::of_process(&settings).await?;
     deps.stop_on_signals();
     Ok(run(settings, deps).await?)

@@ -1,8 +1,8 @@
 //! Citadel's metrics, by the names that Istio's dashboards know.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::issue::IssueError;
 
@@ -21,8 +21,128 @@ pub(crate) struct Metrics {
     pub(crate) sign_errors: IntCounterVec,
     /// `citadel_server_success_cert_issuance_count`
     pub(crate) issued: IntCounter,
+    /// `mesh_citadel_token_*`
+    pub(crate) reviews: ReviewMetrics,
+    /// `mesh_citadel_root_configmap*`
+    pub(crate) publish: PublishMetrics,
     root_expiry: IntGauge,
     chain_expiry: IntGauge,
+}
+
+/// What became of a cluster's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reviewed {
+    /// It is an account's.
+    Accepted,
+    /// It is not.
+    Refused,
+    /// The API server was not asked: it is no token, or one that was refused a moment ago.
+    Unasked,
+    /// The API server was not asked, because there were too many to ask about.
+    Limited,
+    /// The API server did not say.
+    Failed,
+}
+
+impl Reviewed {
+    const ALL: [Self; 5] = [
+        Self::Accepted,
+        Self::Refused,
+        Self::Unasked,
+        Self::Limited,
+        Self::Failed,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unasked => "unasked",
+            Self::Limited => "limited",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The metrics of token reviews.
+#[derive(Debug, Clone)]
+pub(crate) struct ReviewMetrics {
+    results: IntCounterVec,
+    seconds: Histogram,
+}
+
+impl ReviewMetrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let results = IntCounterVec::new(
+            Opts::new(
+                "mesh_citadel_token_reviews_total",
+                "Tokens of a cluster that were shown, by what became of them",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(results.clone()))?;
+        for result in Reviewed::ALL {
+            results.with_label_values(&[result.label()]);
+        }
+        let seconds = Histogram::with_opts(HistogramOpts::new(
+            "mesh_citadel_token_review_duration_seconds",
+            "How long the API server took to review a token",
+        ))?;
+        registry.register(Box::new(seconds.clone()))?;
+        Ok(Self { results, seconds })
+    }
+
+    pub(crate) fn count(&self, result: Reviewed) {
+        self.results.with_label_values(&[result.label()]).inc();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counted(&self, result: Reviewed) -> u64 {
+        self.results.with_label_values(&[result.label()]).get()
+    }
+
+    pub(crate) fn took(&self, time: Duration) {
+        self.seconds.observe(time.as_secs_f64());
+    }
+}
+
+/// The metrics of the ConfigMaps with the roots.
+#[derive(Debug, Clone)]
+pub(crate) struct PublishMetrics {
+    missing: IntGauge,
+    writes: IntCounterVec,
+}
+
+impl PublishMetrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let missing = IntGauge::new(
+            "mesh_citadel_root_configmaps_missing",
+            "Namespaces that lack the ConfigMap with the roots, or have another one",
+        )?;
+        registry.register(Box::new(missing.clone()))?;
+        let writes = IntCounterVec::new(
+            Opts::new(
+                "mesh_citadel_root_configmap_writes_total",
+                "Writes of ConfigMaps with the roots, by what became of them",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(writes.clone()))?;
+        for result in ["written", "failed"] {
+            writes.with_label_values(&[result]);
+        }
+        Ok(Self { missing, writes })
+    }
+
+    pub(crate) fn missing(&self, namespaces: usize) {
+        self.missing
+            .set(i64::try_from(namespaces).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn wrote(&self, done: bool) {
+        let result = if done { "written" } else { "failed" };
+        self.writes.with_label_values(&[result]).inc();
+    }
 }
 
 impl Metrics {
@@ -64,6 +184,8 @@ impl Metrics {
                 "Requests for an identity that is not the caller's",
             )?,
             sign_errors,
+            reviews: ReviewMetrics::new(registry)?,
+            publish: PublishMetrics::new(registry)?,
             issued: counter(
                 "citadel_server_success_cert_issuance_count",
                 "Certificates issued to callers",

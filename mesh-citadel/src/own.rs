@@ -64,7 +64,7 @@ fn make(authority: &Authority, lifetime: Duration) -> Result<Identity, OwnError>
     let issued = authority
         .issue(identity, key.public(), lifetime)
         .map_err(|error| OwnError(error.to_string()))?;
-    let chain = vec![issued.der().clone()];
+    let chain = authority.signer().chain_of(issued.der());
     Identity::new(chain, &key, bundle, authority.clock().wall())
         .map_err(|error| OwnError(error.to_string()))
 }

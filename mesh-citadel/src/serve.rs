@@ -37,7 +37,12 @@ impl From<&Refusal> for Status {
     // istio: the codes of its CA server, by which its agents decide whether to try again.
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Unknown(_) | Refusal::NotYours(_) => {
+            Refusal::Unknown(Unknown::TooMany) | Refusal::Busy => {
+                Self::resource_exhausted(refusal.to_string())
+            }
+            // departs from istio: an agent shall try again soon, not doubt its token.
+            Refusal::Unknown(Unknown::Unchecked) => Self::unavailable(refusal.to_string()),
+            Refusal::Unknown(Unknown::NoToken | Unknown::NotAccepted) | Refusal::NotYours(_) => {
                 Self::unauthenticated(refusal.to_string())
             }
             Refusal::Request(_) | Refusal::Lifetime(_) => {
@@ -45,7 +50,6 @@ impl From<&Refusal> for Status {
             }
             // The details are for the operator, in the log.
             Refusal::Issue(_) => Self::internal("the certificate could not be issued"),
-            Refusal::Busy => Self::resource_exhausted(refusal.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use mesh_identity::settings::{CITADEL_ACCOUNT, SYSTEM_NAMESPACE};
 use mesh_model::ident::{IdentError, ServiceAccount, SpiffeId, TrustDomain};
 use mesh_pki::template::DnsName;
 use mesh_runtime::log::LogFlags;
@@ -23,12 +24,36 @@ pub struct Flags {
     /// Where health and metrics are served.
     #[arg(long, value_name = "HOST:PORT")]
     pub admin: SocketAddr,
-    /// Directory of the CA: ca-key.pem, ca-cert.pem, root-cert.pem. Made when it is empty.
+    /// Directory of the CA: ca-key.pem, ca-cert.pem, root-cert.pem and, if it is no root,
+    /// cert-chain.pem; or tls.key, tls.crt, ca.crt. If there are none of these a root is made: here,
+    /// or, with a cluster, in the secret istio-ca-secret.
+    // istio: ROOT_CA_DIR
     #[arg(long, value_name = "DIR")]
-    pub ca_dir: PathBuf,
+    pub ca_dir: Option<PathBuf>,
     /// Directory of accepted tokens; it is watched.
     #[arg(long, value_name = "DIR")]
-    pub accepted_tokens: PathBuf,
+    pub accepted_tokens: Option<PathBuf>,
+    /// Kubeconfig file of the cluster to serve: tokens of its service accounts are accepted, its
+    /// namespaces get the roots. In a pod, without this and without accepted tokens, it is the
+    /// pod's own cluster.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Serves the cluster of this pod also beside accepted tokens.
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub in_cluster: bool,
+    /// Namespace of citadel in the cluster, where it keeps the root that it made.
+    // istio: --citadel-storage-namespace
+    #[arg(long, value_name = "NS", default_value = SYSTEM_NAMESPACE)]
+    pub namespace: String,
+    /// Audiences of which a cluster's token must have one.
+    // istio: TOKEN_AUDIENCES
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "istio-ca"
+    )]
+    pub token_audiences: Vec<String>,
     /// Trust domain of all identities.
     #[arg(long, value_name = "NAME", default_value = "cluster.local")]
     pub trust_domain: String,
@@ -50,9 +75,44 @@ pub struct Flags {
     pub log: LogFlags,
 }
 
+/// Where the program was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surroundings {
+    /// In a pod of a cluster.
+    Pod,
+    /// Anywhere else.
+    Machine,
+}
+
+/// The cluster that is asked, if one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// None.
+    None,
+    /// The one that a kubeconfig file names.
+    Kubeconfig(PathBuf),
+    /// The one that this pod is in.
+    ThisPod,
+}
+
 /// Why flags are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSettings {
+    /// Nobody could prove to be anybody.
+    #[error(
+        "--accepted-tokens is missing: without a cluster (--kubeconfig, or a pod) no other tokens \
+         can be checked"
+    )]
+    NoTokens,
+    /// There is no place for a CA.
+    #[error("--ca-dir is missing: without a cluster there is no other place for the CA")]
+    NoCa,
+    /// The namespace.
+    #[error("--namespace")]
+    Namespace(#[source] IdentError),
+    /// Tokens that are meant for somebody else would be accepted.
+    #[error("--token-audiences: an audience is empty")]
+    NoAudience,
     /// The trust domain.
     #[error("--trust-domain")]
     TrustDomain(#[from] IdentError),
@@ -76,10 +136,16 @@ pub struct Settings {
     pub address: SocketAddr,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
-    /// Directory of the CA.
-    pub ca_dir: PathBuf,
+    /// Directory of the CA. There is one if there is no cluster.
+    pub ca_dir: Option<PathBuf>,
+    /// Citadel's namespace in the cluster.
+    pub namespace: String,
     /// Directory of accepted tokens.
-    pub accepted_tokens: PathBuf,
+    pub accepted_tokens: Option<PathBuf>,
+    /// The cluster whose tokens are accepted.
+    pub cluster: Access,
+    /// Audiences of which a cluster's token must have one; not empty.
+    pub token_audiences: Vec<String>,
     /// Trust domain of all identities.
     pub trust_domain: TrustDomain,
     /// Lifetimes of certificates.
@@ -88,16 +154,36 @@ pub struct Settings {
     pub dns_names: DnsNames,
 }
 
-impl TryFrom<Flags> for Settings {
-    type Error = BadSettings;
-
-    fn try_from(flags: Flags) -> Result<Self, BadSettings> {
+impl Settings {
+    /// Checks the flags of a program that was started in `surroundings`.
+    ///
+    /// # Errors
+    /// [`BadSettings`].
+    pub fn new(flags: Flags, surroundings: Surroundings) -> Result<Self, BadSettings> {
         let trust_domain = TrustDomain::parse(&flags.trust_domain)?;
+        let cluster = match (flags.kubeconfig, &flags.accepted_tokens, surroundings) {
+            (Some(file), ..) => Access::Kubeconfig(file),
+            (None, ..) if flags.in_cluster => Access::ThisPod,
+            // A mesh of one machine may itself be started in a pod, whose cluster is not its own.
+            (None, None, Surroundings::Pod) => Access::ThisPod,
+            (None, None, Surroundings::Machine) => return Err(BadSettings::NoTokens),
+            (None, Some(_), _) => Access::None,
+        };
+        if flags.ca_dir.is_none() && cluster == Access::None {
+            return Err(BadSettings::NoCa);
+        }
+        ServiceAccount::new(&flags.namespace, CITADEL_ACCOUNT).map_err(BadSettings::Namespace)?;
+        if flags.token_audiences.iter().any(String::is_empty) {
+            return Err(BadSettings::NoAudience);
+        }
         Ok(Self {
+            cluster,
+            token_audiences: flags.token_audiences,
             dns_names: dns_names(&flags.custom_dns_names, &trust_domain)?,
             address: flags.address,
             admin: flags.admin,
             ca_dir: flags.ca_dir,
+            namespace: flags.namespace,
             accepted_tokens: flags.accepted_tokens,
             trust_domain,
             lifetimes: Lifetimes::new(flags.workload_cert_ttl, flags.max_workload_cert_ttl)?,

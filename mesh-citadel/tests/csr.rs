@@ -10,6 +10,7 @@
 
 mod csr {
     pub(crate) mod agent;
+    pub(crate) mod cluster;
     pub(crate) mod house;
     pub(crate) mod judge;
     pub(crate) mod requests;

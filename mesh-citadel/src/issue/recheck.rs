@@ -21,9 +21,9 @@ pub(super) fn recheck(
     let certificate = signer.certificate();
     lint::check_leaf(signed, ordered, certificate).map_err(|findings| lint_error(&findings))?;
     let refused = |why: String| IssueError::Recheck(why);
-    let presented = std::slice::from_ref(signed);
+    let presented = signer.chain_of(signed);
     for usage in [Usage::Client, Usage::Server] {
-        let identity = validate_x509_svid(presented, signer.bundle(), usage, now)
+        let identity = validate_x509_svid(&presented, signer.bundle(), usage, now)
             .map_err(|error| refused(error.to_string()))?;
         if identity != *ordered.identity() {
             return Err(refused(format!("it names {identity}")));

@@ -1,5 +1,7 @@
 //! `istio.v1.auth.IstioCertificateService`: one call, from credentials to certificate.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use mesh_identity::PeerInfo;
 use mesh_proto::istio_ca::istio_certificate_service_server::{
     IstioCertificateService, IstioCertificateServiceServer,
@@ -9,10 +11,9 @@ use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use crate::authenticate::Unknown;
-use crate::authenticate::file_token::FileTokens;
+use crate::authenticate::{Tokens, Unknown};
 use crate::authority::Authority;
-use crate::authorize::{Caller, authorize};
+use crate::authorize::authorize;
 use crate::events::{CertificateIssued, RequestRefused};
 use crate::issue::issue::Issued;
 use crate::issue::profile::Lifetimes;
@@ -28,7 +29,7 @@ const REQUESTS: usize = 64;
 /// The service.
 pub(crate) struct CsrService {
     pub(crate) authority: Authority,
-    pub(crate) tokens: FileTokens,
+    pub(crate) tokens: Tokens,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) metrics: Metrics,
     room: Semaphore,
@@ -37,7 +38,7 @@ pub(crate) struct CsrService {
 impl CsrService {
     pub(crate) fn new(
         authority: Authority,
-        tokens: FileTokens,
+        tokens: Tokens,
         lifetimes: Lifetimes,
         metrics: Metrics,
     ) -> Self {
@@ -54,9 +55,14 @@ impl CsrService {
         IstioCertificateServiceServer::new(self).max_decoding_message_size(MAX_REQUEST)
     }
 
-    fn answer(&self, request: &Request<IstioCertificateRequest>) -> Result<Issued, Refusal> {
+    async fn answer(
+        &self,
+        request: &Request<IstioCertificateRequest>,
+        from: IpAddr,
+    ) -> Result<Issued, Refusal> {
         let _permit = self.room.try_acquire().map_err(|_| Refusal::Busy)?;
-        let caller = self.authenticate(request.metadata())?;
+        let token = bearer(request.metadata())?;
+        let caller = self.tokens.authenticate(token, from).await?;
         let request = CertificateRequest::try_from(request.get_ref())?;
         let wanted = request
             .identity
@@ -67,16 +73,16 @@ impl CsrService {
         let identity = wanted.clone();
         Ok(self.authority.issue(identity, request.key, lifetime)?)
     }
+}
 
-    fn authenticate(&self, metadata: &MetadataMap) -> Result<Caller, Unknown> {
-        let value = metadata.get("authorization").ok_or(Unknown::NoToken)?;
-        let value = value.to_str().map_err(|_| Unknown::NoToken)?;
-        let (scheme, token) = value.split_once(' ').ok_or(Unknown::NoToken)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Unknown::NoToken);
-        }
-        self.tokens.authenticate(token.trim())
+fn bearer(metadata: &MetadataMap) -> Result<&str, Unknown> {
+    let value = metadata.get("authorization").ok_or(Unknown::NoToken)?;
+    let value = value.to_str().map_err(|_| Unknown::NoToken)?;
+    let (scheme, token) = value.split_once(' ').ok_or(Unknown::NoToken)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Unknown::NoToken);
     }
+    Ok(token.trim())
 }
 
 #[tonic::async_trait]
@@ -86,9 +92,11 @@ impl IstioCertificateService for CsrService {
         request: Request<IstioCertificateRequest>,
     ) -> Result<Response<IstioCertificateResponse>, Status> {
         self.metrics.requests.inc();
-        let peer = request.extensions().get::<PeerInfo>();
-        let peer = peer.map_or_else(String::new, |peer| peer.remote.to_string());
-        match self.answer(&request) {
+        let remote = request.extensions().get::<PeerInfo>();
+        let remote = remote.map(|peer| peer.remote);
+        let from = remote.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |remote| remote.ip());
+        let peer = remote.map_or_else(String::new, |remote| remote.to_string());
+        match self.answer(&request, from).await {
             Ok(issued) => {
                 let cert_chain = self.authority.answer(&issued);
                 let (issued, peer) = (&issued, peer.as_str());

@@ -1,15 +1,54 @@
 use super::*;
 
 fn parsed(more: &[&str]) -> Result<Settings, String> {
+    let local = ["--ca-dir=ca", "--accepted-tokens=tokens/accepted"];
+    parsed_in(Surroundings::Machine, &[&local, more].concat())
+}
+
+fn parsed_in(surroundings: Surroundings, more: &[&str]) -> Result<Settings, String> {
     let base = [
         "mesh-citadel",
         "--address=127.0.0.1:8060",
         "--admin=127.0.0.1:15014",
-        "--ca-dir=ca",
-        "--accepted-tokens=tokens/accepted",
     ];
     let flags = Flags::try_parse_from(base.iter().chain(more)).map_err(|e| e.to_string())?;
-    Settings::try_from(flags).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    Settings::new(flags, surroundings).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+}
+
+#[test]
+fn the_cluster_is_the_one_named_or_the_one_around_unless_tokens_are_files() {
+    use Surroundings::{Machine, Pod};
+    let (files, named) = ("--accepted-tokens=tokens", "--kubeconfig=config");
+    let config = || Access::Kubeconfig("config".into());
+    for (surroundings, flags, want) in [
+        (Machine, &[files][..], Access::None),
+        (Machine, &[named], config()),
+        (Machine, &[files, named], config()),
+        (Pod, &[], Access::ThisPod),
+        (Pod, &[named], config()),
+        (Pod, &[files], Access::None),
+        (Pod, &[files, named], config()),
+        (Pod, &[files, "--in-cluster"], Access::ThisPod),
+    ] {
+        let settings = parsed_in(surroundings, &[&["--ca-dir=ca"], flags].concat()).unwrap();
+        assert_eq!(settings.cluster, want, "{surroundings:?} {flags:?}");
+    }
+}
+
+#[test]
+fn without_any_way_to_check_a_token_nothing_starts() {
+    let error = parsed_in(Surroundings::Machine, &["--accepted-tokens=a"]).unwrap_err();
+    assert!(error.starts_with("--ca-dir is missing"), "{error}");
+    let error = parsed_in(Surroundings::Machine, &["--ca-dir=ca"]).unwrap_err();
+    assert!(error.starts_with("--accepted-tokens is missing"), "{error}");
+    let error = parsed(&["--token-audiences=istio-ca,"]).unwrap_err();
+    assert_eq!(error, "--token-audiences: an audience is empty");
+    assert_eq!(parsed(&[]).unwrap().token_audiences, ["istio-ca"]);
+    let error = parsed(&["--namespace=a/b"]).unwrap_err();
+    assert!(error.starts_with("--namespace: "), "{error}");
+    assert_eq!(parsed(&[]).unwrap().namespace, "istio-system");
+    let two = parsed(&["--token-audiences=a,b"]).unwrap();
+    assert_eq!(two.token_audiences, ["a", "b"]);
 }
 
 #[test]

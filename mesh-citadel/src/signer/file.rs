@@ -1,7 +1,8 @@
-//! The CA's files: made on first start, kept and checked on every other.
+//! The CA's files: made on first start, kept and checked on every other, or the user's own.
 //!
-//! `ca-key.pem` (0600), `ca-cert.pem`, `root-cert.pem` (the roots for everybody, with ca-cert.pem
-//! among them). Anything that does not fit is refused with the file and the way out, and never
+//! `ca-key.pem` (0600), `ca-cert.pem`, `root-cert.pem` (the roots for everybody), and `cert-chain.pem`
+//! with what is between the two if the CA is no root; or `tls.key`, `tls.crt` (the CA, and what is
+//! between) and `ca.crt`. Anything that does not fit is refused with the file and the way out, and never
 //! replaced: a new root would cut off every workload that trusts the old one.
 
 mod create;
@@ -10,25 +11,24 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use mesh_model::ident::TrustDomain;
-use mesh_model::time::rfc3339;
-use mesh_pki::bundle::TrustBundle;
-use mesh_pki::ca::{Ca, CaError};
-use mesh_pki::chain;
-use mesh_pki::key::{Key, KeyError};
+use mesh_pki::ca::CaError;
+use mesh_pki::key::KeyError;
 use mesh_pki::template::TemplateError;
 
 use crate::signer::Signer;
+use crate::signer::parts::{Layout, Part, Parts};
 
-/// A signing certificate with less than this left is warned of at each start.
-const EXPIRES_SOON: Duration = Duration::from_secs(90 * 24 * 3600);
-
-const KEY: &str = "ca-key.pem";
-const CERTIFICATE: &str = "ca-cert.pem";
-const ROOTS: &str = "root-cert.pem";
+/// The files of a CA that is made here.
+const KEY: &str = Layout::Istio.name(Part::Key);
+const CERTIFICATE: &str = Layout::Istio.name(Part::Certificate);
+const ROOTS: &str = Layout::Istio.name(Part::Roots);
+/// The link by which kubelet exchanges all files of a volume at once.
+const DATA: &str = "..data";
+/// How often files are read that are exchanged while they are read.
+const GENERATIONS: usize = 5;
 
 /// Why there is no CA.
 #[derive(Debug, thiserror::Error)]
@@ -83,66 +83,125 @@ pub fn open_or_create(
     now: SystemTime,
 ) -> Result<Signer, FileError> {
     create::finish(directory)?;
-    let present = [KEY, CERTIFICATE, ROOTS].map(|name| directory.join(name).exists());
-    if present == [false; 3] {
-        create::create(directory, trust_domain, now)?;
+    if let Some(signer) = open(directory, trust_domain, now)? {
+        return Ok(signer);
     }
-    open(directory, trust_domain, now)
+    create::create(directory, trust_domain, now)?;
+    let made = open(directory, trust_domain, now)?;
+    made.ok_or_else(|| FileError::Make("the files are gone again".into()))
 }
 
-fn open(
+/// Opens the CA in `directory`, if there is any of its files.
+///
+/// # Errors
+/// [`FileError`], which names the file.
+pub fn open(
     directory: &Path,
     trust_domain: &TrustDomain,
     now: SystemTime,
-) -> Result<Signer, FileError> {
-    let (key_path, ca_path, roots_path) = (
-        directory.join(KEY),
-        directory.join(CERTIFICATE),
-        directory.join(ROOTS),
-    );
-    check_mode(&key_path)?;
-    let key_text = read(&key_path)?;
-    let key = Key::from_pem(&key_text).map_err(refused(&key_path))?;
-    let certificates = chain::from_pem(&read(&ca_path)?).map_err(refused(&ca_path))?;
-    let [certificate] = certificates.as_slice() else {
-        let why = format!(
-            "{} certificates, exactly one is expected",
-            certificates.len()
-        );
-        return Err(refused(&ca_path)(why));
+) -> Result<Option<Signer>, FileError> {
+    let Some(parts) = parts(directory)? else {
+        return Ok(None);
     };
-    let ca = Ca::new(certificate.clone(), key).map_err(|error| {
-        let hint = match &error {
-            CaError::KeyMismatch => format!(" (the key is {})", key_path.display()),
-            _ => String::new(),
-        };
-        refused(&ca_path)(format!("{error}{hint}"))
+    let signer = parts.signer(trust_domain, now).map_err(|refusal| {
+        let path = directory.join(parts.layout.name(refusal.part));
+        refused(&path)(refusal.why)
     })?;
-    if !ca.facts().is_current(now) {
-        let why = format!(
-            "the signing certificate is valid from {} to {} only; put a current one in its place",
-            rfc3339(ca.facts().not_before),
-            rfc3339(ca.facts().not_after)
-        );
-        return Err(refused(&ca_path)(why));
-    }
-    warn_of_expiry(&ca, now);
-    let bundle = TrustBundle::from_pem(trust_domain.clone(), &read(&roots_path)?)
-        .map_err(refused(&roots_path))?;
-    if !bundle.roots().contains(ca.facts()) {
-        let why = format!("{} is not among the roots; add it", ca_path.display());
-        return Err(refused(&roots_path)(why));
-    }
-    Ok(Signer::new(ca, Key::generate()?, Arc::new(bundle))?)
+    Ok(Some(signer))
 }
 
-fn warn_of_expiry(ca: &Ca, now: SystemTime) {
-    let left = ca.facts().not_after.duration_since(now).unwrap_or_default();
-    if left < EXPIRES_SOON {
-        tracing::warn!(
-            not_after = rfc3339(ca.facts().not_after),
-            "the signing certificate expires soon; no certificate will outlive it"
-        );
+/// Reads the files, all of one generation: kubelet puts the files of a Secret into a folder of
+/// their own and exchanges all at once by the link `..data`.
+fn parts(directory: &Path) -> Result<Option<Parts>, FileError> {
+    let mut read = parts_of_now(directory);
+    for _ in 1..GENERATIONS {
+        match read {
+            (before, parts) if before == generation(directory) => return parts,
+            _ => read = parts_of_now(directory),
+        }
+    }
+    read.1
+}
+
+/// The generation that was there when the files were read.
+type Read = (Option<PathBuf>, Result<Option<Parts>, FileError>);
+
+fn parts_of_now(directory: &Path) -> Read {
+    let generation = generation(directory);
+    let folder = generation.as_deref().unwrap_or(directory);
+    let Some(layout) = layout(folder) else {
+        return (generation, Ok(None));
+    };
+    let texts = Texts {
+        directory,
+        folder,
+        layout,
+        // In a volume of Kubernetes the files are the pod's alone, whatever their mode says.
+        private: generation.is_none(),
+    };
+    let parts = texts.read();
+    (generation, parts.map(Some))
+}
+
+fn generation(directory: &Path) -> Option<PathBuf> {
+    fs::canonicalize(directory.join(DATA)).ok()
+}
+
+/// The layout of which there is a file; Istio's where there are both.
+fn layout(folder: &Path) -> Option<Layout> {
+    let is_there = |layout: &Layout| {
+        let mut names = layout.names().iter();
+        names.any(|(name, _)| folder.join(name).exists())
+    };
+    [Layout::Istio, Layout::Tls].into_iter().find(is_there)
+}
+
+/// Where the files are.
+struct Texts<'a> {
+    /// As the user calls it.
+    directory: &'a Path,
+    /// Where they really are.
+    folder: &'a Path,
+    layout: Layout,
+    private: bool,
+}
+
+impl Texts<'_> {
+    fn read(&self) -> Result<Parts, FileError> {
+        let key = self.layout.name(Part::Key);
+        if self.private && self.folder.join(key).exists() {
+            check_mode(&self.folder.join(key))?;
+        }
+        Ok(Parts {
+            layout: self.layout,
+            key: self.text(Part::Key)?,
+            certificate: self.text(Part::Certificate)?,
+            issuers: self.text(Part::Issuers)?,
+            roots: self.text(Part::Roots)?,
+        })
+    }
+
+    fn text(&self, part: Part) -> Result<String, FileError> {
+        let name = self.layout.name(part);
+        let path = self.directory.join(name);
+        let error = match fs::read_to_string(self.folder.join(name)) {
+            Ok(text) => return Ok(text),
+            Err(error) => error,
+        };
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(io_error(&path)(error));
+        }
+        let mut names = self.layout.names().iter();
+        if names.any(|(optional, needed)| *optional == name && !needed) {
+            return Ok(String::new());
+        }
+        let needed = self.layout.names().iter().filter(|(_, needed)| *needed);
+        let needed: Vec<&str> = needed.map(|(name, _)| *name).collect();
+        Err(refused(&path)(format!(
+            "missing, though others of {} are there; put it back, or empty the directory to start \
+             with a new root",
+            needed.join(", ")
+        )))
     }
 }
 
@@ -160,16 +219,6 @@ fn check_mode(key: &Path) -> Result<(), FileError> {
         key.display()
     );
     Err(refused(key)(why))
-}
-
-fn read(path: &Path) -> Result<String, FileError> {
-    fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => refused(path)(
-            "missing, though others of ca-key.pem, ca-cert.pem, root-cert.pem are there; \
-             put it back, or empty the directory to start with a new root",
-        ),
-        _ => io_error(path)(error),
-    })
 }
 
 fn refused<E: ToString>(path: &Path) -> impl Fn(E) -> FileError {

@@ -1,5 +1,7 @@
 //! The agent against the real citadel.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,34 @@ async fn an_agent_gets_the_identity_of_its_account() {
     assert_eq!(*identity.spiffe_id(), house.settings("reviews").identity());
     assert_eq!(status.borrow().not_after, identity.not_after());
     assert_eq!(identity.bundle().to_pem(), house.roots());
+}
+
+#[tokio::test]
+async fn an_agent_shows_what_is_between_it_and_the_root() {
+    let root = Authority::root("cluster.local", mesh_test::clock::now());
+    let above = root.intermediate("cluster.local", true);
+    let signer = above.intermediate("cluster.local", true);
+    let plug = |ca: &Path| {
+        std::fs::write(ca.join("ca-cert.pem"), signer.pem()).unwrap();
+        std::fs::write(ca.join("cert-chain.pem"), signer.pem() + &above.pem()).unwrap();
+        std::fs::write(ca.join("root-cert.pem"), root.pem()).unwrap();
+        let key = ca.join("ca-key.pem");
+        std::fs::write(&key, signer.key_pem()).unwrap();
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let house = House::with_ca(plug).await;
+    house.admit("reviews");
+    let tasks = tasks();
+    let (live, _status) = house.agent("reviews", &tasks).await;
+    let identity = live.current();
+    let [_leaf, first, second] = identity.chain() else {
+        panic!("{:?}", identity.chain().len());
+    };
+    assert_eq!([first, second], [signer.der(), above.der()]);
+    assert_eq!(identity.bundle().to_pem(), house.roots());
+    // A peer that knows the root alone believes it.
+    let address = echo(&live, &tasks).await;
+    exchange(&mut dial(&live, address).await).await;
 }
 
 #[tokio::test]

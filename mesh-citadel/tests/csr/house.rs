@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_citadel::issue::profile::Lifetimes;
+use mesh_citadel::settings::Access;
 use mesh_citadel::{Deps, Settings, run};
 use mesh_identity::channel::grpc_channel;
 use mesh_identity::{Agent, IdentitySettings, Status as AgentStatus};
+use mesh_kube::Cluster;
 use mesh_model::ident::{ServiceAccount, TrustDomain};
 use mesh_pki::bundle::TrustBundle;
 use mesh_pki::csr;
@@ -19,6 +21,7 @@ use mesh_pki::tls::{Expect, client_config_without_identity};
 use mesh_proto::istio_ca::IstioCertificateRequest;
 use mesh_proto::istio_ca::istio_certificate_service_client::IstioCertificateServiceClient;
 use mesh_runtime::{SystemClock, Tasks};
+use mesh_test::api_server::ApiServer;
 use mesh_test::eventually;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -33,6 +36,8 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     lifetimes: Lifetimes,
+    /// The kubeconfig's path, if it serves a cluster.
+    cluster: Option<PathBuf>,
     tasks: Tasks,
 }
 
@@ -61,36 +66,57 @@ impl House {
         house
     }
 
+    /// A house that serves a cluster, without files of its own.
+    pub(crate) async fn in_cluster(server: &ApiServer) -> Self {
+        let house = Self::waiting_for(server).await;
+        house.ready().await;
+        house
+    }
+
+    /// The same, started but not waited for.
+    pub(crate) async fn waiting_for(server: &ApiServer) -> Self {
+        let mut house = Self::built(HOUR);
+        let file = house.path("kubeconfig");
+        std::fs::write(&file, server.kubeconfig()).unwrap();
+        std::fs::create_dir_all(house.path("tokens/accepted")).unwrap();
+        house.cluster = Some(file);
+        house.begin().await;
+        house
+    }
+
     fn built(default: Duration) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             address: ([127, 0, 0, 1], 0).into(),
             admin: ([127, 0, 0, 1], 0).into(),
             lifetimes: Lifetimes::new(default, 2 * HOUR).unwrap(),
+            cluster: None,
             tasks: Tasks::new(&prometheus::Registry::new()),
         }
     }
 
     /// Starts the process code on this house's folder and, if it ran before, on its addresses.
     pub(crate) async fn start(&mut self) {
+        self.begin().await;
+        self.ready().await;
+    }
+
+    async fn begin(&mut self) {
         let registry = prometheus::Registry::new();
         self.tasks = Tasks::new(&registry);
         let csr = TcpListener::bind(self.address).await.unwrap();
         let admin = TcpListener::bind(self.admin).await.unwrap();
         self.address = csr.local_addr().unwrap();
         self.admin = admin.local_addr().unwrap();
-        let settings = Settings {
-            address: self.address,
-            admin: self.admin,
-            ca_dir: self.path("ca"),
-            accepted_tokens: self.path("tokens/accepted"),
-            trust_domain: trust_domain(),
-            lifetimes: self.lifetimes,
-            dns_names: std::collections::BTreeMap::new(),
+        let settings = self.process();
+        let cluster = match &self.cluster {
+            Some(file) => Some(Cluster::from_kubeconfig(file).await.unwrap()),
+            None => None,
         };
         let deps = Deps {
             csr,
             admin,
+            cluster,
             clock: Arc::new(SystemClock),
             tasks: self.tasks.group(),
             registry,
@@ -98,6 +124,28 @@ impl House {
         self.tasks.spawn("citadel", async move {
             run(settings, deps).await.unwrap();
         });
+    }
+
+    fn process(&self) -> Settings {
+        let files = self.cluster.is_none();
+        Settings {
+            address: self.address,
+            admin: self.admin,
+            ca_dir: files.then(|| self.path("ca")),
+            namespace: "istio-system".to_owned(),
+            accepted_tokens: files.then(|| self.path("tokens/accepted")),
+            cluster: self
+                .cluster
+                .clone()
+                .map_or(Access::None, Access::Kubeconfig),
+            token_audiences: vec!["istio-ca".to_owned()],
+            trust_domain: trust_domain(),
+            lifetimes: self.lifetimes,
+            dns_names: std::collections::BTreeMap::new(),
+        }
+    }
+
+    pub(crate) async fn ready(&self) {
         let page = format!("http://{}/readyz", self.admin);
         mesh_test::eventually_async("citadel is ready", || async {
             match mesh_test::client::get(&page, &[]).await {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use super::*;
+use crate::authenticate::file_token::FileTokens;
 use crate::signer::file::open_or_create;
 
 const OWN: &str = "spiffe://cluster.local/ns/default/sa/reviews";
@@ -41,7 +42,7 @@ impl Case {
         fs::write(accepted.join("reviews.json"), text).unwrap();
         let service = CsrService::new(
             Authority::new(signer, Arc::new(clock.clone())),
-            FileTokens::read(accepted, domain),
+            Tokens::none().with_files(FileTokens::read(accepted, domain)),
             Lifetimes::new(HOUR, YEAR).unwrap(),
             Metrics::new(&Registry::new()).unwrap(),
         );

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mesh_model::time::Clock;
+use mesh_pki::chain;
 use mesh_test::clock;
 use mesh_test::pki::Authority;
 use tempfile::TempDir;
@@ -173,4 +175,136 @@ fn the_key_is_not_printed() {
         !text.contains("PRIVATE") && !text.contains("KeyPair"),
         "{text}"
     );
+}
+
+/// A CA below a root, as it is plugged in.
+fn plug(ca: &Path, names: [&str; 4]) -> Authority {
+    let root = Authority::root("cluster.local", now());
+    let above = root.intermediate("cluster.local", true);
+    let signer = above.intermediate("cluster.local", true);
+    fs::create_dir_all(ca).unwrap();
+    let [key, certificate, issuers, roots] = names;
+    write(ca, key, signer.key_pem());
+    fs::set_permissions(ca.join(key), fs::Permissions::from_mode(0o600)).unwrap();
+    if certificate == issuers {
+        write(ca, certificate, &(signer.pem() + &above.pem()));
+    } else {
+        write(ca, certificate, &signer.pem());
+        write(ca, issuers, &above.pem());
+    }
+    write(ca, roots, &root.pem());
+    signer
+}
+
+const ISTIO: [&str; 4] = [
+    "ca-key.pem",
+    "ca-cert.pem",
+    "cert-chain.pem",
+    "root-cert.pem",
+];
+const TLS: [&str; 4] = ["tls.key", "tls.crt", "tls.crt", "ca.crt"];
+
+#[test]
+fn a_ca_that_is_no_root_is_taken_in_both_layouts() {
+    for names in [ISTIO, TLS] {
+        let (_folder, ca) = folder();
+        let plugged = plug(&ca, names);
+        let before = contents(&ca);
+        let signer = open_or_create(&ca, &domain(), now()).unwrap();
+        assert_eq!(signer.certificate().der, *plugged.der());
+        assert_eq!(signer.above().len(), 2, "itself, and what is between");
+        assert_eq!(contents(&ca), before, "nothing is made");
+    }
+}
+
+#[test]
+fn an_incomplete_set_is_refused_and_a_chain_is_no_part_of_it() {
+    for (names, missing) in [
+        (ISTIO, "ca-key.pem"),
+        (ISTIO, "ca-cert.pem"),
+        (ISTIO, "root-cert.pem"),
+        (TLS, "tls.key"),
+        (TLS, "tls.crt"),
+        (TLS, "ca.crt"),
+    ] {
+        let (_folder, ca) = folder();
+        plug(&ca, names);
+        fs::remove_file(ca.join(missing)).unwrap();
+        let before = contents(&ca);
+        let error = open_or_create(&ca, &domain(), now()).unwrap_err();
+        let error = error.to_string();
+        let want = format!("{}: missing", ca.join(missing).display());
+        assert!(error.starts_with(&want), "{error}");
+        assert_eq!(contents(&ca), before);
+    }
+    let (_folder, ca) = folder();
+    plug(&ca, ISTIO);
+    fs::remove_file(ca.join("cert-chain.pem")).unwrap();
+    let error = open_or_create(&ca, &domain(), now()).unwrap_err();
+    assert!(error.to_string().contains("cert-chain.pem"), "{error}");
+}
+
+/// A volume as kubelet makes it: links to a link to the folder of a generation.
+fn volume(ca: &Path, generation: &str, names: [&str; 4]) -> Authority {
+    let folder = ca.join(generation);
+    let signer = plug(&folder, names);
+    // In a volume anybody of the pod may read.
+    fs::set_permissions(folder.join(names[0]), fs::Permissions::from_mode(0o644)).unwrap();
+    let link = |target: &str, name: &str| {
+        let staged = ca.join("..staged");
+        std::os::unix::fs::symlink(target, &staged).unwrap();
+        fs::rename(staged, ca.join(name)).unwrap();
+    };
+    link(generation, DATA);
+    for name in names {
+        link(&format!("{DATA}/{name}"), name);
+    }
+    signer
+}
+
+#[test]
+fn a_volume_of_kubernetes_is_read_and_read_anew_after_its_links_were_exchanged() {
+    let (_folder, ca) = folder();
+    fs::create_dir_all(&ca).unwrap();
+    for generation in ["..2026_01", "..2026_02"] {
+        let plugged = volume(&ca, generation, ISTIO);
+        let signer = open(&ca, &domain(), now()).unwrap().unwrap();
+        assert_eq!(signer.certificate().der, *plugged.der(), "{generation}");
+    }
+}
+
+#[test]
+fn files_of_two_generations_are_never_mixed() {
+    let (_folder, ca) = folder();
+    fs::create_dir_all(&ca).unwrap();
+    for number in 0..2 {
+        volume(&ca, &format!("..{number}"), ISTIO);
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(order) {
+                number = 1 - number;
+                let staged = ca.join("..staged");
+                std::os::unix::fs::symlink(format!("..{number}"), &staged).unwrap();
+                fs::rename(staged, ca.join(DATA)).unwrap();
+            }
+        });
+        let opened: Vec<_> = (0..50).map(|_| open(&ca, &domain(), now())).collect();
+        stop.store(true, order);
+        for signer in opened {
+            signer.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_volume_without_files_is_no_ca() {
+    let (_folder, ca) = folder();
+    assert!(open(&ca, &domain(), now()).unwrap().is_none());
+    fs::create_dir_all(ca.join("..empty")).unwrap();
+    std::os::unix::fs::symlink("..empty", ca.join(DATA)).unwrap();
+    assert!(open(&ca, &domain(), now()).unwrap().is_none());
 }
