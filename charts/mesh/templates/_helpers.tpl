@@ -149,7 +149,9 @@ spec:
             capabilities: {drop: [ALL]}
           resources: {{- toYaml ($values.resources | default $global.defaultResources) | nindent 12 }}
           {{- include .container . | nindent 10 }}
-      volumes: {{- include .volumes . | nindent 8 }}
+      {{- with include .volumes . }}
+      volumes: {{- . | nindent 8 }}
+      {{- end }}
 {{- if $values.autoscaleEnabled }}
 ---
 apiVersion: autoscaling/v2
