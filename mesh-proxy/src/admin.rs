@@ -72,6 +72,23 @@ impl Sources {
             "PRE_INITIALIZING"
         }
     }
+
+    /// Whether requests are taken, with the state.
+    ///
+    /// # Errors
+    /// The state in which they are not.
+    pub fn ready(&self) -> Result<&'static str, &'static str> {
+        match self.state() {
+            "LIVE" => Ok("LIVE"),
+            other => Err(other),
+        }
+    }
+}
+
+/// Everything that is counted, in Prometheus' text.
+#[must_use]
+pub fn metrics(sources: &Sources) -> String {
+    stats::text(sources)
 }
 
 /// What POST requests set off.

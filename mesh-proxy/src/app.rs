@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use mesh_model::time::Clock;
 use mesh_runtime::{SystemClock, Tasks};
+use mesh_status::{Sockets, Subject};
 use mesh_traffic::Config;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -23,6 +24,7 @@ use crate::record::access_log::AccessLog;
 use crate::record::metrics::Metrics;
 use crate::record::observer::{self, Recorder};
 use crate::record::peer::own_metadata;
+use crate::settings::drain::DrainSettings;
 use crate::telemetry::Reporter;
 use crate::worker::overload::{self, Overload};
 use crate::worker::{Shared, Workers};
@@ -38,6 +40,8 @@ const BIND_AGAIN: Duration = Duration::from_secs(1);
 pub struct Deps {
     /// Where the admin pages are served.
     pub admin: TcpListener,
+    /// Where the kubelet and Prometheus are answered.
+    pub status: Sockets,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is started runs here.
@@ -52,14 +56,16 @@ impl Deps {
     /// What a process of its own has.
     ///
     /// # Errors
-    /// When the admin address cannot be bound.
+    /// When the admin address or one of the status ports cannot be bound.
     pub async fn of_process(settings: &Settings) -> anyhow::Result<Self> {
         let registry = Registry::new();
         let admin = TcpListener::bind(settings.admin)
             .await
             .with_context(|| format!("--admin: cannot listen on {}", settings.admin))?;
+        let status = Sockets::open(&settings.status)?;
         Ok(Self {
             admin,
+            status,
             clock: Arc::new(SystemClock),
             tasks: Tasks::new(&registry),
             registry,
@@ -75,6 +81,7 @@ impl Deps {
 pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let Deps {
         admin,
+        status,
         clock,
         tasks,
         registry,
@@ -105,6 +112,9 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     };
     let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
     tasks.spawn("admin", pages.serve(admin, tasks.clone()));
+    let subject = subject(&sources, &shutdown);
+    let status_settings = settings.status.clone();
+    mesh_status::serve(status, status_settings, subject, &sources.registry, &tasks);
 
     // Large, and gone once there is a certificate: no part of what runs for ever.
     let obtained = Box::pin(Identity::start(
@@ -122,12 +132,12 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
 
     let shared = Arc::new(shared(&sources, &identity, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
-    let drain_time = settings.drain_time;
+    let drain = settings.drain;
     overload::watch(&sources.overload, workers.doors(), &tasks);
     let mut listeners = Listeners::new(
         workers.doors(),
         tasks.clone(),
-        drain_time,
+        drain.time,
         draining.clone(),
         sources.overload.clone(),
     );
@@ -135,9 +145,9 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     // Comes to an end only by the shutdown: the configuration outlives it.
     let _ended = shutdown.run_until_cancelled(listening).await;
 
-    tracing::info!(drain_ms = drain_time.as_millis(), "draining");
+    tracing::info!(drain_ms = drain.time.as_millis(), "draining");
     draining.cancel();
-    if !workers.emptied(drain_time + GRACE).await {
+    if !drained(&workers, drain).await {
         tracing::warn!("connections were cut off at the end of the drain time");
     }
     listeners.close_all();
@@ -148,11 +158,28 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits as long as a connection may be worth it; false when some were open at the end.
+async fn drained(workers: &Workers, drain: DrainSettings) -> bool {
+    // Who has not heard that we leave still connects; and an application that was told to end with us
+    // may have something to say.
+    tokio::time::sleep(drain.minimum).await;
+    workers.emptied(drain.then.saturating_add(GRACE)).await
+}
+
 fn actions(shutdown: &CancellationToken, draining: &CancellationToken) -> Actions {
     let (shutdown, draining) = (shutdown.clone(), draining.clone());
     Actions {
         quit: Box::new(move || shutdown.cancel()),
         drain: Box::new(move || draining.cancel()),
+    }
+}
+
+fn subject(sources: &Sources, shutdown: &CancellationToken) -> Subject {
+    let (ready, counted, shutdown) = (sources.clone(), sources.clone(), shutdown.clone());
+    Subject {
+        ready: Box::new(move || ready.ready()),
+        metrics: Box::new(move || admin::metrics(&counted)),
+        quit: Box::new(move || shutdown.cancel()),
     }
 }
 
@@ -250,3 +277,6 @@ fn open_log(path: &std::path::Path, tasks: &Tasks) -> anyhow::Result<AccessLog> 
     let name = path.to_string_lossy();
     AccessLog::open(&name, tasks).with_context(|| format!("--access-log {name}"))
 }
+
+#[cfg(test)]
+mod tests;

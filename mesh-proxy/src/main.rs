@@ -1,5 +1,5 @@
-//! The process: flags in, a signal waited for. `mesh-proxy capture` is another program in the same
-//! file: it prepares a pod's network and ends.
+//! The process: flags in, a signal waited for. Two other programs are in the same file and end:
+//! `mesh-proxy capture` prepares a pod's network, `mesh-proxy wait` waits for the proxy of a pod.
 //!
 //! It allocates with the system's allocator: mimalloc is some percent faster and keeps eleven
 //! megabytes more of an idle sidecar.
@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use mesh_proxy::settings::Flags;
 use mesh_proxy::{Deps, Settings, capture, run};
+use mesh_status::wait;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek().is_some_and(|first| first == "capture") {
         return Ok(capture::main(arguments).await);
+    }
+    if arguments.peek().is_some_and(|first| first == "wait") {
+        return Ok(wait::main(arguments).await);
     }
     let flags = Flags::parse();
     flags.log.start();

@@ -1,21 +1,24 @@
 //! Flags, and the settings that they become once they were checked.
 
+pub mod drain;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
 use mesh_model::Str;
 use mesh_runtime::log::LogFlags;
-use mesh_runtime::settings::parse_duration;
+use mesh_status::{BadStatus, Environment, StatusFlags, StatusSettings};
 
 use crate::config::{Role, Workload};
+use crate::settings::drain::{DrainFlags, DrainSettings};
 use crate::worker::overload::settings::{OverloadFlags, OverloadSettings};
 
 /// The data plane of mesh: a sidecar beside a workload, or a gateway.
 ///
-/// `mesh-proxy capture` redirects a pod's connections to it; see `mesh-proxy capture --help`.
+/// `mesh-proxy capture` redirects a pod's connections to it, `mesh-proxy wait` waits until it is ready;
+/// both have a `--help` of their own.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesh-proxy", version)]
 // istio: a pod that names no service account has the one named default.
@@ -57,9 +60,12 @@ pub struct Flags {
     /// Where requests are logged: a file, or - for the standard output. Without it they are not.
     #[arg(long, value_name = "FILE")]
     pub access_log: Option<PathBuf>,
-    /// How long connections may finish after SIGTERM, or after their listener has gone.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
-    pub drain_time: Duration,
+    /// How it ends.
+    #[command(flatten)]
+    pub drain: DrainFlags,
+    /// What is answered off loopback.
+    #[command(flatten)]
+    pub status: StatusFlags,
     /// What the proxy may use.
     #[command(flatten)]
     pub overload: OverloadFlags,
@@ -95,17 +101,32 @@ pub struct Settings {
     pub concurrency: usize,
     /// Where requests are logged.
     pub access_log: Option<PathBuf>,
-    /// How long connections may finish.
-    pub drain_time: Duration,
+    /// How it ends.
+    pub drain: DrainSettings,
+    /// What is answered off loopback.
+    pub status: StatusSettings,
     /// What the proxy may use.
     pub overload: OverloadSettings,
 }
 
-impl TryFrom<Flags> for Settings {
-    type Error = BadIdentity;
+/// Why flags, or what stands in the environment beside them, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSettings {
+    /// The identity makes no sense.
+    #[error(transparent)]
+    Identity(#[from] BadIdentity),
+    /// What the injector said of the application makes none.
+    #[error(transparent)]
+    Status(#[from] BadStatus),
+}
 
-    fn try_from(flags: Flags) -> Result<Self, BadIdentity> {
+impl TryFrom<Flags> for Settings {
+    type Error = BadSettings;
+
+    fn try_from(flags: Flags) -> Result<Self, BadSettings> {
         let identity = IdentitySettings::try_from(flags.identity)?;
+        let environment = Environment::of_process();
+        let status = StatusSettings::new(flags.status, flags.address, &environment)?;
         let workload = Workload {
             role: match flags.role {
                 RoleFlag::Sidecar => Role::Sidecar,
@@ -134,7 +155,8 @@ impl TryFrom<Flags> for Settings {
             access_log: flags
                 .access_log
                 .filter(|file| file != Path::new("/dev/null")),
-            drain_time: flags.drain_time,
+            drain: flags.drain.into(),
+            status,
             overload: flags.overload.into(),
         })
     }

@@ -7,8 +7,10 @@ use crate::admin::Sources;
 use crate::admin::config_dump::node;
 
 pub(super) fn ready(sources: &Sources, _: &Query) -> Page {
-    let state = sources.state();
-    let status = if state == "LIVE" { 200 } else { 503 };
+    let (status, state) = match sources.ready() {
+        Ok(state) => (200, state),
+        Err(state) => (503, state),
+    };
     Page::text(status, format!("{state}\n"))
 }
 

@@ -20,6 +20,14 @@ struct Stat {
 }
 
 pub(super) fn prometheus(sources: &Sources, _: &Query) -> Page {
+    Page {
+        status: 200,
+        content_type: mesh_runtime::metrics::CONTENT_TYPE,
+        body: text(sources).into(),
+    }
+}
+
+pub(super) fn text(sources: &Sources) -> String {
     let mut out = sources.metrics.text();
     for stat in stats(sources) {
         let Stat {
@@ -36,11 +44,7 @@ pub(super) fn prometheus(sources: &Sources, _: &Query) -> Page {
         );
     }
     out.push_str(&mesh_runtime::metrics::text(&sources.registry));
-    Page {
-        status: 200,
-        content_type: mesh_runtime::metrics::CONTENT_TYPE,
-        body: out.into(),
-    }
+    out
 }
 
 pub(super) fn page(sources: &Sources, query: &Query) -> Page {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use clap::Parser;
 
 use super::{Flags, Settings};
@@ -27,6 +29,26 @@ fn the_flags_of_the_local_mesh_make_settings() {
             .map(|v| v.as_str()),
         Some("v1")
     );
+}
+
+#[test]
+fn a_proxy_stays_at_least_and_at_most_as_long_as_it_is_told() {
+    let check = |more: &[&str], minimum: u64, then: Duration| {
+        let settings = Settings::try_from(mk_flags(more).unwrap()).unwrap();
+        let told = (settings.drain.minimum, settings.drain.then);
+        assert_eq!(told, (Duration::from_secs(minimum), then), "{more:?}");
+    };
+    check(&[], 0, Duration::from_secs(5));
+    let stays = ["--minimum-drain-duration", "5s"];
+    check(&stays, 5, Duration::ZERO);
+    check(
+        &["--minimum-drain-duration", "3s"],
+        3,
+        Duration::from_secs(2),
+    );
+    check(&["--minimum-drain-duration", "9s"], 9, Duration::ZERO);
+    let empties = "--exit-on-zero-active-connections=true";
+    check(&[stays[0], stays[1], empties], 5, Duration::MAX);
 }
 
 #[test]
