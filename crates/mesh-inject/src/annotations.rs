@@ -12,7 +12,9 @@ use crate::codes;
 use crate::durations;
 use crate::problem::{Problem, annotation};
 use crate::quantity;
-use crate::settings::{INBOUND_PORT, InterceptionMode, OUTBOUND_PORT, Settings};
+use crate::settings::{
+    INBOUND_PORT, InterceptionMode, OUTBOUND_PORT, OWN_PORTS, STATUS_PORT, Settings,
+};
 
 pub(crate) mod proxy_config;
 
@@ -89,8 +91,7 @@ const KNOWN: [(&str, Apply); 28] = [
         Ok(())
     }),
     ("status.sidecar.istio.io/port", |wanted, value| {
-        let port = value.parse();
-        wanted.settings.proxy.status_port = port.map_err(|_| "expected a port, or 0 for none")?;
+        wanted.settings.proxy.status_port = status_port(value.parse().ok())?;
         Ok(())
     }),
     (
@@ -295,6 +296,16 @@ pub(crate) fn address(value: &str) -> Result<String, String> {
     });
     port.map(|_| value.to_owned())
         .ok_or_else(|| "expected host:port".to_owned())
+}
+
+/// The port of probes and metrics, which is no other one of the sidecar.
+pub(crate) fn status_port(number: Option<u64>) -> Result<u16, String> {
+    let port = number.and_then(|number| u16::try_from(number).ok());
+    let port = port.ok_or("expected a port, or 0 for none")?;
+    if port != STATUS_PORT && OWN_PORTS.contains(&port) {
+        return Err(format!("{port} is another port of the sidecar"));
+    }
+    Ok(port)
 }
 
 /// The words for yes and no that Istio 1.1 took, and those of today.

@@ -106,6 +106,12 @@ pub struct Proxy {
     pub access_log: String,
     /// How long connections may finish.
     pub drain_time: String,
+    /// How long the sidecar serves after SIGTERM though no connection is open. When it is empty a
+    /// classic sidecar does so for the drain time, since it gets its signal with the application; a
+    /// native one, which gets it after, does not.
+    pub minimum_drain_time: String,
+    /// Whether the sidecar waits for the last connection, however long that takes.
+    pub exit_on_zero_active_connections: bool,
     /// DNS suffix of services.
     pub domain: String,
     /// Trust domain of the mesh.
@@ -265,8 +271,17 @@ impl Settings {
         if self.proxy.command.is_empty() {
             return Some(("proxy.command", "is empty"));
         }
-        let wrong = crate::durations::with_one_unit(&self.proxy.drain_time).is_none();
-        wrong.then_some(("proxy.drainTime", "expected a duration such as 5s"))
+        if let Err(_other) = crate::annotations::status_port(Some(self.proxy.status_port.into())) {
+            return Some(("proxy.statusPort", "is another port of the sidecar"));
+        }
+        let is_no_duration = |text: &str| crate::durations::with_one_unit(text).is_none();
+        let expected = "expected a duration such as 5s";
+        if is_no_duration(&self.proxy.drain_time) {
+            return Some(("proxy.drainTime", expected));
+        }
+        let minimum = &self.proxy.minimum_drain_time;
+        let wrong = !minimum.is_empty() && is_no_duration(minimum);
+        wrong.then_some(("proxy.minimumDrainTime", expected))
     }
 }
 
@@ -299,6 +314,8 @@ impl Proxy {
             log_level: "info".to_owned(),
             access_log: String::new(),
             drain_time: "5s".to_owned(),
+            minimum_drain_time: String::new(),
+            exit_on_zero_active_connections: false,
             domain: "cluster.local".to_owned(),
             trust_domain: "cluster.local".to_owned(),
             ca_address: format!("istio-citadel.{root_namespace}.svc:8060"),

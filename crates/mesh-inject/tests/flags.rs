@@ -16,6 +16,7 @@ const CAPTURE: &str = include_str!("../../../docs/capture.md");
 fn arguments(container: &str) -> Vec<String> {
     let mut settings = Settings::default();
     settings.proxy.access_log = "-".to_owned();
+    settings.proxy.exit_on_zero_active_connections = true;
     let annotations = json!({
         "traffic.sidecar.istio.io/includeOutboundPorts": "443",
         "traffic.sidecar.istio.io/excludeOutboundPorts": "3306",

@@ -3,7 +3,7 @@
 use mesh_api::decode::documents;
 use serde_json::Value;
 
-use super::{address, duration};
+use super::{address, boolean_word, duration, status_port};
 use crate::settings::{InterceptionMode, Settings};
 
 /// Applies a text of YAML.
@@ -34,6 +34,10 @@ pub(crate) fn apply(
     };
     let mut without_effect = Vec::new();
     for (field, value) in members {
+        if field == "proxyMetadata" {
+            without_effect.extend(apply_metadata(settings, value)?);
+            continue;
+        }
         match apply_field(settings, field, value) {
             Ok(true) => {}
             Ok(false) => without_effect.push(field.clone()),
@@ -61,11 +65,49 @@ fn apply_field(settings: &mut Settings, field: &str, value: &Value) -> Result<bo
         "terminationDrainDuration" => proxy.drain_time = duration(text(value)?)?,
         "discoveryAddress" => proxy.xds_address = address(text(value)?)?,
         "statusPort" => {
-            let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
-            proxy.status_port = port.ok_or("expected a port, or 0 for none")?;
+            proxy.status_port = status_port(value.as_u64())?;
         }
         "interceptionMode" => {
             settings.capture.mode = InterceptionMode::from_word(text(value)?)?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Variables of Istio's agent that mean something here; the others are named.
+fn apply_metadata(
+    settings: &mut Settings,
+    metadata: &Value,
+) -> Result<Vec<String>, (String, String)> {
+    let Some(members) = metadata.as_object() else {
+        let expected = "expected names with text".to_owned();
+        return Err(("proxyMetadata".to_owned(), expected));
+    };
+    let mut without_effect = Vec::new();
+    for (name, value) in members {
+        let field = format!("proxyMetadata.{name}");
+        match apply_variable(settings, name, value) {
+            Ok(true) => {}
+            Ok(false) => without_effect.push(field),
+            Err(why) => return Err((field, why)),
+        }
+    }
+    Ok(without_effect)
+}
+
+/// Whether the variable means something here.
+fn apply_variable(settings: &mut Settings, name: &str, value: &Value) -> Result<bool, String> {
+    let proxy = &mut settings.proxy;
+    match name {
+        "EXIT_ON_ZERO_ACTIVE_CONNECTIONS" => {
+            let exit = boolean_word(text(value)?).ok_or("expected true or false")?;
+            proxy.exit_on_zero_active_connections = exit;
+        }
+        "MINIMUM_DRAIN_DURATION" => proxy.minimum_drain_time = duration(text(value)?)?,
+        "TERMINATION_DRAIN_DURATION_SECONDS" => {
+            let seconds: u32 = text(value)?.parse().map_err(|_| "expected seconds")?;
+            proxy.drain_time = format!("{seconds}s");
         }
         _ => return Ok(false),
     }

@@ -27,6 +27,7 @@ fn a_value_that_cannot_be_used_is_named_with_its_annotation() {
     check_refused("sidecar.istio.io/userVolume", "[]", "JSON");
     check_refused("sidecar.istio.io/proxyImage", " ", "text");
     check_refused("status.sidecar.istio.io/port", "70000", "port");
+    check_refused("status.sidecar.istio.io/port", "15090", "another port");
     check_refused(
         "readiness.status.sidecar.istio.io/periodSeconds",
         "0",
@@ -53,6 +54,11 @@ fn a_value_that_cannot_be_used_is_named_with_its_annotation() {
     check_refused("inject.istio.io/templates", "gateway", "one template");
     check_refused("proxy.istio.io/config", "concurrency: many", "concurrency");
     check_refused("proxy.istio.io/config", "a: [", "line 1");
+    check_refused(
+        "proxy.istio.io/config",
+        "proxyMetadata: {MINIMUM_DRAIN_DURATION: soon}",
+        "proxyMetadata.MINIMUM_DRAIN_DURATION: expected a duration",
+    );
 }
 
 #[test]

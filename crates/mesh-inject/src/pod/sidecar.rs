@@ -11,6 +11,8 @@ use crate::settings::{ADMIN_PORT, HEALTH_PORT, METRICS_PORT, PROXY_USER, Proxy, 
 
 /// The most worker threads that mesh-proxy takes.
 const MOST_THREADS: u64 = 256;
+/// istio: the default of `MINIMUM_DRAIN_DURATION`, which counts with `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`.
+const MINIMUM_DRAIN_TIME: &str = "5s";
 
 pub(super) fn container(
     wanted: &Wanted,
@@ -50,7 +52,15 @@ pub(super) fn with_image(mut container: Value, image: &str, pull_policy: &str) -
 /// The flags of mesh-proxy; `$(NAME)` is replaced by the kubelet.
 pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec<String> {
     let proxy = &wanted.settings.proxy;
-    let drain_time = durations::with_one_unit(&proxy.drain_time);
+    let drain_time = durations::with_one_unit(&proxy.drain_time).unwrap_or_default();
+    let port = |port: u16| match port {
+        0 => String::new(),
+        port => port.to_string(),
+    };
+    let exits = match proxy.exit_on_zero_active_connections {
+        true => "true",
+        false => "",
+    };
     let workload = match around.workload {
         "" => "$(POD_NAME)",
         name => name,
@@ -71,7 +81,15 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("admin", &format!("127.0.0.1:{ADMIN_PORT}")),
         ("concurrency", &concurrency(proxy).to_string()),
         ("access-log", &proxy.access_log),
-        ("drain-time", drain_time.as_deref().unwrap_or_default()),
+        ("drain-time", &drain_time),
+        (
+            "minimum-drain-duration",
+            &minimum_drain_time(&wanted.settings, &drain_time),
+        ),
+        ("exit-on-zero-active-connections", exits),
+        ("status-port", &port(proxy.status_port)),
+        ("envoy-status-port", &port(HEALTH_PORT)),
+        ("envoy-prometheus-port", &port(METRICS_PORT)),
         ("log-level", &proxy.log_level),
     ];
     let flags = flags.iter().filter(|(_, value)| !value.is_empty());
@@ -85,6 +103,17 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
     );
     arguments.extend(proxy.extra_arguments.iter().cloned());
     arguments
+}
+
+/// How long the sidecar stays at the least; empty is not at all.
+fn minimum_drain_time(settings: &Settings, drain_time: &str) -> String {
+    let proxy = &settings.proxy;
+    match proxy.minimum_drain_time.as_str() {
+        "" if proxy.exit_on_zero_active_connections => MINIMUM_DRAIN_TIME.to_owned(),
+        "" if settings.native_sidecars => String::new(),
+        "" => drain_time.to_owned(),
+        minimum => durations::with_one_unit(minimum).unwrap_or_default(),
+    }
 }
 
 /// istio: as many threads as the processors that the sidecar may use, or else asks for.

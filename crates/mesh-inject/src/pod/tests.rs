@@ -172,6 +172,47 @@ fn a_probe_that_was_changed_after_the_injection_stays_changed() {
 }
 
 #[test]
+fn a_sidecar_stays_as_long_as_its_form_needs() {
+    let check = |native: &str, config: &str, wanted: &[&str]| {
+        let wishes = json!({
+            "sidecar.istio.io/nativeSidecar": native,
+            "proxy.istio.io/config": config,
+        });
+        let pod = injected(pod(wishes), &Settings::default());
+        let lists = ["initContainers", "containers"].map(|list| &pod["spec"][list]);
+        let containers = lists.into_iter().filter_map(Value::as_array).flatten();
+        let sidecar = containers.filter(|one| one["name"] == "istio-proxy");
+        let arguments = sidecar.filter_map(|one| one["args"].as_array()).flatten();
+        let drains: Vec<_> = arguments
+            .filter_map(Value::as_str)
+            .filter(|flag| flag.contains("drain") || flag.contains("exit"))
+            .collect();
+        assert_eq!(drains, wanted, "{native} {config}");
+    };
+    check("true", "", &["--drain-time=5s"]);
+    // It gets its signal with the application, which may still call others.
+    check(
+        "false",
+        "terminationDrainDuration: 20s",
+        &["--drain-time=20s", "--minimum-drain-duration=20s"],
+    );
+    check(
+        "false",
+        "proxyMetadata: {EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true'}",
+        &[
+            "--drain-time=5s",
+            "--minimum-drain-duration=5s",
+            "--exit-on-zero-active-connections=true",
+        ],
+    );
+    check(
+        "true",
+        "proxyMetadata: {MINIMUM_DRAIN_DURATION: 1m1s, TERMINATION_DRAIN_DURATION_SECONDS: '9'}",
+        &["--drain-time=9s", "--minimum-drain-duration=61s"],
+    );
+}
+
+#[test]
 fn threads_follow_the_processors() {
     let check = |wishes: Value, threads: &str| {
         let pod = injected(pod(wishes), &Settings::default());

@@ -26,9 +26,14 @@ fn check_bad(text: &str, says: &str) {
 fn what_cannot_be_used_is_named_by_its_field() {
     check_bad("proxy: {imag: x}", "proxy.imag: unknown field");
     check_bad("proxy: {statusPort: 70000}", "proxy.statusPort");
+    check_bad(
+        "proxy: {statusPort: 15021}",
+        "proxy.statusPort: is another port",
+    );
     check_bad("capture: {mode: redirect}", "capture.mode: unknown variant");
     check_bad("proxy: {image: ''}", "proxy.image: is empty");
     check_bad("proxy: {drainTime: soon}", "proxy.drainTime");
+    check_bad("proxy: {minimumDrainTime: soon}", "proxy.minimumDrainTime");
     check_bad("a: [", "line 1");
 }
 
