@@ -46,7 +46,11 @@ pub(crate) fn write_request(encoder: &mut Encoder, out: &mut Vec<u8>, head: &Req
         let path = without_fragment(head.path.as_bytes());
         pseudo(b":path", path, indexing_of_path(path));
     }
-    write_fields(encoder, out, &head.fields, !is_connect);
+    let has = Has {
+        length: !is_connect,
+        te: true,
+    };
+    write_fields(encoder, out, &head.fields, has);
 }
 
 /// Writes a response.
@@ -64,28 +68,47 @@ pub(crate) fn write_response(
     .map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
     let status = [hundreds, tens, ones];
     encoder.field(out, b":status", &status, Indexing::Indexed);
-    write_fields(encoder, out, &head.fields, has_length);
+    let has = Has {
+        length: has_length,
+        te: false,
+    };
+    write_fields(encoder, out, &head.fields, has);
 }
 
 /// Writes trailers.
 pub(crate) fn write_trailers(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields) {
     encoder.begin_trailers();
-    write_fields(encoder, out, fields, false);
+    let has = Has {
+        length: false,
+        te: false,
+    };
+    write_fields(encoder, out, fields, has);
 }
 
-fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has_length: bool) {
+/// What a section may have.
+#[derive(Debug, Clone, Copy)]
+struct Has {
+    /// `content-length`.
+    length: bool,
+    /// `te`, which requests alone have (RFC 9113 8.2.2).
+    te: bool,
+}
+
+fn write_fields(encoder: &mut Encoder, out: &mut Vec<u8>, fields: &Fields, has: Has) {
     for (field, name_len, secret) in fields.iter_whole() {
         // What was sent as one to be indexed is neither left out nor sent in another way.
         if !secret && encoder.again(out, field, name_len) {
             continue;
         }
-        let (name, value) = field.split_at_checked(name_len).unwrap_or_default();
+        let (name, mut value) = field.split_at_checked(name_len).unwrap_or_default();
         match Meaning::of(name) {
             // `:authority` says it (RFC 9113 8.3.1).
             Meaning::Host | Meaning::Connection => continue,
-            Meaning::Te if !is_trailers(value) => continue,
-            Meaning::ContentLength if !has_length => continue,
-            Meaning::Plain | Meaning::Te | Meaning::ContentLength | Meaning::Cookie => {}
+            // In any case of letters before, in the one of the RFC behind us.
+            Meaning::Te if has.te && is_trailers(value) => value = b"trailers",
+            Meaning::Te => continue,
+            Meaning::ContentLength if !has.length => continue,
+            Meaning::Plain | Meaning::ContentLength | Meaning::Cookie => {}
         }
         let how = match secret {
             true => Indexing::Never,

@@ -42,7 +42,7 @@ fn a_request_is_written_without_fields_of_one_connection() {
         ("proxy-connection", "x"),
         ("transfer-encoding", "chunked"),
         ("te", "gzip"),
-        ("TE", "trailers"),
+        ("TE", "tRailers"),
         ("host", "evil"),
         ("X-Mixed", "Case"),
     ]);
@@ -149,6 +149,30 @@ fn a_body_keeps_to_its_content_length() {
     let empty = fed.feed(get(5));
     assert_eq!(empty.len(), 1);
     assert!(fed.codec.respond(5, &sized, true).is_err());
+}
+
+#[test]
+fn a_response_is_written_without_te() {
+    let mut fed = server();
+    fed.feed(get(1));
+    let early = with_fields(103, &[("te", "trailers"), ("link", "</a>")]);
+    fed.codec.interim(1, &early).unwrap();
+    let head = with_fields(200, &[("TE", "trailers")]);
+    fed.codec.respond(1, &head, true).unwrap();
+    let mut decoder = Decoder::new(4096);
+    let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let wrote: Vec<_> = fed
+        .wrote()
+        .iter()
+        .map(|frame| decoded(&mut decoder, &frame.payload))
+        .collect();
+    assert_eq!(
+        wrote,
+        [
+            vec![text((":status", "103")), text(("link", "</a>"))],
+            vec![text((":status", "200"))]
+        ]
+    );
 }
 
 #[test]
