@@ -10,7 +10,9 @@
 )]
 
 mod api;
+mod charts;
 mod cluster;
+mod images;
 mod leftovers;
 mod pods;
 mod revival;

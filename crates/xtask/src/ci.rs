@@ -98,6 +98,9 @@ pub(crate) fn kube(root: &Path) -> Result<()> {
             .env("CLUSTER_TOOLS", tools::folder().join("kube"));
         let what = "Kubernetes, etcd, containerd, CoreDNS, Helm: once, for minutes";
         rows.push(gate("programs", what, build));
+        // Images are packed of the products' own binaries.
+        let ours = ["build", "--release", "--workspace", "--bins", "--locked"];
+        rows.push(gate("build", "the binaries", cargo(root, &ours)));
     }
     let required = required()?;
     rows.push(run_suite(root, SUITE, &have, &required, &mut tests));

@@ -4,7 +4,8 @@
 #   build.sh FOLDER
 #
 # Each folder beside this file is a module that pins one product and its sums. Needs Go 1.26 and a C
-# compiler. The folder appears when all is built, so an interrupted build leaves none that looks done.
+# compiler. The folder appears when all is built, so an interrupted build leaves none that looks done;
+# the next one takes up what it left in FOLDER.part.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1 part=$1.part
@@ -19,7 +20,6 @@ go_build() { # MODULE LDFLAGS PACKAGE...: every binary has the name of its packa
   go build -C "$here/$module" -trimpath -ldflags="$flags" -o "$part/" "$@"
 }
 
-rm -rf "$part"
 mkdir -p "$part"
 # Reaps what a pod leaves behind and ends when it is told to; needs nothing of its image.
 cc -static -Os -x c -o "$part/pause" - <<'C'

@@ -103,7 +103,7 @@ const RULES: [Rule; 10] = [
 const MACHINE: [&str; 3] = ["/work/", "/home/", "/root/"];
 
 /// Documents that a newcomer is promised.
-const DOCUMENTS: [&str; 18] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "CONTRIBUTING.md",
     "LICENSE",
@@ -115,6 +115,7 @@ const DOCUMENTS: [&str; 18] = [
     "docs/glossary.md",
     "docs/graph.md",
     "docs/injection.md",
+    "docs/install.md",
     "docs/life-of-a-certificate.md",
     "docs/life-of-a-config-change.md",
     "docs/life-of-a-request.md",
