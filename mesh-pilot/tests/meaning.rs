@@ -10,7 +10,7 @@
 mod world;
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use mesh_pilot::snapshot::{ProxyId, ProxyKind, World};
 use mesh_pilot::translate::{Resources, translate};
 use mesh_traffic::listener::{ConnFacts, Network, Transport};
 use mesh_traffic::{Action, Cluster, Endpoints, Listener, RouteTable, decide_route};
+
+/// Who connects, where that does not matter.
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 244, 9, 9)), 40000);
 
 fn case(name: &str) -> World {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
@@ -253,7 +256,8 @@ fn bytes_of_a_declared_port_reach_their_service_whatever_they_are() {
         assert!(made.clusters.contains_key(&wanted));
         // An application that speaks first is heard: nothing waits for the client's bytes.
         let listener = made.listeners.get(&address.replace(':', "_")).unwrap();
-        assert!(!Listener::compile(listener).unwrap().needs_tls_inspection);
+        let listener = Listener::compile(listener).unwrap();
+        assert!(!listener.inspection(listener.address, CLIENT).waits());
     }
 }
 
@@ -342,9 +346,10 @@ fn an_undeclared_port_takes_requests_and_bytes_in_its_mode() {
 fn an_application_that_speaks_first_is_not_kept_waiting() {
     let made = resources(&case("tcp"), "sidecar server-0.default");
     let of = |name: &str| Listener::compile(made.listeners.get(name).unwrap()).unwrap();
+    let asked = |of: &Listener| of.inspection(of.address, CLIENT);
     let permissive = of("127.7.2.1_8001");
     assert_eq!(permissive.inspection_timeout, Some(Duration::from_secs(1)));
-    assert!(permissive.continue_after_inspection);
-    assert!(!of("127.7.2.1_8002").continue_after_inspection);
-    assert!(!of("127.7.2.1_8003").needs_tls_inspection);
+    assert!(asked(&permissive).may_be_silent);
+    assert!(!asked(&of("127.7.2.1_8002")).may_be_silent);
+    assert!(!asked(&of("127.7.2.1_8003")).waits());
 }

@@ -9,4 +9,4 @@ mod warm;
 pub use catalog::Catalog;
 pub use feed::Feed;
 pub use live::LiveConfig;
-pub use node::{Role, Workload};
+pub use node::{Interception, Role, Workload};

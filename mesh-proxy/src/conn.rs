@@ -1,4 +1,4 @@
-//! The path of a connection: listen -> accept -> sniff -> handshake -> chain -> http | forward_tcp,
+//! The path of a connection: listen -> accept -> redirect -> sniff -> handshake -> chain -> http | forward_tcp,
 //! driven by the worker's loop.
 
 pub mod accept;
@@ -9,6 +9,7 @@ pub(crate) mod forward_tcp;
 pub mod handshake;
 pub mod listen;
 pub(crate) mod opening;
+pub mod redirect;
 pub mod sniff;
 pub(crate) mod tunnel;
 pub(crate) mod wire;
@@ -22,6 +23,12 @@ pub enum Refused {
     /// The socket is broken.
     #[error("the socket is broken")]
     Socket(#[source] std::io::Error),
+    /// It is for a port of the proxy to which connections are redirected, and was not.
+    #[error("listener {listener} takes redirected connections alone, and this one is for the proxy")]
+    OwnPort {
+        /// The listener.
+        listener: mesh_model::Str,
+    },
     /// The client took too long for its first message, or for TLS.
     #[error("the client took too long for its first message")]
     TooSlow,
@@ -47,6 +54,7 @@ impl Refused {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Socket(_) => "socket",
+            Self::OwnPort { .. } => "own_port",
             Self::TooSlow => "timeout",
             Self::Sniff(SniffError::Closed) => "closed",
             Self::Sniff(SniffError::BadHello(_)) => "bad_client_hello",

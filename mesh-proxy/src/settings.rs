@@ -11,7 +11,7 @@ use mesh_model::Str;
 use mesh_runtime::log::LogFlags;
 use mesh_status::{BadStatus, Environment, StatusFlags, StatusSettings};
 
-use crate::config::{Role, Workload};
+use crate::config::{Interception, Role, Workload};
 use crate::settings::drain::{DrainFlags, DrainSettings};
 use crate::worker::overload::settings::{OverloadFlags, OverloadSettings};
 
@@ -42,6 +42,10 @@ pub struct Flags {
     /// DNS suffix of services.
     #[arg(long, default_value = "cluster.local")]
     pub domain: String,
+    /// How the pod's connections come to the proxy: REDIRECT where `mesh-proxy capture` redirects
+    /// them, NONE where listeners of its own are called.
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub interception_mode: Interception,
     /// Whose certificate to obtain, and how.
     #[command(flatten)]
     pub identity: IdentityFlags,
@@ -143,6 +147,7 @@ impl TryFrom<Flags> for Settings {
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect(),
             domain: Str::from(&flags.domain),
+            interception: flags.interception_mode,
         };
         Ok(Self {
             workload,

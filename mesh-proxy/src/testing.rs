@@ -13,6 +13,7 @@ use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
 use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
+use mesh_proto::envoy::envoy::extensions::filters::listener::original_dst::v3::OriginalDst;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
@@ -25,7 +26,8 @@ use mesh_traffic::{Cluster, Config, Endpoint, Endpoints, Listener, RouteTable};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::live::LiveConfig;
-use crate::conn::listen::Listeners;
+use crate::conn::listen::{FindDestination, Listeners};
+use crate::conn::redirect;
 use crate::http::exchange::OwnMetadata;
 use crate::http::observe::{Observer, Unobserved};
 use crate::worker::overload::settings::OverloadSettings;
@@ -243,6 +245,17 @@ impl Mk {
     }
 }
 
+/// The listener filter by which a listener learns where connections were going.
+pub(crate) fn original_destination() -> listener::ListenerFilter {
+    listener::ListenerFilter {
+        name: "original_dst".into(),
+        config_type: Some(listener::listener_filter::ConfigType::TypedConfig(pack(
+            &OriginalDst {},
+        ))),
+        ..Default::default()
+    }
+}
+
 pub(crate) fn tcp_filter(cluster: &str) -> listener::Filter {
     let proxy = tcp::TcpProxy {
         stat_prefix: "tcp".into(),
@@ -325,6 +338,7 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         discovery: Discovery::Static(Arc::new(Endpoints::new(name.into(), endpoints))),
         policy: LbPolicy::RoundRobin,
         panic_threshold: 0,
+        sources: Vec::new(),
         connect_timeout: Duration::from_secs(5),
         protocol: UpstreamProtocol::Http1,
         transport: Transport::Plain,
@@ -415,6 +429,28 @@ impl Proxy {
         settings: &OverloadSettings,
         observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
     ) -> Self {
+        let destination = Arc::new(redirect::destination);
+        Self::made(config, identity, settings, observers, destination)
+    }
+
+    /// A proxy to which connections are redirected that were going there.
+    pub(crate) fn redirected(
+        config: Config,
+        destination: SocketAddr,
+        observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
+    ) -> Self {
+        let settings = OverloadSettings::default();
+        let destination = Arc::new(move |_: &std::net::TcpStream, _: SocketAddr| Some(destination));
+        Self::made(config, None, &settings, observers, destination)
+    }
+
+    fn made(
+        config: Config,
+        identity: Option<LiveIdentity>,
+        settings: &OverloadSettings,
+        observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
+        destination: FindDestination,
+    ) -> Self {
         let overload = Arc::new(Overload::new(settings));
         let live = Arc::new(LiveConfig::new(Config::default()));
         let tasks = Tasks::new(&prometheus::Registry::new());
@@ -434,6 +470,7 @@ impl Proxy {
             let draining = draining.clone();
             let (doors, tasks) = (workers.doors(), tasks.clone());
             Listeners::new(doors, tasks, DRAIN_TIME, draining, overload.clone())
+                .finding(destination)
         };
         let mut proxy = Self {
             live,

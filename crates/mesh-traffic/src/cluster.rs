@@ -1,5 +1,6 @@
 //! Clusters: groups of endpoints with one way to reach them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub struct Cluster {
     pub policy: LbPolicy,
     /// Below this share (percent) of healthy endpoints all are used; 0 is never.
     pub panic_threshold: u8,
+    /// Our own addresses from which endpoints are called, by version of IP; where there is none
+    /// the kernel chooses.
+    pub sources: Vec<IpAddr>,
     /// How long connecting may take, TLS included.
     pub connect_timeout: Duration,
     /// Which version of HTTP the endpoints are spoken to in.
@@ -146,6 +150,13 @@ impl Cluster {
     /// [`Reject`] names the first field that cannot be brought into force.
     pub fn compile(pb: &pb::Cluster) -> Result<Self, Reject> {
         compile::cluster::compile(pb).map_err(|fault| fault.of("cluster", &pb.name))
+    }
+
+    /// Our own address for calls of this one.
+    #[must_use]
+    pub fn source_for(&self, endpoint: IpAddr) -> Option<IpAddr> {
+        let mut sources = self.sources.iter().copied();
+        sources.find(|source| source.is_ipv4() == endpoint.is_ipv4())
     }
 
     /// How this endpoint is reached.

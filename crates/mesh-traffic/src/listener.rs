@@ -1,5 +1,6 @@
 //! Listeners: where to bind, and which filter chain a connection gets.
 
+mod inspection;
 mod same;
 
 use std::net::SocketAddr;
@@ -15,6 +16,9 @@ use crate::reject::Reject;
 use crate::route::RouteTable;
 use crate::tls::DownstreamTls;
 
+pub use self::inspection::Inspection;
+pub(crate) use self::inspection::Inspector;
+
 /// A compiled listener.
 #[derive(Debug)]
 pub struct Listener {
@@ -22,16 +26,16 @@ pub struct Listener {
     pub name: Str,
     /// Where connections arrive.
     pub address: SocketAddr,
+    /// Where they arrive as well: the other version of IP.
+    pub more_addresses: Vec<SocketAddr>,
+    /// What the address counts for that a redirected connection had before.
+    pub original: OriginalDestination,
     /// False when connections are handed over by another listener after capture.
     pub bind_to_port: bool,
     /// Whose connections these are.
     pub direction: Direction,
     /// The authority that stands for this listener's own address (metadata `mesh.authority`).
     pub authority: Option<Str>,
-    /// Whether the first bytes must be looked at: TLS or not, its ALPN and SNI.
-    pub needs_tls_inspection: bool,
-    /// Whether it must be known of plain bytes whether they are HTTP.
-    pub needs_http_inspection: bool,
     /// How long the first bytes may take; `None` for as long as they like.
     pub inspection_timeout: Option<Duration>,
     /// Whether a connection whose time for first bytes is over is taken for plain bytes of unknown
@@ -41,6 +45,19 @@ pub struct Listener {
     pub chains: Vec<FilterChain>,
     pub(crate) matches: Vec<ChainMatch>,
     pub(crate) default_chain: Option<usize>,
+    pub(crate) inspector: Inspector,
+}
+
+/// What the address counts for that a connection had before it was redirected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OriginalDestination {
+    /// Nothing: connections come as their clients made them.
+    #[default]
+    Ignored,
+    /// It is the connection's address: filter chains are chosen by it.
+    Restored,
+    /// And the listener of that address takes the connection, if there is one.
+    HandedOver,
 }
 
 /// Whose connections a listener takes.
@@ -255,6 +272,12 @@ impl Listener {
     /// [`Reject`] names the first field that cannot be brought into force.
     pub fn compile(pb: &pb::Listener) -> Result<Self, Reject> {
         compile::listener::compile(pb).map_err(|fault| fault.of("listener", &pb.name))
+    }
+
+    /// Every address at which connections arrive.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let more = self.more_addresses.iter().copied();
+        std::iter::once(self.address).chain(more)
     }
 
     /// The chain that takes a connection; `None` means that it is to be closed.

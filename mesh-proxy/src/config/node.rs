@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use clap::ValueEnum;
 use mesh_model::Str;
 use mesh_model::ident::{ServiceAccount, SpiffeId, TrustDomain};
 use mesh_model::labels::Labels;
@@ -51,6 +52,31 @@ pub struct Workload {
     pub labels: Labels,
     /// Domain of services, for example `cluster.local`.
     pub domain: Str,
+    /// How its connections come to the proxy.
+    pub interception: Interception,
+}
+
+/// How a workload's connections come to its proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, ValueEnum)]
+pub enum Interception {
+    /// They are made to listeners of the proxy.
+    #[default]
+    #[value(name = "NONE")]
+    None,
+    /// They are redirected to it, see `mesh-proxy capture`.
+    #[value(name = "REDIRECT")]
+    Redirect,
+}
+
+impl Interception {
+    /// As node metadata writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Redirect => "REDIRECT",
+        }
+    }
 }
 
 impl Workload {
@@ -80,7 +106,7 @@ impl Workload {
         let mut metadata = self.metadata();
         let more = [
             ("SERVICE_ACCOUNT", self.account.name.as_str()),
-            ("INTERCEPTION_MODE", "NONE"),
+            ("INTERCEPTION_MODE", self.interception.as_str()),
             ("MESH_ID", self.trust_domain.as_str()),
             ("ISTIO_VERSION", VERSION),
         ];

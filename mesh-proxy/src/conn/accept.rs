@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mesh_traffic::Listener;
 
 use crate::conn::drain::Drain;
+use crate::conn::redirect::Redirected;
 use crate::worker::overload::bounds::Admission;
 
 /// An accepted connection.
@@ -20,6 +21,8 @@ pub struct Accepted {
     pub listener: Arc<Listener>,
     /// When it is to end.
     pub drain: Drain,
+    /// What is known of its destination where connections are redirected to that listener.
+    pub redirected: Option<Redirected>,
     /// Its place among the connections that there may be.
     pub admission: Admission,
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mesh_traffic::listener::{ConnFacts, FilterChain, Listener, Network, Transport};
+use mesh_traffic::listener::{ConnFacts, Inspection, Listener, Transport};
 
 use crate::conn::sniff::{Hello, Looking, Sniffed};
 
@@ -49,22 +49,14 @@ pub fn chain(of: &Facts<'_>, sniffed: &Sniffed) -> Option<usize> {
         .position(|chain| std::ptr::eq(chain, chosen))
 }
 
-/// What must be known of the first bytes of its connections.
+/// What is looked for in the first bytes of a connection.
 #[must_use]
-pub fn looking_for(listener: &Listener) -> Looking {
-    let http = |chain: &FilterChain| matches!(chain.network, Network::Http(_));
-    if listener.needs_http_inspection {
+pub fn looking_for(inspection: Inspection) -> Looking {
+    if inspection.http {
         Looking::Protocol
-    } else if listener.chains.iter().any(http) {
+    } else if inspection.version {
         Looking::Version
     } else {
         Looking::Tls
     }
-}
-
-/// Whether the first bytes of a connection must be known before anything else happens.
-#[must_use]
-pub fn needs_first_bytes(listener: &Listener) -> bool {
-    let http = |chain: &FilterChain| matches!(chain.network, Network::Http(_));
-    listener.needs_tls_inspection || listener.chains.iter().any(|c| c.tls.is_some() || http(c))
 }

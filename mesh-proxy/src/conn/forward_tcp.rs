@@ -2,10 +2,11 @@
 //! then on a tunnel moves the bytes.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesh_traffic::cluster::Transport;
+use mesh_traffic::cluster::{Cluster, Discovery, Transport};
 use mesh_traffic::config::Config;
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
 use mio::event::Event;
@@ -31,6 +32,8 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(crate) struct Forward {
     state: State,
     listener: Arc<Listener>,
+    /// The address that the client called.
+    wanted: SocketAddr,
     chain: usize,
     tried: Vec<usize>,
     /// The key under which the kernel tells of the other socket.
@@ -136,6 +139,7 @@ impl Engine {
         let forward = Forward {
             state: State::Calling(Box::new(calling)),
             listener: connection.listener.clone(),
+            wanted: connection.local,
             chain: connection.chain,
             tried: Vec::new(),
             other: None,
@@ -176,8 +180,7 @@ impl Engine {
         let (target, load) = self.pick_tcp(key, &config)?;
         let session = dial::session(&self.client_tls, &target, Carries::Tcp)?;
         let refused = |error: io::Error| dial::refused(target.address, &error);
-        let mut socket = mio::net::TcpStream::connect(target.address).map_err(refused)?;
-        socket.set_nodelay(true).map_err(refused)?;
+        let mut socket = dial::begin(&target)?;
         let other = self.enter_other(&mut socket, key).map_err(refused)?;
         let bound = target.connect_timeout;
         let timer = self
@@ -187,7 +190,7 @@ impl Engine {
         if let Some(forward) = self.forward_of(key) {
             forward.other = Some(other);
             forward.timer = Some(timer);
-            forward.load = Some(load);
+            forward.load = load;
             if let State::Calling(calling) = &mut forward.state {
                 calling.upstream = Some(Wire::new(socket));
                 calling.target = Some(target);
@@ -197,7 +200,11 @@ impl Engine {
         Ok(())
     }
 
-    fn pick_tcp(&mut self, key: ConnKey, config: &Config) -> Result<(Target, LoadGuard), Failure> {
+    fn pick_tcp(
+        &mut self,
+        key: ConnKey,
+        config: &Config,
+    ) -> Result<(Target, Option<LoadGuard>), Failure> {
         let Some(Conn::Forward(forward)) = self.conns.get_mut(key) else {
             return Err(FailureKind::DownstreamGone.into());
         };
@@ -210,6 +217,9 @@ impl Engine {
             .cluster(|| random.u64(..))
             .ok_or(FailureKind::NoCluster)?;
         let cluster = config.cluster(name).ok_or(FailureKind::NoCluster)?;
+        if matches!(cluster.discovery, Discovery::OriginalDst) {
+            return Ok((forward.original_destination(cluster)?, None));
+        }
         let endpoints = config
             .endpoints_of(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
@@ -223,19 +233,9 @@ impl Engine {
             .all
             .get(index)
             .ok_or(FailureKind::NoHealthyUpstream)?;
-        let tls = match cluster.transport_to(endpoint) {
-            Transport::Plain => None,
-            Transport::Tls(tls) => Some(tls.clone()),
-        };
-        let target = Target {
-            address: endpoint.address,
-            tls,
-            speak: Speak::Http1,
-            connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
-            idle_timeout: None,
-        };
+        let target = target(cluster, endpoint.address, cluster.transport_to(endpoint));
         forward.tried.push(index);
-        Ok((target, load))
+        Ok((target, Some(load)))
     }
 
     /// Something has happened on one of the two sockets.
@@ -378,7 +378,30 @@ impl Engine {
     }
 }
 
+fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Target {
+    Target {
+        address,
+        source: cluster.source_for(address.ip()),
+        tls: match transport {
+            Transport::Plain => None,
+            Transport::Tls(tls) => Some(tls.clone()),
+        },
+        speak: Speak::Http1,
+        connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
+        idle_timeout: None,
+    }
+}
+
 impl Forward {
+    /// Where the client wanted to go. There is no other place to try.
+    fn original_destination(&mut self, cluster: &Cluster) -> Result<Target, Failure> {
+        if !self.tried.is_empty() || self.wanted == self.listener.address {
+            return Err(FailureKind::NoHealthyUpstream.into());
+        }
+        self.tried.push(0);
+        Ok(target(cluster, self.wanted, &cluster.transport))
+    }
+
     fn advance_call(&mut self, scratch: &mut crate::conn::wire::Scratch) -> Result<bool, Failure> {
         let State::Calling(calling) = &mut self.state else {
             return Ok(false);

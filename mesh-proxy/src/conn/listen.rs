@@ -3,6 +3,8 @@
 //! A socket belongs to an address, not to a listener: while any listener has that address it stays
 //! open, so no client is refused because a listener changed. Connections are handed to the workers
 //! in turn: two connections of one peer never end up on the same worker by chance.
+//!
+//! Some listeners bind nothing: they take connections that were redirected to another one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,12 +17,14 @@ use mesh_model::time::Backoff;
 use mesh_runtime::Tasks;
 use mesh_traffic::Listener;
 use mesh_traffic::config::Config;
+use mesh_traffic::listener::OriginalDestination;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::conn::accept::Accepted;
 use crate::conn::drain::{Drain, Phase};
+use crate::conn::redirect::{self, Redirected, Takers};
 use crate::worker::Door;
 use crate::worker::overload::bounds::Count;
 use crate::worker::overload::{Action, Overload};
@@ -33,42 +37,59 @@ const OUT_OF_FILES: Duration = Duration::from_millis(100);
 /// What is to be done with one address so that it fits the configuration.
 #[derive(Debug)]
 pub enum Step {
-    /// A socket is opened.
-    Open(Arc<Listener>),
+    /// The address is opened.
+    Open(SocketAddr, Arc<Listener>),
     /// Connections are from now on taken by this listener; open ones go on as they are.
-    Renew(Arc<Listener>),
+    Renew(SocketAddr, Arc<Listener>),
     /// The same, and open ones finish.
-    Replace(Arc<Listener>),
-    /// The socket is closed, open connections finish.
+    Replace(SocketAddr, Arc<Listener>),
+    /// The address is closed, open connections finish.
     Close(SocketAddr),
 }
 
-/// What to do so that open sockets fit the configuration; addresses that fit are not mentioned.
+/// Listeners by their addresses.
+type ByAddress<'c> = BTreeMap<SocketAddr, &'c Arc<Listener>>;
+
+/// The listeners that have sockets.
 #[must_use]
-pub fn plan(open: &BTreeMap<SocketAddr, Arc<Listener>>, config: &Config) -> Vec<Step> {
-    let mut wanted: BTreeMap<SocketAddr, &Arc<Listener>> = BTreeMap::new();
-    for listener in config
-        .listeners
-        .values()
-        .filter(|listener| listener.bind_to_port)
-    {
-        // The control plane refuses two listeners of one address; should they come, the first by
-        // name takes the connections.
-        wanted.entry(listener.address).or_insert(listener);
+pub fn bound(config: &Config) -> ByAddress<'_> {
+    by_address(config, |listener| listener.bind_to_port)
+}
+
+/// The listeners that have none.
+#[must_use]
+pub fn unbound(config: &Config) -> ByAddress<'_> {
+    by_address(config, |listener| !listener.bind_to_port)
+}
+
+fn by_address(config: &Config, wanted: fn(&Listener) -> bool) -> ByAddress<'_> {
+    let mut found = ByAddress::new();
+    for listener in config.listeners.values().filter(|one| wanted(one)) {
+        for address in listener.addresses() {
+            // The control plane refuses two listeners of one address; should they come, the first
+            // by name takes the connections.
+            found.entry(address).or_insert(listener);
+        }
     }
+    found
+}
+
+/// What to do so that open addresses are those that are wanted; those that fit are not mentioned.
+#[must_use]
+pub fn plan(open: &BTreeMap<SocketAddr, Arc<Listener>>, wanted: &ByAddress<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     for address in open.keys().filter(|address| !wanted.contains_key(address)) {
         steps.push(Step::Close(*address));
     }
-    for (address, listener) in wanted {
+    for (&address, &listener) in wanted {
         let listener = listener.clone();
         match open.get(&address) {
-            None => steps.push(Step::Open(listener)),
+            None => steps.push(Step::Open(address, listener)),
             Some(current) if Arc::ptr_eq(current, &listener) => {}
             Some(current) if current.same_but_routes(&listener) => {
-                steps.push(Step::Renew(listener));
+                steps.push(Step::Renew(address, listener));
             }
-            Some(_) => steps.push(Step::Replace(listener)),
+            Some(_) => steps.push(Step::Replace(address, listener)),
         }
     }
     steps
@@ -82,7 +103,13 @@ pub struct Listeners {
     drain_time: Duration,
     drain: Drain,
     overload: Arc<Overload>,
+    takers: Arc<ArcSwap<Takers>>,
+    destination: FindDestination,
 }
+
+/// Finds the address that a connection had before it was redirected.
+pub(crate) type FindDestination =
+    Arc<dyn Fn(&std::net::TcpStream, SocketAddr) -> Option<SocketAddr> + Send + Sync>;
 
 struct Open {
     serving: Arc<ArcSwap<Serving>>,
@@ -90,9 +117,9 @@ struct Open {
 }
 
 /// Who takes the next connection, and how its connections learn that they are to finish.
-struct Serving {
-    listener: Arc<Listener>,
-    drain: Drain,
+pub(crate) struct Serving {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) drain: Drain,
 }
 
 impl Listeners {
@@ -124,6 +151,17 @@ impl Listeners {
             drain_time,
             drain,
             overload,
+            takers: Arc::default(),
+            destination: Arc::new(redirect::destination),
+        }
+    }
+
+    /// The same without asking the kernel where connections were going.
+    #[cfg(test)]
+    pub(crate) fn finding(self, destination: FindDestination) -> Self {
+        Self {
+            destination,
+            ..self
         }
     }
 
@@ -132,21 +170,22 @@ impl Listeners {
     /// # Errors
     /// The addresses that could not be opened; the others are in force. Call again to try again.
     pub fn apply(&mut self, config: &Config) -> Result<(), Vec<(SocketAddr, io::Error)>> {
+        // First, so that what is redirected from now on finds its listener.
+        self.apply_unbound(config);
         let current = self
             .open
             .iter()
             .map(|(address, open)| (*address, open.listener()));
         let mut failed = Vec::new();
-        for step in plan(&current.collect(), config) {
+        for step in plan(&current.collect(), &bound(config)) {
             match step {
-                Step::Open(listener) => {
-                    let address = listener.address;
-                    if let Err(error) = self.open(listener) {
+                Step::Open(address, listener) => {
+                    if let Err(error) = self.open(address, listener) {
                         failed.push((address, error));
                     }
                 }
-                Step::Renew(listener) => self.renew(listener),
-                Step::Replace(listener) => self.replace(listener),
+                Step::Renew(address, listener) => self.renew(address, listener),
+                Step::Replace(address, listener) => self.replace(address, listener),
                 Step::Close(address) => self.close(address),
             }
         }
@@ -157,6 +196,48 @@ impl Listeners {
         }
     }
 
+    /// Brings the listeners without sockets into line with a configuration.
+    fn apply_unbound(&self, config: &Config) {
+        let before = self.takers.load_full();
+        let current = before
+            .unbound
+            .iter()
+            .map(|(address, serving)| (*address, serving.listener.clone()));
+        let steps = plan(&current.collect(), &unbound(config));
+        let own_ports = redirected_to(config);
+        if steps.is_empty() && own_ports == before.own_ports {
+            return;
+        }
+        let mut unbound = before.unbound.clone();
+        for step in steps {
+            match step {
+                Step::Open(address, listener) => {
+                    let drain = self.fresh_drain();
+                    unbound.insert(address, Arc::new(Serving { listener, drain }));
+                }
+                Step::Renew(address, listener) => {
+                    if let Some(serving) = unbound.get_mut(&address) {
+                        let drain = serving.drain.clone();
+                        *serving = Arc::new(Serving { listener, drain });
+                    }
+                }
+                Step::Replace(address, listener) => {
+                    let drain = self.fresh_drain();
+                    let serving = Arc::new(Serving { listener, drain });
+                    if let Some(before) = unbound.insert(address, serving) {
+                        self.begin_drain(&before.drain);
+                    }
+                }
+                Step::Close(address) => {
+                    if let Some(before) = unbound.remove(&address) {
+                        self.begin_drain(&before.drain);
+                    }
+                }
+            }
+        }
+        self.takers.store(Arc::new(Takers { unbound, own_ports }));
+    }
+
     /// Closes all sockets.
     pub fn close_all(&mut self) {
         for (_, open) in std::mem::take(&mut self.open) {
@@ -164,8 +245,7 @@ impl Listeners {
         }
     }
 
-    fn open(&mut self, listener: Arc<Listener>) -> io::Result<()> {
-        let address = listener.address;
+    fn open(&mut self, address: SocketAddr, listener: Arc<Listener>) -> io::Result<()> {
         let socket = bind(address)?;
         let drain = self.fresh_drain();
         let serving = Arc::new(ArcSwap::from_pointee(Serving { listener, drain }));
@@ -176,6 +256,8 @@ impl Listeners {
             doors: self.doors.clone(),
             overload: self.overload.clone(),
             count: Count::default(),
+            takers: self.takers.clone(),
+            destination: self.destination.clone(),
             stop: stop.clone(),
         };
         self.tasks.spawn("accept", accept(accepting));
@@ -184,15 +266,15 @@ impl Listeners {
         Ok(())
     }
 
-    fn renew(&self, listener: Arc<Listener>) {
-        if let Some(open) = self.open.get(&listener.address) {
+    fn renew(&self, address: SocketAddr, listener: Arc<Listener>) {
+        if let Some(open) = self.open.get(&address) {
             let drain = open.serving.load().drain.clone();
             open.serving.store(Arc::new(Serving { listener, drain }));
         }
     }
 
-    fn replace(&self, listener: Arc<Listener>) {
-        if let Some(open) = self.open.get(&listener.address) {
+    fn replace(&self, address: SocketAddr, listener: Arc<Listener>) {
+        if let Some(open) = self.open.get(&address) {
             let drain = self.fresh_drain();
             let before = open.serving.swap(Arc::new(Serving { listener, drain }));
             self.begin_drain(&before.drain);
@@ -220,6 +302,15 @@ impl Open {
     fn listener(&self) -> Arc<Listener> {
         self.serving.load().listener.clone()
     }
+}
+
+/// The ports to which connections are redirected.
+fn redirected_to(config: &Config) -> Vec<u16> {
+    let listeners = config.listeners.values();
+    listeners
+        .filter(|one| one.bind_to_port && one.original != OriginalDestination::Ignored)
+        .map(|one| one.address.port())
+        .collect()
 }
 
 /// Asks connections to finish, and closes what is idle when the drain time is over.
@@ -253,6 +344,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // Those of IPv4 have an address of their own, as in Envoy without `ipv4_compat`.
+        socket.set_only_v6(true)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -266,6 +361,8 @@ struct Accepting {
     doors: Vec<Door>,
     overload: Arc<Overload>,
     count: Count,
+    takers: Arc<ArcSwap<Takers>>,
+    destination: FindDestination,
     stop: CancellationToken,
 }
 
@@ -278,6 +375,8 @@ async fn accept(from: Accepting) {
         doors,
         overload,
         count,
+        takers,
+        destination,
         stop,
     } = from;
     let mut turn = 0usize;
@@ -309,6 +408,13 @@ async fn accept(from: Accepting) {
         };
         let serving = serving.load();
         let (listener, drain) = (serving.listener.clone(), serving.drain.clone());
+        let redirected = match listener.original {
+            OriginalDestination::Ignored => None,
+            OriginalDestination::Restored | OriginalDestination::HandedOver => Some(Redirected {
+                destination: destination(&stream, local),
+                takers: takers.load_full(),
+            }),
+        };
         turn = turn.wrapping_add(1);
         let accepted = Accepted {
             socket: stream,
@@ -316,6 +422,7 @@ async fn accept(from: Accepting) {
             local,
             listener,
             drain,
+            redirected,
             admission,
         };
         if !hand_over(accepted, &doors, turn).await {

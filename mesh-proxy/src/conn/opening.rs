@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use mesh_http::{Output, Version};
 use mesh_model::Str;
-use mesh_traffic::listener::{Codec, Listener, Network};
+use mesh_traffic::listener::{Codec, Inspection, Listener, Network};
 
 use crate::conn::Refused;
 use crate::conn::accept::{Accepted, adopt};
 use crate::conn::chain;
 use crate::conn::drain::Drain;
 use crate::conn::handshake::{self, HandshakeError};
+use crate::conn::redirect::Arrived;
 use crate::conn::sniff::{SNIFF_TIMEOUT, SniffError, Sniffed, Sniffer};
 use crate::conn::wire::{Filled, Wire};
 use crate::http::connection::{Connection, Peer};
@@ -31,6 +32,7 @@ pub(crate) struct Opening {
     client: SocketAddr,
     local: SocketAddr,
     listener: Arc<Listener>,
+    inspection: Inspection,
     drain: Drain,
     step: Step,
     timer: Option<TimerKey>,
@@ -69,37 +71,74 @@ impl Engine {
             local,
             listener,
             drain,
+            redirected,
             admission,
         } = accepted;
         self.signals.opened();
-        let refused = |engine: &Self, error| {
-            engine.signals.closed();
-            engine.refused(client, &listener, &Refused::Socket(error));
+        let by = Arrived {
+            listener: listener.clone(),
+            drain,
+            local,
         };
-        let socket = match adopt(socket) {
-            Ok(socket) => socket,
-            Err(error) => return refused(self, error),
+        let arrived = match redirected {
+            None => Ok(by),
+            Some(redirected) => redirected.arrive(by),
         };
-        let bound = first_bytes_bound(&listener);
+        let entered = arrived.and_then(|arrived| {
+            let socket = adopt(socket).map_err(Refused::Socket)?;
+            self.enter_opening(socket, client, arrived)
+        });
+        match entered {
+            Ok(key) => {
+                self.admitted.insert(key, admission);
+                self.begin(key);
+            }
+            Err(why) => {
+                self.signals.closed();
+                self.refused(client, &listener, &why);
+            }
+        }
+    }
+
+    fn enter_opening(
+        &mut self,
+        socket: mio::net::TcpStream,
+        client: SocketAddr,
+        arrived: Arrived,
+    ) -> Result<ConnKey, Refused> {
+        let Arrived {
+            listener,
+            drain,
+            local,
+        } = arrived;
+        let inspection = listener.inspection(local, client);
+        let bound = first_bytes_bound(&listener, inspection);
         let opening = Opening {
             wire: Wire::new(socket),
             client,
             local,
-            listener: listener.clone(),
+            listener,
+            inspection,
             drain,
-            step: Step::Sniff(Sniffer::looking_for(chain::looking_for(&listener))),
+            step: Step::Sniff(Sniffer::looking_for(chain::looking_for(inspection))),
             timer: None,
         };
-        let key = match self.enter(Conn::Opening(Box::new(opening))) {
-            Ok(key) => key,
-            Err(error) => return refused(self, error),
-        };
-        self.admitted.insert(key, admission);
+        let entered = self.enter(Conn::Opening(Box::new(opening)));
+        let key = entered.map_err(Refused::Socket)?;
         let timer = self.timers.set(self.now + bound, Due::Conn(key));
         if let Some(Conn::Opening(opening)) = self.conns.get_mut(key) {
             opening.timer = Some(timer);
         }
-        if chain::needs_first_bytes(&listener) {
+        Ok(key)
+    }
+
+    /// Looks at the first bytes, unless nothing depends on them.
+    fn begin(&mut self, key: ConnKey) {
+        let waits = match self.conns.get(key) {
+            Some(Conn::Opening(opening)) => opening.inspection.waits(),
+            _ => return,
+        };
+        if waits {
             self.work.push_back(Work::Read(key));
         } else {
             self.step(key, |engine, opening| {
@@ -125,12 +164,12 @@ impl Engine {
     pub(crate) fn opening_due(&mut self, key: ConnKey) {
         self.step(key, |engine, opening| match &mut opening.step {
             // Whoever has said nothing yet waits for the other side to begin.
-            Step::Sniff(sniffer) if opening.listener.continue_after_inspection => {
+            Step::Sniff(sniffer) if opening.inspection.may_be_silent => {
                 let seen = std::mem::take(sniffer).into_seen();
                 opening.choose(engine, key, &Sniffed::Plain, seen)
             }
             // Whoever said nothing at all was only idle.
-            Step::Sniff(sniffer) if sniffer.is_empty() && !is_tls_expected(&opening.listener) => {
+            Step::Sniff(sniffer) if sniffer.is_empty() && !opening.inspection.ends_tls => {
                 Err(Refused::Sniff(SniffError::Closed))
             }
             Step::Sniff(_) | Step::Handshake { .. } => Err(Refused::TooSlow),
@@ -177,7 +216,11 @@ impl Engine {
         self.flush_opening(key);
         match refused {
             Refused::Handshake(_) => self.close(key),
-            Refused::Socket(_) | Refused::TooSlow | Refused::Sniff(_) | Refused::NoChain { .. } => {
+            Refused::Socket(_)
+            | Refused::OwnPort { .. }
+            | Refused::TooSlow
+            | Refused::Sniff(_)
+            | Refused::NoChain { .. } => {
                 self.remove(key);
             }
         }
@@ -265,7 +308,7 @@ impl Opening {
                 Ok(Filled::Bytes(read)) => sniffer.feed(buffer.get(..read).unwrap_or_default()),
                 Ok(Filled::Nothing) => return Ok(None),
                 // A client may have nothing to say and still wait to hear something.
-                Ok(Filled::End) if self.listener.continue_after_inspection => {
+                Ok(Filled::End) if self.inspection.may_be_silent => {
                     let seen = std::mem::take(sniffer).into_seen();
                     return Ok(Some((Sniffed::Plain, seen)));
                 }
@@ -397,15 +440,14 @@ fn tls_error(error: std::io::Error) -> Refused {
     HandshakeError::Handshake(error).into()
 }
 
-fn is_tls_expected(listener: &Listener) -> bool {
-    listener.chains.iter().any(|chain| chain.tls.is_some())
-}
-
 /// How long the first bytes may take. Clients that may be asking for TLS must say so soon.
-fn first_bytes_bound(listener: &Listener) -> Duration {
-    if is_tls_expected(listener) {
-        listener.inspection_timeout.unwrap_or(SNIFF_TIMEOUT)
-    } else {
-        FIRST_BYTES
+fn first_bytes_bound(listener: &Listener, inspection: Inspection) -> Duration {
+    match (inspection.may_be_silent, inspection.ends_tls) {
+        (true, true) => listener.inspection_timeout.unwrap_or(SNIFF_TIMEOUT),
+        (true, false) => listener.inspection_timeout.unwrap_or(FIRST_BYTES),
+        // The bound of the listener is for others of its connections, which then go on.
+        (false, true) if listener.continue_after_inspection => SNIFF_TIMEOUT,
+        (false, true) => listener.inspection_timeout.unwrap_or(SNIFF_TIMEOUT),
+        (false, false) => FIRST_BYTES,
     }
 }

@@ -62,7 +62,7 @@ pub fn pick(
 ) -> Stage<Picked> {
     let cluster = &*forwarding.cluster;
     if matches!(cluster.discovery, Discovery::OriginalDst) {
-        return original_destination(from, forwarding);
+        return original_destination(from, forwarding, attempts);
     }
     let nobody = || {
         let why = format!(
@@ -106,7 +106,11 @@ fn avoid<'a>(forwarding: &Forwarding, attempts: &'a Attempts) -> Avoid<'a> {
 }
 
 /// Where the client wanted to go, unless that is this proxy itself.
-fn original_destination(from: &PickFrom<'_>, forwarding: &Forwarding) -> Stage<Picked> {
+fn original_destination(
+    from: &PickFrom<'_>,
+    forwarding: &Forwarding,
+    attempts: &mut Attempts,
+) -> Stage<Picked> {
     let wanted = from.connection.local;
     if wanted == from.connection.listener.address {
         let why = "the connection was not captured, so there is no original destination";
@@ -114,6 +118,8 @@ fn original_destination(from: &PickFrom<'_>, forwarding: &Forwarding) -> Stage<P
             .caused_by(why)
             .into();
     }
+    // There is no other endpoint, but tries are counted.
+    attempts.tried(0);
     let transport = &forwarding.cluster.transport;
     let target = target(wanted, transport, forwarding, from.version);
     Stage::Ready(Picked {
@@ -151,6 +157,7 @@ fn target(
     };
     Target {
         address,
+        source: cluster.source_for(address.ip()),
         tls,
         speak,
         connect_timeout: cluster.connect_timeout,

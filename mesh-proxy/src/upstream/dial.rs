@@ -1,11 +1,13 @@
 //! How an endpoint is reached: what a connection to it begins with, and who answered.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mesh_http::Output;
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::conn::wire::{Filled, Scratch, Wire};
 use crate::http::failure::{Failure, FailureKind};
@@ -23,6 +25,32 @@ pub(crate) struct About {
     pub(crate) local: Option<SocketAddr>,
     /// Whether ALPN chose HTTP/2.
     pub(crate) http2: bool,
+}
+
+/// A socket that is about to be connected to the target.
+///
+/// # Errors
+/// When it is known at once that there will be none.
+pub(crate) fn begin(target: &Target) -> Result<mio::net::TcpStream, Failure> {
+    let begun = match target.source {
+        None => mio::net::TcpStream::connect(target.address),
+        Some(source) => begin_from(source, target.address),
+    };
+    begun
+        .and_then(|socket| socket.set_nodelay(true).map(|()| socket))
+        .map_err(|error| refused(target.address, &error))
+}
+
+fn begin_from(source: IpAddr, address: SocketAddr) -> io::Result<mio::net::TcpStream> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(mio::net::TcpStream::from_std(socket.into()))
 }
 
 /// A TLS session that is about to be negotiated with the target; `None` where there is no TLS.

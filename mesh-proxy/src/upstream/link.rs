@@ -173,8 +173,7 @@ impl Engine {
     pub(crate) fn dial(&mut self, pool: PoolKey, target: &Target) -> Result<(), Failure> {
         let session = dial::session(&self.client_tls, target, Carries::Http(target.speak))?;
         let refused = |error: std::io::Error| dial::refused(target.address, &error);
-        let socket = mio::net::TcpStream::connect(target.address).map_err(refused)?;
-        socket.set_nodelay(true).map_err(refused)?;
+        let socket = dial::begin(target)?;
         let deadline = self.now + target.connect_timeout;
         let link = Link {
             wire: Wire::new(socket),

@@ -22,6 +22,9 @@ new_key_type! {
 
 /// Idle HTTP/1 connections kept per target.
 const IDLE_HTTP1: usize = 256;
+/// Targets whose unused connections are kept. A workload that is let through to wherever it wants
+/// calls any number of them, most of them once.
+const KEPT_TARGETS: usize = 4_096;
 /// Streams on one HTTP/2 connection before another is opened beside it.
 const STREAMS: usize = 100;
 /// HTTP/2 connections per target.
@@ -296,8 +299,9 @@ impl Engine {
             return;
         }
         let now = self.now;
+        let crowded = self.pools.by_target.len() > KEPT_TARGETS;
         let full = match self.pools.pools.get_mut(key) {
-            Some(pool) if pool.idle.len() < IDLE_HTTP1 => {
+            Some(pool) if pool.idle.len() < IDLE_HTTP1 && !crowded => {
                 pool.idle.push((link, now));
                 false
             }

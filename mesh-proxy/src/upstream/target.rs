@@ -1,7 +1,7 @@
 //! Whom to connect to, and how: what a pool of connections is kept by.
 
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub enum Speak {
 pub struct Target {
     /// Where to connect.
     pub address: SocketAddr,
+    /// Our own address to call from, where that is not the kernel's choice.
+    pub source: Option<IpAddr>,
     /// TLS, if any.
     pub tls: Option<Arc<UpstreamTls>>,
     /// Which version of HTTP.
@@ -36,7 +38,10 @@ pub struct Target {
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
         // Times are no part of the identity: a connection is the same however long it took.
-        self.address == other.address && self.speak == other.speak && self.tls == other.tls
+        self.address == other.address
+            && self.source == other.source
+            && self.speak == other.speak
+            && self.tls == other.tls
     }
 }
 

@@ -7,6 +7,7 @@ mod load;
 mod overload;
 mod panics;
 mod raw;
+mod redirected;
 mod secure;
 mod stream;
 mod tcp;

@@ -72,6 +72,7 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("address", "$(INSTANCE_IP)"),
         ("workload", workload),
         ("domain", &proxy.domain),
+        ("interception-mode", wanted.settings.capture.mode.word()),
         ("trust-domain", &proxy.trust_domain),
         ("ca-address", &proxy.ca_address),
         ("ca-root", volumes::ROOT_FILE),

@@ -1,5 +1,6 @@
 //! `Cluster` to [`Cluster`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy as Policy, TransportSocketMatch,
 };
 use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::config::core::v3::socket_address::PortSpecifier;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_options::{
     UpstreamProtocolOptions as Options, explicit_http_config::ProtocolConfig,
 };
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
-use super::common::{limit, metadata_text, number, scalar, scalars, unpack};
+use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
 use super::{endpoint, tls};
 use crate::cluster::{
     Cluster, Discovery, LbPolicy, Limits, ServiceNames, Transport, TransportMatch, UpstreamProtocol,
@@ -51,6 +53,7 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
         discovery: discovery(pb)?,
         policy: policy(pb)?,
         panic_threshold: panic_threshold(pb),
+        sources: sources(pb.upstream_bind_config.as_ref()).at("upstream_bind_config")?,
         connect_timeout: connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
         protocol: protocol(pb, http.as_ref())?,
         transport: transport(pb.transport_socket.as_ref())?,
@@ -123,6 +126,41 @@ fn discovery(pb: &pb::Cluster) -> Compiled<Discovery> {
             "type",
             format!("{} is not supported", kind.as_str_name()),
         )),
+    }
+}
+
+/// The addresses that calls come from.
+fn sources(pb: Option<&core::BindConfig>) -> Compiled<Vec<IpAddr>> {
+    let Some(pb) = pb else {
+        return Ok(Vec::new());
+    };
+    let features = [
+        (
+            pb.freebind.as_ref().is_some_and(|value| value.value),
+            "freebind",
+        ),
+        (!pb.socket_options.is_empty(), "socket_options"),
+        (
+            pb.local_address_selector.is_some(),
+            "local_address_selector",
+        ),
+    ];
+    if let Some((_, field)) = features.iter().find(|(asked, _)| *asked) {
+        return Err(Fault::unsupported(*field));
+    }
+    let more = pb.extra_source_addresses.iter();
+    let all = pb
+        .source_address
+        .iter()
+        .chain(more.filter_map(|more| more.address.as_ref()));
+    all.map(source).collect()
+}
+
+fn source(pb: &core::SocketAddress) -> Compiled<IpAddr> {
+    match pb.port_specifier {
+        // A certain port would do for one connection alone.
+        Some(PortSpecifier::PortValue(0)) | None => ip(&pb.address),
+        Some(_) => Err(Fault::unsupported("port_value")),
     }
 }
 

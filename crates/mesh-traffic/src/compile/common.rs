@@ -78,7 +78,7 @@ pub(super) fn address(pb: Option<&core::Address>) -> Compiled<SocketAddr> {
     Ok(SocketAddr::new(ip, port))
 }
 
-fn ip(text: &str) -> Compiled<IpAddr> {
+pub(super) fn ip(text: &str) -> Compiled<IpAddr> {
     let wrong = || Fault::new("address", format!("{text:?} is no IP address"));
     text.parse().map_err(|_not_an_address| wrong())
 }

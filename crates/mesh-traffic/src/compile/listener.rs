@@ -1,15 +1,21 @@
 //! `Listener` to [`Listener`].
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mesh_proto::envoy::envoy::config::core::v3::TrafficDirection;
 use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 use mesh_proto::envoy::envoy::config::listener::v3::filter_chain_match::ConnectionSourceType;
 use mesh_proto::envoy::envoy::config::listener::v3::listener_filter::ConfigType;
+use mesh_proto::envoy::envoy::config::listener::v3::listener_filter_chain_match_predicate::Rule;
 
-use super::common::{address, is_true_or, limit, metadata_text, network, number, port_number};
+use super::common::{
+    address, is_true, is_true_or, limit, metadata_text, network, number, port_number,
+};
 use super::{filter, tls};
-use crate::listener::{Direction, FilterChain, Listener, Transport};
+use crate::listener::{
+    Direction, FilterChain, Inspector, Listener, OriginalDestination, Transport,
+};
 use crate::matching::chain::{ChainMatch, SourceType};
 use crate::reject::{At, Compiled, Fault};
 
@@ -17,11 +23,10 @@ use crate::reject::{At, Compiled, Fault};
 const DEFAULT_INSPECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// The listener filter that tells TLS from other bytes.
 const TLS_INSPECTOR: &str = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
-/// Listener filters that bring nothing that the accept stage does not know anyway.
-const BUILT_IN: [&str; 2] = [
-    "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
-    "envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
-];
+/// The one that tells HTTP.
+const HTTP_INSPECTOR: &str = "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector";
+/// The one that gives connections the address back that they had before they were redirected.
+const ORIGINAL_DESTINATION: &str = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst";
 
 pub(crate) fn compile(pb: &pb::Listener) -> Compiled<Listener> {
     refuse_unsupported(pb)?;
@@ -41,15 +46,19 @@ pub(crate) fn compile(pb: &pb::Listener) -> Compiled<Listener> {
     if chains.is_empty() {
         return Err(Fault::new("filter_chains", "is empty"));
     }
-    let inspected = inspected(&pb.listener_filters)?;
+    let filters = listener_filters(&pb.listener_filters)?;
     Ok(Listener {
         name: pb.name.as_str().into(),
         address: address(pb.address.as_ref())?,
+        more_addresses: more_addresses(&pb.additional_addresses)?,
+        original: match is_true(pb.use_original_dst.as_ref()) {
+            true => OriginalDestination::HandedOver,
+            false if filters.original_destination => OriginalDestination::Restored,
+            false => OriginalDestination::Ignored,
+        },
         bind_to_port: is_true_or(pb.bind_to_port.as_ref(), true),
         direction: direction(pb.traffic_direction),
         authority: metadata_text(pb.metadata.as_ref(), "mesh", "authority"),
-        needs_tls_inspection: inspected || matches.iter().any(ChainMatch::looks_into_bytes),
-        needs_http_inspection: matches.iter().any(ChainMatch::tells_http),
         inspection_timeout: limit(
             "listener_filters_timeout",
             pb.listener_filters_timeout.as_ref(),
@@ -59,12 +68,12 @@ pub(crate) fn compile(pb: &pb::Listener) -> Compiled<Listener> {
         chains,
         matches,
         default_chain,
+        inspector: filters.tls_inspector,
     })
 }
 
 fn refuse_unsupported(pb: &pb::Listener) -> Compiled<()> {
     let features = [
-        (!pb.additional_addresses.is_empty(), "additional_addresses"),
         (pb.fcds_config.is_some(), "fcds_config"),
         (pb.filter_chain_matcher.is_some(), "filter_chain_matcher"),
         (pb.udp_listener_config.is_some(), "udp_listener_config"),
@@ -85,22 +94,77 @@ fn direction(direction: i32) -> Direction {
     }
 }
 
-/// Whether the TLS inspector is among the listener filters; unknown ones are refused.
-fn inspected(filters: &[pb::ListenerFilter]) -> Compiled<bool> {
-    let mut found = false;
+fn more_addresses(list: &[pb::AdditionalAddress]) -> Compiled<Vec<SocketAddr>> {
+    let compile = |(index, pb): (usize, &pb::AdditionalAddress)| {
+        address(pb.address.as_ref()).at_index("additional_addresses", index)
+    };
+    list.iter().enumerate().map(compile).collect()
+}
+
+/// What the listener filters bring.
+#[derive(Default)]
+struct Filters {
+    tls_inspector: Inspector,
+    original_destination: bool,
+}
+
+/// Unknown filters are refused.
+fn listener_filters(filters: &[pb::ListenerFilter]) -> Compiled<Filters> {
+    let mut found = Filters::default();
     for (index, filter) in filters.iter().enumerate() {
         let name = match &filter.config_type {
             Some(ConfigType::TypedConfig(any)) => any.type_url.rsplit('/').next(),
             Some(ConfigType::ConfigDiscovery(_)) | None => None,
         };
-        let name = name.unwrap_or(&filter.name);
-        found |= name == TLS_INSPECTOR;
-        if name != TLS_INSPECTOR && !BUILT_IN.contains(&name) {
-            let fault = Fault::new("typed_config", format!("{name:?} is not supported"));
-            return Err(fault).at_index("listener_filters", index);
+        let disabled = disabled(filter).at_index("listener_filters", index)?;
+        match name.unwrap_or(&filter.name) {
+            TLS_INSPECTOR => {
+                found.tls_inspector = Inspector {
+                    present: true,
+                    disabled,
+                };
+            }
+            ORIGINAL_DESTINATION => found.original_destination = true,
+            // Plain bytes are looked at where a chain asks, and nowhere else.
+            HTTP_INSPECTOR => {}
+            other => {
+                let fault = Fault::new("typed_config", format!("{other:?} is not supported"));
+                return Err(fault).at_index("listener_filters", index);
+            }
         }
     }
     Ok(found)
+}
+
+/// The ports, first and last, at which a filter is left out.
+fn disabled(filter: &pb::ListenerFilter) -> Compiled<Vec<(u16, u16)>> {
+    let Some(predicate) = &filter.filter_disabled else {
+        return Ok(Vec::new());
+    };
+    let mut ports = Vec::new();
+    match &predicate.rule {
+        Some(Rule::OrMatch(set)) => {
+            for one in &set.rules {
+                ports.push(port_range(one.rule.as_ref()).at("filter_disabled")?);
+            }
+        }
+        one => ports.push(port_range(one.as_ref()).at("filter_disabled")?),
+    }
+    Ok(ports)
+}
+
+fn port_range(rule: Option<&Rule>) -> Compiled<(u16, u16)> {
+    let Some(Rule::DestinationPortRange(range)) = rule else {
+        let why = "only ranges of destination ports are supported";
+        return Err(Fault::new("rule", why));
+    };
+    // The end is none of them.
+    let last = range.end.checked_sub(1);
+    let both = u16::try_from(range.start).ok().zip(
+        last.and_then(|last| u16::try_from(last).ok())
+            .filter(|last| i32::from(*last) >= range.start),
+    );
+    both.ok_or_else(|| Fault::new("destination_port_range", "is no range of ports"))
 }
 
 fn filter_chain(pb: &pb::FilterChain) -> Compiled<FilterChain> {

@@ -76,7 +76,11 @@ fn an_inbound_listener_compiles_with_its_chains() {
     let listener = Listener::compile(&rich_listener()).unwrap();
     assert_eq!(listener.direction, Direction::Inbound);
     assert_eq!(listener.authority.as_deref(), Some("reviews:9080"));
-    assert!(listener.needs_tls_inspection && listener.bind_to_port);
+    let (local, remote) = (
+        "10.0.0.1:80".parse().unwrap(),
+        "10.0.0.2:1".parse().unwrap(),
+    );
+    assert!(listener.inspection(local, remote).tls && listener.bind_to_port);
     let facts = ConnFacts {
         local: "10.0.0.1:80".parse().unwrap(),
         remote: "10.0.0.2:1".parse().unwrap(),

@@ -12,24 +12,26 @@ impl Listener {
         let Self {
             name,
             address,
+            more_addresses,
+            original,
             bind_to_port,
             direction,
             authority,
-            needs_tls_inspection,
-            needs_http_inspection,
             inspection_timeout,
             continue_after_inspection,
             chains,
             matches,
             default_chain,
+            inspector,
         } = self;
         *name == other.name
             && *address == other.address
             && *bind_to_port == other.bind_to_port
             && *direction == other.direction
             && *authority == other.authority
-            && *needs_tls_inspection == other.needs_tls_inspection
-            && *needs_http_inspection == other.needs_http_inspection
+            && *more_addresses == other.more_addresses
+            && *original == other.original
+            && *inspector == other.inspector
             && *inspection_timeout == other.inspection_timeout
             && *continue_after_inspection == other.continue_after_inspection
             && *matches == other.matches

@@ -51,15 +51,29 @@ const CRITERIA: [Criterion; 8] = [
     ChainMatch::by_source_port,
 ];
 
+/// How many of them look at nothing but where the connection goes, which is known from the start.
+const BY_DESTINATION: usize = 2;
+
+type Indexes = SmallVec<[usize; 16]>;
+
 /// The index of the chain that takes the connection.
 pub(crate) fn best(chains: &[ChainMatch], facts: &ConnFacts<'_>) -> Option<usize> {
-    let mut left: SmallVec<[usize; 16]> = (0..chains.len()).collect();
-    for criterion in CRITERIA {
+    left(chains, facts, CRITERIA.len()).first().copied()
+}
+
+/// The indexes of the chains that may take a connection, as far as its destination tells.
+pub(crate) fn for_destination(chains: &[ChainMatch], facts: &ConnFacts<'_>) -> Indexes {
+    left(chains, facts, BY_DESTINATION)
+}
+
+fn left(chains: &[ChainMatch], facts: &ConnFacts<'_>, criteria: usize) -> Indexes {
+    let mut left: Indexes = (0..chains.len()).collect();
+    for criterion in CRITERIA.iter().take(criteria) {
         let score = |index: &usize| chains.get(*index).and_then(|chain| criterion(chain, facts));
-        let most = left.iter().filter_map(score).max()?;
-        left.retain(|index| score(index) == Some(most));
+        let most = left.iter().filter_map(score).max();
+        left.retain(|index| most.is_some() && score(index) == most);
     }
-    left.first().copied()
+    left
 }
 
 impl ChainMatch {

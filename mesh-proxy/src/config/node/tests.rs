@@ -13,6 +13,7 @@ pub(crate) fn mk_workload() -> Workload {
             .into_iter()
             .collect(),
         domain: "cluster.local".into(),
+        interception: Interception::None,
     }
 }
 
@@ -42,4 +43,17 @@ fn the_node_is_named_as_istio_names_it() {
             "WORKLOAD_NAME"
         ]
     );
+}
+
+#[test]
+fn a_proxy_says_how_connections_come_to_it() {
+    let said = |interception| {
+        let workload = Workload {
+            interception,
+            ..mk_workload()
+        };
+        workload.node().metadata.unwrap().fields["INTERCEPTION_MODE"].clone()
+    };
+    assert_eq!(said(Interception::None), text("NONE"));
+    assert_eq!(said(Interception::Redirect), text("REDIRECT"));
 }

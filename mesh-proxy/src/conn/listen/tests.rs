@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mesh_traffic::{Config, Listener};
 
-use super::{Step, plan};
+use super::{Step, bound, plan};
 use crate::testing::{Mk, mk_config, table, to_cluster};
 
 fn at(port: u16) -> SocketAddr {
@@ -20,12 +20,12 @@ fn mk(cluster: &str) -> Mk {
 
 fn check(open: Vec<Listener>, config: &Config, expect: &[&str]) {
     let open: BTreeMap<_, _> = open.into_iter().map(|l| (l.address, Arc::new(l))).collect();
-    let steps: Vec<String> = plan(&open, config)
+    let steps: Vec<String> = plan(&open, &bound(config))
         .iter()
         .map(|step| match step {
-            Step::Open(l) => format!("open {}", l.address.port()),
-            Step::Renew(l) => format!("renew {}", l.address.port()),
-            Step::Replace(l) => format!("replace {}", l.address.port()),
+            Step::Open(at, _) => format!("open {}", at.port()),
+            Step::Renew(at, _) => format!("renew {}", at.port()),
+            Step::Replace(at, _) => format!("replace {}", at.port()),
             Step::Close(address) => format!("close {}", address.port()),
         })
         .collect();
@@ -79,5 +79,5 @@ fn the_same_listener_needs_nothing() {
     let config = config(mk("a").listener(at(80)));
     let same = config.listeners.values().next().unwrap().clone();
     let open = BTreeMap::from([(same.address, same)]);
-    assert!(plan(&open, &config).is_empty());
+    assert!(plan(&open, &bound(&config)).is_empty());
 }
