@@ -1,6 +1,7 @@
 //! The mesh on this machine: what is to run (plan, pure) and the running of it (supervise).
 
 pub(crate) mod addresses;
+pub(crate) mod ca;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod control;

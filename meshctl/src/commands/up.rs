@@ -18,7 +18,7 @@ use crate::embedded::plan::{self, Plan, Settings};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::Status;
 use crate::embedded::supervise::{self, Holdings, Progress, Roster};
-use crate::embedded::{cluster, review};
+use crate::embedded::{ca, cluster, review};
 use crate::error::CommandError;
 use crate::ui::{Tone, Ui};
 use summary::Summary;
@@ -107,6 +107,7 @@ async fn foreground(
         low_ports: lease.low_ports(),
         ingress_port: ingress_port(args, &mut ports, ui)?,
         state: dir.root().to_path_buf(),
+        ca_root: ca::roots(dir.root(), &sets).map_err(CommandError::problem)?,
         sets,
     };
     let plan = plan::make(&input.manifests, &input.rules, &settings, &mut ports)?;

@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) ingress_port: u16,
     /// The state folder, absolute.
     pub(crate) state: PathBuf,
+    /// The file with the roots of the mesh.
+    pub(crate) ca_root: PathBuf,
     /// Flags of components that the user sets.
     pub(crate) sets: Sets,
 }

@@ -44,6 +44,7 @@ fn mk_plan() -> Plan {
         low_ports: LowPorts::Moved,
         ingress_port: 8081,
         state: PathBuf::from("/state"),
+        ca_root: PathBuf::from("/state/ca/root-cert.pem"),
         sets: Sets::default(),
     };
     make(&manifests, &[rule], &settings, &mut (20_001..)).unwrap()

@@ -213,7 +213,7 @@ fn identity(
             "ca-address",
             SocketAddr::from((settings.network.citadel(), CITADEL_PORT)),
         )
-        .with("ca-root", settings.state.join("ca/root-cert.pem").display())
+        .with("ca-root", settings.ca_root.display())
         .with("token-file", file.display())
 }
 

@@ -63,6 +63,13 @@ impl Sets {
         })
     }
 
+    /// What one flag of a component is set to.
+    pub(crate) fn last(&self, component: &str, flag: &str) -> Option<&str> {
+        let own = self.0.iter().rev();
+        let mut own = own.filter(|set| set.component == component && set.flag == flag);
+        own.next().map(|set| set.value.as_str())
+    }
+
     /// The flags of one component.
     pub(super) fn of<'a>(&'a self, component: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let own = self.0.iter().filter(move |set| set.component == component);

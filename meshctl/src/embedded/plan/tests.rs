@@ -72,6 +72,7 @@ fn mk_plan(text: &str, rules: &[Rule], sets: &[&str], low: LowPorts) -> Result<P
         low_ports: low,
         ingress_port: 8080,
         state: PathBuf::from("/state"),
+        ca_root: PathBuf::from("/state/ca/root-cert.pem"),
         sets: Sets::parse(&sets)?,
     };
     make(&manifests, rules, &settings, &mut (20_001..))
