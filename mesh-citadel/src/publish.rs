@@ -149,7 +149,9 @@ impl Publisher {
             (_, Sighting::Trouble(Some(error))) => {
                 tracing::warn!(error, "roots are published by what was known before");
             }
-            (_, Sighting::Trouble(None)) => {}
+            (_, Sighting::Trouble(None)) => {
+                tracing::info!("namespaces and what is in them are seen again");
+            }
         }
     }
 

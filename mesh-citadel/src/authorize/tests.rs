@@ -17,3 +17,12 @@ fn a_workload_may_have_its_own_identity_and_no_other() {
         assert_eq!(verdict.is_ok(), allowed, "{wanted}");
     }
 }
+
+#[test]
+fn nobody_is_given_citadels_own_identity() {
+    let identity = citadel(SpiffeId::parse("spiffe://a.b").unwrap().trust_domain()).unwrap();
+    let caller = Caller::Workload {
+        identity: identity.clone(),
+    };
+    authorize(&caller, &identity).unwrap_err();
+}

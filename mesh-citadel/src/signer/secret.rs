@@ -29,7 +29,7 @@ const KIND: &str = "istio.io/ca-root";
 /// Entries that Istio's own has too, and which are empty there.
 const EMPTY: [&str; 2] = ["cert-chain.pem", "key.pem"];
 /// Pauses while the API server is away, or refuses.
-const WAITING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const WAITING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// Why there is no CA.
 #[derive(Debug, thiserror::Error)]

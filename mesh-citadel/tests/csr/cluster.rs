@@ -32,12 +32,17 @@ async fn roots(server: &ApiServer) -> String {
     server.until("the roots", entry).await
 }
 
+/// Gives them to who asks the house.
+async fn take_roots(house: &House, server: &ApiServer) {
+    std::fs::create_dir_all(house.path("ca")).unwrap();
+    std::fs::write(house.path("ca/root-cert.pem"), roots(server).await).unwrap();
+}
+
 #[tokio::test]
 async fn a_pod_gets_its_identity_with_what_the_cluster_gave_it() {
     let server = cluster().await;
     let house = House::in_cluster(&server).await;
-    std::fs::create_dir_all(house.path("ca")).unwrap();
-    std::fs::write(house.path("ca/root-cert.pem"), roots(&server).await).unwrap();
+    take_roots(&house, &server).await;
     std::fs::write(house.path("tokens/reviews.token"), TOKEN).unwrap();
     let tasks = Tasks::new(&prometheus::Registry::new());
     let (live, _status) = house.agent("reviews", &tasks).await;
@@ -57,8 +62,7 @@ async fn a_pod_gets_its_identity_with_what_the_cluster_gave_it() {
 async fn each_answer_of_the_api_server_has_its_code() {
     let server = cluster().await;
     let house = House::in_cluster(&server).await;
-    std::fs::create_dir_all(house.path("ca")).unwrap();
-    std::fs::write(house.path("ca/root-cert.pem"), roots(&server).await).unwrap();
+    take_roots(&house, &server).await;
     let ask = async |token: &str| {
         let answer = house.ask(Some(&format!("Bearer {token}")), request()).await;
         answer.map(drop).map_err(|status| status.code())
@@ -80,6 +84,26 @@ async fn each_answer_of_the_api_server_has_its_code() {
     ] {
         assert!(metrics.lines().any(|l| l == line), "{line} in {metrics}");
     }
+}
+
+#[tokio::test]
+async fn tokens_of_files_and_of_a_cluster_are_believed_side_by_side() {
+    let server = cluster().await;
+    let house = House::with_both(&server).await;
+    take_roots(&house, &server).await;
+    let file = house.admit("ratings");
+    for token in [TOKEN, &file] {
+        let bearer = format!("Bearer {token}");
+        house.ask(Some(&bearer), request()).await.unwrap();
+    }
+    // The API server is not needed for the one.
+    server.die().await;
+    let ask = async |token: &str| {
+        let answer = house.ask(Some(&format!("Bearer {token}")), request()).await;
+        answer.map(drop).map_err(|status| status.code())
+    };
+    assert_eq!(ask(&file).await, Ok(()));
+    assert_eq!(ask(TOKEN).await, Err(Code::Unavailable));
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ pub(crate) struct House {
     lifetimes: Lifetimes,
     /// The kubeconfig's path, if it serves a cluster.
     cluster: Option<PathBuf>,
+    /// Whether it believes tokens of files.
+    files: bool,
     tasks: Tasks,
 }
 
@@ -76,12 +78,25 @@ impl House {
     /// The same, started but not waited for.
     pub(crate) async fn waiting_for(server: &ApiServer) -> Self {
         let mut house = Self::built(HOUR);
-        let file = house.path("kubeconfig");
-        std::fs::write(&file, server.kubeconfig()).unwrap();
-        std::fs::create_dir_all(house.path("tokens/accepted")).unwrap();
-        house.cluster = Some(file);
-        house.begin().await;
+        house.files = false;
+        house.begin_in(server).await;
         house
+    }
+
+    /// A house that believes tokens of files and those of a cluster.
+    pub(crate) async fn with_both(server: &ApiServer) -> Self {
+        let mut house = Self::built(HOUR);
+        house.begin_in(server).await;
+        house.ready().await;
+        house
+    }
+
+    async fn begin_in(&mut self, server: &ApiServer) {
+        let file = self.path("kubeconfig");
+        std::fs::write(&file, server.kubeconfig()).unwrap();
+        std::fs::create_dir_all(self.path("tokens/accepted")).unwrap();
+        self.cluster = Some(file);
+        self.begin().await;
     }
 
     fn built(default: Duration) -> Self {
@@ -91,6 +106,7 @@ impl House {
             admin: ([127, 0, 0, 1], 0).into(),
             lifetimes: Lifetimes::new(default, 2 * HOUR).unwrap(),
             cluster: None,
+            files: true,
             tasks: Tasks::new(&prometheus::Registry::new()),
         }
     }
@@ -127,13 +143,12 @@ impl House {
     }
 
     fn process(&self) -> Settings {
-        let files = self.cluster.is_none();
         Settings {
             address: self.address,
             admin: self.admin,
-            ca_dir: files.then(|| self.path("ca")),
+            ca_dir: self.cluster.is_none().then(|| self.path("ca")),
             namespace: "istio-system".to_owned(),
-            accepted_tokens: files.then(|| self.path("tokens/accepted")),
+            accepted_tokens: self.files.then(|| self.path("tokens/accepted")),
             cluster: self
                 .cluster
                 .clone()
