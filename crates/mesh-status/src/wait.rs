@@ -28,7 +28,7 @@ const HTTP_PORT: u16 = 80;
 /// Wait until the proxy of this pod is ready.
 // istio: flags and defaults of `pilot-agent wait`.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "mesh-proxy wait", version)]
+#[command(name = "mesh-proxy wait", bin_name = "mesh-proxy wait", version)]
 pub struct WaitFlags {
     /// Where readiness is asked for.
     #[arg(long, default_value = "http://localhost:15021/healthz/ready", value_parser = parse_url)]
