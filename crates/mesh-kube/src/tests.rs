@@ -2,6 +2,7 @@
 
 mod api;
 mod follows;
+mod objects;
 mod outages;
 mod permissions;
 mod writes;
