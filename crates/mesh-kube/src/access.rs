@@ -3,14 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use mesh_runtime::settings;
+use rustls::crypto::CryptoProvider;
+use tower::{BoxError, ServiceBuilder};
 
 use crate::server::Server;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection is silent before the system asks whether the other end is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Why a cluster cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,16 +79,37 @@ impl Cluster {
         settings::environment("KUBERNETES_SERVICE_HOST").is_some()
     }
 
-    pub(crate) fn with(mut config: Config) -> Result<Self, AccessError> {
+    pub(crate) fn with(config: Config) -> Result<Self, AccessError> {
         let address = config.cluster_url.to_string();
-        config.connect_timeout = Some(CONNECT);
-        // Pauses between tries are this crate's, so that they are in one place.
-        config.default_retry = false;
-        let client =
-            Client::try_from(config).map_err(|error| AccessError::Client(Box::new(error)))?;
+        let client = client(config).map_err(|error| AccessError::Client(Box::new(error)))?;
         Ok(Self {
             server: Server::new(client),
             address,
         })
     }
+}
+
+/// kube's own client writes an error to the log for each try that fails, and tries again by itself:
+/// here it is put together without either.
+fn client(config: Config) -> kube::Result<Client> {
+    if CryptoProvider::get_default().is_none() {
+        let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        if installed.is_err() {
+            tracing::debug!("a provider of cryptography came in between");
+        }
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_connect_timeout(Some(CONNECT));
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let connections = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(connections);
+    Ok(Client::new(service, config.default_namespace))
 }

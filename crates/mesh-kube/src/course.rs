@@ -140,6 +140,12 @@ impl Course {
         };
     }
 
+    /// The list is complete and nothing is watched: it is listed again, after a while.
+    pub(crate) fn on_glance(&mut self) {
+        self.on_watching();
+        self.list_anew();
+    }
+
     /// The server has begun to answer a watch.
     pub(crate) fn on_watching(&mut self) {
         self.failures = 0;
@@ -223,7 +229,11 @@ impl Course {
         if self.failures < SAID_FROM {
             return reaction;
         }
-        reaction.saying(Trouble::Refused { code, text })
+        reaction.saying(match code {
+            // It is starting or has too much to do, which is no matter of one kind.
+            429 | 503 | 504 => Trouble::Unreachable(format!("it answers {code} {text}")),
+            _ => Trouble::Refused { code, text },
+        })
     }
 
     fn list_anew(&mut self) {

@@ -92,7 +92,7 @@ impl Fault {
 
     /// No answer, with the reasons of the reasons.
     pub(crate) fn unreachable(error: &(dyn Error + 'static)) -> Self {
-        let mut text = error.to_string();
+        let mut text = error.to_string().replace("ServiceError: ", "");
         let mut cause = error.source();
         while let Some(deeper) = cause {
             let more = deeper.to_string();

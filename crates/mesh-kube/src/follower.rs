@@ -16,6 +16,9 @@ use crate::wire::{self, Line, Page};
 /// Events that are put together into one report at most.
 const BATCH: usize = 500;
 
+/// Longest time between two looks at a kind that is not watched.
+const GLANCE: Duration = Duration::from_secs(60);
+
 /// The receiver of reports is gone: nobody wants to know any more.
 struct Unwanted;
 
@@ -82,14 +85,13 @@ impl Follower {
                 if token.is_none() {
                     self.known.begin();
                 }
-                self.page(page, version).await?;
-                Ok(Duration::ZERO)
+                self.page(page, version).await
             }
             Err(fault) => self.fault(fault).await,
         }
     }
 
-    async fn page(&mut self, page: Page, version: &'static str) -> Result<(), Unwanted> {
+    async fn page(&mut self, page: Page, version: &'static str) -> Result<Duration, Unwanted> {
         let mut events = Vec::new();
         for mut item in page.items {
             wire::take_version(&mut item);
@@ -100,11 +102,18 @@ impl Follower {
             self.known.finish(&mut events);
         }
         self.course.on_page(page.version, page.token);
+        let glanced_at = complete && self.watched.glanced_at;
         self.report(Report {
             settled: complete,
+            trouble: glanced_at.then_some(None),
             ..self.telling(events)
         })
-        .await
+        .await?;
+        if !glanced_at {
+            return Ok(Duration::ZERO);
+        }
+        self.course.on_glance();
+        Ok(GLANCE.mul_f64(0.5 + fastrand::f64() / 2.0))
     }
 
     async fn watch(&mut self, version: &'static str, from: &str) -> Result<Duration, Unwanted> {

@@ -32,12 +32,11 @@ impl Keep {
             Content::Service => &SERVICE,
             Content::Pod => &POD,
             Content::EndpointSlice => &ENDPOINT_SLICE,
-            Content::Namespace | Content::ServiceAccount => &METADATA_ALONE,
+            Content::Namespace | Content::ServiceAccount | Content::Later => &METADATA_ALONE,
             Content::VirtualService
             | Content::DestinationRule
             | Content::Gateway
-            | Content::PeerAuthentication
-            | Content::Later => &OF_THE_MESH,
+            | Content::PeerAuthentication => &OF_THE_MESH,
             Content::Deployment | Content::OtherWorkload => &ALL_BUT_STATUS,
             Content::Tolerated => match kind.kind {
                 "Node" => &NODE,

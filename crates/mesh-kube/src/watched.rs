@@ -24,6 +24,8 @@ pub(crate) struct Watched {
     /// Whether nothing may be said to be known before its objects are: without Services or their
     /// endpoints every proxy would be told that there are none.
     pub(crate) essential: bool,
+    /// Whether it is enough to look at it now and then: what is not understood is only named.
+    pub(crate) glanced_at: bool,
 }
 
 /// What a source of Kubernetes shall follow besides services, workloads and the mesh's own kinds.
@@ -75,6 +77,7 @@ impl Watched {
                 kind.content,
                 Content::Service | Content::EndpointSlice | Content::Pod
             ),
+            glanced_at: kind.content == Content::Later,
         }
     }
 

@@ -173,3 +173,18 @@ fn a_server_that_wants_to_be_left_alone_is() {
     };
     assert_eq!(course.on_fault(busy, 0.0).wait, Duration::from_secs(9));
 }
+
+#[test]
+fn a_server_that_is_starting_is_no_matter_of_one_kind() {
+    for code in [429, 503, 504] {
+        let mut course = watching();
+        let busy = || Fault::Refused {
+            code,
+            text: "starting".to_owned(),
+            wait: Duration::ZERO,
+        };
+        assert_eq!(course.on_fault(busy(), 0.0).trouble, None);
+        let said = Trouble::Unreachable(format!("it answers {code} starting"));
+        assert_eq!(course.on_fault(busy(), 0.0).trouble, Some(said));
+    }
+}
