@@ -23,6 +23,7 @@ use crate::Settings;
 use crate::debug::Debug;
 use crate::push::{Fleet, Metrics, Pusher};
 use crate::snapshot::view::MeshConstants;
+use crate::sources;
 
 /// How long streams may take to end after the process was asked to.
 const GRACE: Duration = Duration::from_secs(3);
@@ -54,11 +55,15 @@ pub struct Deps {
 pub async fn main(settings: Settings) -> anyhow::Result<()> {
     let registry = Registry::new();
     let tasks = Tasks::new(&registry);
-    let dirs = [settings.config_dir.clone(), settings.cluster_dir.clone()];
+    let cluster = sources::cluster(&settings).await?;
+    let source = sources::start(&settings, cluster.as_ref(), &tasks)?;
+    if let Some(cluster) = cluster.as_ref().filter(|_| !settings.no_statuses) {
+        sources::write_statuses(&settings, cluster, source.clone(), &tasks);
+    }
     let deps = Deps {
         discovery: bind("proxies", settings.address).await?,
         admin: bind("the admin pages", settings.admin).await?,
-        source: mesh_source::start(dirs, &tasks)?,
+        source,
         clock: Arc::new(SystemClock),
         tasks: tasks.clone(),
         registry,

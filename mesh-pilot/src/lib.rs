@@ -8,6 +8,7 @@ pub mod push;
 pub mod registry;
 mod settings;
 pub mod snapshot;
+mod sources;
 #[cfg(test)]
 mod testing;
 pub mod translate;

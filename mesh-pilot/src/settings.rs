@@ -26,12 +26,19 @@ pub struct Settings {
     /// Where the admin pages are served; keep it on loopback.
     #[arg(long, value_name = "HOST:PORT")]
     pub admin: SocketAddr,
-    /// Folder with the configuration that users applied.
+    /// Folder with the configuration that users applied; it counts before a cluster's.
     #[arg(long, value_name = "DIR")]
-    pub config_dir: PathBuf,
+    pub config_dir: Option<PathBuf>,
     /// Folder with Services, Pods and EndpointSlices.
     #[arg(long, value_name = "DIR")]
-    pub cluster_dir: PathBuf,
+    pub cluster_dir: Option<PathBuf>,
+    /// Kubeconfig file of the cluster to follow. In a pod without this and without --cluster-dir it
+    /// is the pod's own cluster.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Do not write into the cluster what became of each object.
+    #[arg(long)]
+    pub no_statuses: bool,
     /// DNS suffix of services.
     #[arg(long, default_value = "cluster.local")]
     pub domain: String,

@@ -18,4 +18,5 @@ mod pods;
 mod revival;
 mod services;
 mod side_by_side;
+mod source;
 mod toolbox;
