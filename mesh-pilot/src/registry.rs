@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use mesh_model::Str;
 use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::net::Protocol;
-use mesh_model::service::{Endpoint, Service, Workload};
+use mesh_model::service::{Endpoint, Service, ServicePort, Workload};
 
 pub use build::build;
 
@@ -31,8 +32,26 @@ pub struct RegisteredService {
     pub service: Arc<Service>,
     /// Its endpoints, sorted by address and port name.
     pub endpoints: Vec<RegisteredEndpoint>,
-    /// Container ports that service ports lead to, where the service gives them as numbers.
-    pub target_ports: BTreeMap<u16, u16>,
+    /// Container ports that service ports lead to.
+    pub target_ports: BTreeMap<u16, TargetPort>,
+}
+
+/// The container port that a service's port leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPort {
+    /// By number.
+    Number(u16),
+    /// By the name that each pod gives to one of its ports.
+    Named(Str),
+}
+
+impl TargetPort {
+    fn of(&self, workload: &Workload) -> Option<u16> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Named(name) => workload.port_names.get(name).copied(),
+        }
+    }
 }
 
 /// An endpoint with the pod behind it.
@@ -82,6 +101,33 @@ impl Registry {
         }
     }
 
+    /// The ports of a workload that services lead to, whether or not it is ready.
+    ///
+    /// istio: by the services that select the workload; where one selects nothing, by endpoints.
+    #[must_use]
+    pub fn ports_of(&self, workload: &Workload) -> BTreeMap<u16, Leading> {
+        let mut ports: BTreeMap<u16, Leading> = BTreeMap::new();
+        for registered in self.services.values() {
+            let service = &registered.service;
+            let leads = registered.leads_to(workload);
+            for port in &service.ports {
+                let Some(target) = leads.and_then(|how| how.target(registered, workload, port))
+                else {
+                    continue;
+                };
+                let leading = ports.entry(target).or_insert_with(|| Leading {
+                    protocol: port.protocol,
+                    services: Vec::new(),
+                });
+                leading.services.push(InboundService {
+                    service: service.clone(),
+                    port: port.port,
+                });
+            }
+        }
+        ports
+    }
+
     /// The container port that `port` of the Service in front of a workload leads to; `port` itself
     /// where no Service says another.
     #[must_use]
@@ -102,9 +148,51 @@ impl Registry {
                 .filter(|known| known.pod.as_ref() == Some(&workload.name))
                 .find(|known| known.endpoint.port_name == declared.name)
                 .map(|known| known.endpoint.address.port());
-            let numbered = registered.target_ports.get(&port).copied();
-            return resolved.or(numbered).unwrap_or(port);
+            let target = registered.target_ports.get(&port);
+            let declared = target.and_then(|target| target.of(workload));
+            return resolved.or(declared).unwrap_or(port);
         }
         port
+    }
+}
+
+/// How a service comes to lead to a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leads {
+    /// It selects it by labels.
+    Selects,
+    /// Somebody wrote an endpoint.
+    Names,
+}
+
+impl RegisteredService {
+    fn leads_to(&self, workload: &Workload) -> Option<Leads> {
+        let selector = &self.service.selector;
+        if selector.0.is_empty() {
+            return Some(Leads::Names);
+        }
+        let same = self.service.name.namespace == workload.name.namespace;
+        (same && workload.labels.contain(selector)).then_some(Leads::Selects)
+    }
+}
+
+impl Leads {
+    fn target(
+        self,
+        of: &RegisteredService,
+        workload: &Workload,
+        port: &ServicePort,
+    ) -> Option<u16> {
+        match self {
+            Self::Selects => of.target_ports.get(&port.port)?.of(workload),
+            Self::Names => of
+                .endpoints
+                .iter()
+                .find(|known| {
+                    known.pod.as_ref() == Some(&workload.name)
+                        && known.endpoint.port_name == port.name
+                })
+                .map(|known| known.endpoint.address.port()),
+        }
     }
 }

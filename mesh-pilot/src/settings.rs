@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use mesh_identity::settings::SYSTEM_NAMESPACE;
 use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
 use mesh_model::ident::{IdentError, TrustDomain};
 use mesh_runtime::log::LogFlags;
 
-use crate::snapshot::view::MeshConstants;
+use crate::snapshot::view::{MeshConstants, OutboundPolicy};
 
 /// istio: the service account of its pilot.
 const ACCOUNT: &str = "istio-pilot-service-account";
@@ -45,12 +45,27 @@ pub struct Settings {
     /// Namespace of mesh-wide configuration.
     #[arg(long, default_value = "istio-system")]
     pub root_namespace: String,
+    /// What becomes of calls to hosts that the mesh does not know: they pass, or are refused.
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
+    pub(crate) outbound_traffic_policy: OutboundTrafficPolicy,
     /// Whose certificate pilot shows, and how it gets it.
     #[command(flatten)]
     pub identity: IdentityFlags,
     /// Level and form of the log.
     #[command(flatten)]
     pub log: LogFlags,
+}
+
+/// What becomes of calls to unknown hosts, in Istio's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum OutboundTrafficPolicy {
+    /// They pass as they are.
+    #[default]
+    #[value(name = "ALLOW_ANY")]
+    AllowAny,
+    /// They are refused.
+    #[value(name = "REGISTRY_ONLY")]
+    RegistryOnly,
 }
 
 impl Settings {
@@ -64,6 +79,10 @@ impl Settings {
             trust_domain: TrustDomain::parse(&self.identity.trust_domain)?,
             root_namespace: self.root_namespace.as_str().into(),
             cluster_id: CLUSTER_ID.into(),
+            outbound_policy: match self.outbound_traffic_policy {
+                OutboundTrafficPolicy::AllowAny => OutboundPolicy::AllowAny,
+                OutboundTrafficPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
+            },
         })
     }
 

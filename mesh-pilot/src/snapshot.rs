@@ -9,6 +9,7 @@ pub mod view;
 mod virtual_service;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mesh_api::ResourceSet;
@@ -16,17 +17,21 @@ use mesh_model::Str;
 use mesh_model::diag::Diagnostic;
 use mesh_model::ident::SpiffeId;
 use mesh_model::name::NamespacedName;
+use mesh_model::net::Protocol;
 use mesh_model::service::{Endpoint, Workload};
 
-use crate::registry::{RegisteredEndpoint, RegisteredService, Registry};
+use crate::registry::{Leading, RegisteredEndpoint, RegisteredService, Registry};
 use destination_rule::DestinationRules;
 use gateway::Gateway;
 use peer_authentication::PeerAuthentications;
 use rules::Routing;
 use view::{
-    Carriage, InboundPort, MeshConstants, MtlsMode, OutboundPort, Role, RouterView, SidecarView,
-    View, VisibleService,
+    Application, CapturedView, Carriage, Families, InboundPort, MeshConstants, MtlsMode,
+    OutboundPort, Role, RouterView, SidecarView, View, VisibleService,
 };
+
+/// No port has this number, so no mode of a port of its own counts.
+const NO_PORT: u16 = 0;
 
 /// Everything that was configured, as of one version.
 pub struct World {
@@ -57,6 +62,8 @@ pub struct ProxyId {
 pub enum ProxyKind {
     /// Beside one workload.
     Sidecar,
+    /// Beside one workload whose connections are redirected to it.
+    Captured,
     /// At an edge.
     Router,
 }
@@ -92,6 +99,7 @@ impl World {
         let services = self.visible.get(namespace).cloned().unwrap_or_default();
         let role = match proxy.kind {
             ProxyKind::Sidecar => Role::Sidecar(self.sidecar(workload, &services)),
+            ProxyKind::Captured => Role::Captured(self.captured(workload, &services)),
             ProxyKind::Router => Role::Router(RouterView {
                 listeners: gateway::listeners(
                     &self.gateways,
@@ -134,6 +142,44 @@ impl World {
         }
     }
 
+    fn captured(&self, workload: &Workload, services: &[Arc<VisibleService>]) -> CapturedView {
+        let namespace = &workload.name.namespace;
+        let ordered = virtual_service::for_sidecars(&self.routings, namespace);
+        let hosts = services.iter().map(|s| &s.service.hostname);
+        CapturedView {
+            families: Families::of(&workload.addresses),
+            inbound: self.captured_ports(workload),
+            others: self.mode(workload, NO_PORT),
+            unregistered: virtual_service::unregistered(&ordered, hosts),
+        }
+    }
+
+    /// Ports that services lead to, and those that have a mode of their own.
+    fn captured_ports(&self, workload: &Workload) -> Vec<InboundPort> {
+        let mut known = self.registry.ports_of(workload);
+        let namespace = &workload.name.namespace;
+        let own = self.authentications.own_ports(namespace, &workload.labels);
+        for port in own {
+            known.entry(port).or_insert_with(|| Leading {
+                protocol: Protocol::Auto,
+                services: Vec::new(),
+            });
+        }
+        let (every, _) = Families::of(&workload.addresses).every();
+        known
+            .into_iter()
+            .filter(|(_, leading)| Carriage::of(leading.protocol) != Carriage::Nothing)
+            .map(|(port, leading)| InboundPort {
+                port,
+                bind: SocketAddr::new(every, port),
+                app: Application::WhereCalled,
+                protocol: leading.protocol,
+                mode: self.mode(workload, port),
+                services: leading.services,
+            })
+            .collect()
+    }
+
     fn inbound(&self, workload: &Workload) -> Vec<InboundPort> {
         let binds = workload.binds.iter().flat_map(|binds| &binds.inbound);
         binds
@@ -143,7 +189,7 @@ impl World {
                 carried.then(|| InboundPort {
                     port,
                     bind: bind.bind,
-                    app: bind.app,
+                    app: Application::At(bind.app),
                     protocol: leading.protocol,
                     mode: self.mode(workload, port),
                     services: leading.services,
@@ -244,7 +290,7 @@ fn container_port(workload: &Workload, endpoint: &Endpoint) -> u16 {
         .map_or_else(|| endpoint.address.port(), |(&port, _)| port)
 }
 
-fn outbound_port(target: &str, bind: std::net::SocketAddr) -> Option<OutboundPort> {
+fn outbound_port(target: &str, bind: SocketAddr) -> Option<OutboundPort> {
     let (host, port) = target.rsplit_once(':')?;
     Some(OutboundPort {
         host: mesh_model::name::Hostname::parse(host).ok()?,

@@ -7,7 +7,7 @@ use mesh_api::decode::objects;
 use mesh_model::ident::TrustDomain;
 
 use crate::snapshot::World;
-use crate::snapshot::view::MeshConstants;
+use crate::snapshot::view::{MeshConstants, OutboundPolicy};
 
 pub(crate) fn mesh() -> Arc<MeshConstants> {
     Arc::new(MeshConstants {
@@ -15,6 +15,7 @@ pub(crate) fn mesh() -> Arc<MeshConstants> {
         trust_domain: TrustDomain::parse("cluster.local").unwrap(),
         root_namespace: "istio-system".into(),
         cluster_id: "Kubernetes".into(),
+        outbound_policy: OutboundPolicy::default(),
     })
 }
 

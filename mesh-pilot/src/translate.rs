@@ -21,7 +21,7 @@ use mesh_proto::envoy::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use mesh_proto::envoy::envoy::config::listener::v3::Listener;
 use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
 
-use crate::snapshot::view::{Role, View};
+use crate::snapshot::view::{CapturedView, Role, View};
 
 /// The configuration of one proxy, by type and name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,14 +42,16 @@ pub fn translate(view: &View) -> Resources {
     let mut resources = Resources::default();
     for service in view.services.iter() {
         cluster::outbound(view, service, &mut resources.clusters);
-        endpoint::assignments(view, service, &mut resources.endpoints);
+        if !view.is_chosen_by_client(&service.service) {
+            endpoint::assignments(view, service, &mut resources.endpoints);
+        }
     }
     match &view.role {
         Role::Sidecar(sidecar) => {
             for port in &sidecar.inbound {
                 let listener = listener::inbound(view, port);
                 resources.listeners.insert(listener.name.clone(), listener);
-                let cluster = cluster::inbound(port);
+                let cluster = cluster::inbound(view, port);
                 resources.clusters.insert(cluster.name.clone(), cluster);
             }
             let listeners = listener::outbound(view, sidecar);
@@ -61,6 +63,7 @@ pub fn translate(view: &View) -> Resources {
                 .routes
                 .extend(routes.into_iter().map(|r| (r.name.clone(), r)));
         }
+        Role::Captured(own) => captured(view, own, &mut resources),
         Role::Router(router) => {
             for server in &router.listeners {
                 let listener = listener::gateway(server);
@@ -71,6 +74,17 @@ pub fn translate(view: &View) -> Resources {
         }
     }
     resources
+}
+
+fn captured(view: &View, own: &CapturedView, resources: &mut Resources) {
+    let inbound = own.inbound.iter().map(|port| cluster::inbound(view, port));
+    let clusters = cluster::captured::of_everybody(view).into_iter();
+    resources
+        .clusters
+        .extend(clusters.chain(inbound).map(|c| (c.name.clone(), c)));
+    resources.listeners = listener::captured::listeners(view, own);
+    let routes = route::sidecar::captured(view, own).into_iter();
+    resources.routes = routes.map(|r| (r.name.clone(), r)).collect();
 }
 
 #[cfg(test)]

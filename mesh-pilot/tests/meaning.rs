@@ -39,7 +39,7 @@ fn a_proxy_can_use_every_resource_it_is_sent() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let world = case(&name);
         for workload in world.registry.workloads.keys() {
-            for kind in [ProxyKind::Sidecar, ProxyKind::Router] {
+            for kind in [ProxyKind::Sidecar, ProxyKind::Captured, ProxyKind::Router] {
                 let workload = workload.clone();
                 compile_all(&name, &world, &ProxyId { workload, kind });
             }
@@ -218,12 +218,104 @@ fn a_rule_for_a_host_that_does_not_exist_still_names_its_cluster() {
     assert!(!made.clusters.contains_key(&cluster));
 }
 
+#[test]
+fn redirected_requests_find_services_by_all_their_names_and_addresses() {
+    let made = resources(&case("captured"), "captured web-0.default");
+    let web = "outbound|80||web.default.svc.cluster.local";
+    let check = |request: &str, wanted: &str| check(&made, "80", request, wanted);
+    for name in [
+        "web",
+        "web:80",
+        "web.default.svc",
+        "10.96.0.10",
+        "WEB.default",
+    ] {
+        check(&format!("GET {name}/"), web);
+    }
+    let db = "outbound|80||db.store.svc.cluster.local";
+    for name in [
+        "db.store",
+        "db-0.db.store",
+        "db-0.db.store.svc.cluster.local",
+    ] {
+        check(&format!("GET {name}/"), db);
+    }
+    // A rule for a host outside, and hosts that nobody knows.
+    check("GET shop.example.com/", web);
+    for name in ["example.com", "db", "10.96.0.11"] {
+        check(&format!("GET {name}/"), "PassthroughCluster");
+    }
+    let made = resources(&case("captured-ip-versions"), "captured both-0.default");
+    let both = "outbound|9080||both.default.svc.cluster.local";
+    for name in [
+        "10.96.0.10:9080",
+        "[fd00:10:96::10]:9080",
+        "[fd00:10:96::10]",
+    ] {
+        assert_eq!(asked(&made, "9080", &format!("GET {name}/")), both);
+    }
+}
+
+#[test]
+fn redirected_connections_get_what_the_mode_of_their_port_lets_in() {
+    let made = resources(&case("captured"), "captured web-0.default");
+    let listener = made.listeners.get("virtualInbound").unwrap();
+    let listener = Listener::compile(listener).unwrap();
+    let of = |port: u16, transport, alpn: &[&str]| {
+        let local = SocketAddr::from(([10, 244, 1, 5], port));
+        lead(&listener, local, transport, alpn)
+    };
+    let (http, tcp) = (["istio-h2", "h2"], ["istio-peer-exchange", "istio"]);
+    let inbound = |port: u16| format!("inbound|{port}||");
+    // 8080 is HTTP and STRICT, 9000 TCP and DISABLE, 9001 undeclared and STRICT, 7777 has a mode
+    // alone, which is PERMISSIVE; every other port is STRICT as the workload is.
+    assert_eq!(of(8080, Transport::Tls, &http), "mutual requests");
+    assert_eq!(of(8080, Transport::Raw, &["http/1.1"]), "closed");
+    assert_eq!(of(9000, Transport::Raw, &[]), inbound(9000));
+    assert_eq!(of(9000, Transport::Tls, &tcp), inbound(9000));
+    assert_eq!(of(9001, Transport::Tls, &http), "mutual requests");
+    assert_eq!(of(9001, Transport::Tls, &tcp), "mutual inbound|9001||");
+    assert_eq!(of(9001, Transport::Raw, &[]), "closed");
+    assert_eq!(of(7777, Transport::Raw, &["http/1.1"]), "requests");
+    assert_eq!(of(7777, Transport::Raw, &[]), inbound(7777));
+    assert_eq!(of(7777, Transport::Tls, &tcp), "mutual inbound|7777||");
+    let unknown = "mutual InboundPassthroughCluster";
+    assert_eq!(of(1234, Transport::Tls, &tcp), unknown);
+    assert_eq!(of(1234, Transport::Tls, &http), "mutual requests");
+    assert_eq!(of(1234, Transport::Raw, &["http/1.1"]), "closed");
+    assert_eq!(of(15006, Transport::Tls, &http), "BlackHoleCluster");
+}
+
+#[test]
+fn nothing_is_asked_of_redirected_bytes_that_no_chain_needs_to_know() {
+    let made = resources(&case("captured"), "captured web-0.default");
+    let listener = made.listeners.get("virtualInbound").unwrap();
+    let listener = Listener::compile(listener).unwrap();
+    let asked = |port: u16| {
+        let local = SocketAddr::from(([10, 244, 1, 5], port));
+        listener.inspection(local, CLIENT)
+    };
+    assert!(!asked(9000).waits());
+    assert!(asked(8080).waits() && !asked(8080).http);
+    assert!(asked(9001).waits());
+    // Where plain bytes are let in, a server may speak first.
+    let silent: Vec<u16> = [8080, 9000, 9001, 7777, 1234]
+        .into_iter()
+        .filter(|port| asked(*port).may_be_silent)
+        .collect();
+    assert_eq!(silent, [9000, 7777]);
+}
+
 /// What a connection to `address` gets: `requests`, the cluster that its bytes go to, `closed`;
 /// and whether mutual TLS is ended for it.
 fn connected(made: &Resources, address: &str, transport: Transport, alpn: &[&str]) -> String {
     let local: SocketAddr = address.parse().unwrap();
     let name = format!("{}_{}", local.ip(), local.port());
     let listener = Listener::compile(made.listeners.get(&name).unwrap()).unwrap();
+    lead(&listener, local, transport, alpn)
+}
+
+fn lead(listener: &Listener, local: SocketAddr, transport: Transport, alpn: &[&str]) -> String {
     let facts = ConnFacts {
         local,
         remote: "127.0.0.1:40000".parse().unwrap(),

@@ -304,8 +304,30 @@ pub struct PodStatus {
     /// Its address.
     #[serde(rename = "podIP")]
     pub pod_ip: Option<IpAddr>,
+    /// Its addresses of both IP versions, the one above first; empty where that one is all.
+    #[serde(rename = "podIPs")]
+    pub pod_ips: Vec<PodIp>,
     /// What holds of it.
     pub conditions: Vec<Condition>,
+}
+
+impl PodStatus {
+    /// All addresses, the first one first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let more = self.pod_ips.iter().filter_map(|told| told.ip);
+        let first = self.pod_ip;
+        first
+            .into_iter()
+            .chain(more.filter(move |ip| Some(*ip) != first))
+    }
+}
+
+/// An address of a Pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodIp {
+    /// The address.
+    pub ip: Option<IpAddr>,
 }
 
 /// One thing that holds, or does not.

@@ -93,8 +93,12 @@ pub struct Workload {
     pub labels: Labels,
     /// Its address.
     pub address: Option<std::net::IpAddr>,
+    /// Its addresses of both IP versions, the one above first.
+    pub addresses: Vec<std::net::IpAddr>,
     /// Ports that its containers declare.
     pub container_ports: Vec<u16>,
+    /// Those that have a name, to which a service may refer.
+    pub port_names: BTreeMap<Str, u16>,
     /// Where its listeners bind when traffic is not captured (Istio's INTERCEPTION_MODE NONE).
     pub binds: Option<ListenerBinds>,
 }

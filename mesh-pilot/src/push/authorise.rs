@@ -91,7 +91,10 @@ pub fn authorise(
         return Err(foreign());
     }
     let account = peer.service_account().ok_or_else(foreign)?;
-    let proxy = parse_id(&node.id).ok_or_else(|| Refused::NodeId(node.id.clone()))?;
+    let mut proxy = parse_id(&node.id).ok_or_else(|| Refused::NodeId(node.id.clone()))?;
+    if proxy.kind == ProxyKind::Sidecar && is_captured(node) {
+        proxy.kind = ProxyKind::Captured;
+    }
     claims_match(node, &proxy, peer, &account)?;
     match world.registry.workloads.get(&proxy.workload) {
         None => Err(Refused::UnknownPod(proxy.workload)),
@@ -128,6 +131,12 @@ fn claims_match(
         peer: peer.clone(),
         claimed,
     })
+}
+
+/// departs from istio: a proxy that does not say how its connections come has listeners of its own,
+/// as in the local mesh, where Istio takes them for redirected.
+fn is_captured(node: &Node) -> bool {
+    metadata(node, "INTERCEPTION_MODE") == Some("REDIRECT")
 }
 
 fn metadata<'a>(node: &'a Node, key: &str) -> Option<&'a str> {

@@ -16,7 +16,7 @@ use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::service::{Endpoint, Health, Locality, Service, ServicePort, Workload};
 
-use super::{RegisteredEndpoint, RegisteredService, Registry, listeners};
+use super::{RegisteredEndpoint, RegisteredService, Registry, TargetPort, listeners};
 
 /// Set by the injector: the pod has a sidecar that takes mutual TLS.
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
@@ -76,9 +76,12 @@ fn registered(
     let mut ports = Vec::new();
     let mut target_ports = BTreeMap::new();
     for port in &resource.spec.ports {
-        if let Some(PortOrName::Number(number)) = port.target_port {
-            target_ports.insert(port.port, number);
-        }
+        let target = match &port.target_port {
+            Some(PortOrName::Number(number)) => TargetPort::Number(*number),
+            Some(PortOrName::Name(name)) => TargetPort::Named(name.as_str().into()),
+            None => TargetPort::Number(port.port),
+        };
+        target_ports.insert(port.port, target);
         ports.push(ServicePort {
             name: port.name.as_str().into(),
             port: port.port,
@@ -132,11 +135,19 @@ fn workload(resource: &Resource<k8s::Pod>, found: &mut Vec<Diagnostic>) -> Optio
         service_account,
         labels: resource.meta.labels.clone(),
         address: resource.spec.status.pod_ip,
+        addresses: resource.spec.status.addresses().collect(),
         container_ports: resource
             .spec
             .spec
             .tcp_ports()
             .map(|p| p.container_port)
+            .collect(),
+        port_names: resource
+            .spec
+            .spec
+            .tcp_ports()
+            .filter(|port| !port.name.is_empty())
+            .map(|port| (port.name.as_str().into(), port.container_port))
             .collect(),
         binds,
     })

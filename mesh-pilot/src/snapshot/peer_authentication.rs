@@ -54,6 +54,20 @@ impl PeerAuthentications {
             .unwrap_or(DEFAULT)
     }
 
+    /// The ports for which a workload has a mode of their own.
+    pub(super) fn own_ports(&self, namespace: &str, labels: &Labels) -> Vec<u16> {
+        let selects = |auth: &&PeerAuthentication| {
+            let selector = auth.selector.as_ref();
+            selector.is_some_and(|wanted| labels.contain(wanted))
+        };
+        let own = self.within(namespace).find(selects);
+        let ports = own.iter().flat_map(|auth| &auth.ports);
+        ports
+            .filter(|(_, mode)| mode.is_some())
+            .map(|(port, _)| *port)
+            .collect()
+    }
+
     fn within(&self, namespace: &str) -> impl Iterator<Item = &PeerAuthentication> {
         let namespace: Str = namespace.into();
         self.list

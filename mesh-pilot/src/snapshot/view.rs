@@ -3,7 +3,7 @@
 //! Two proxies with equal views get equal resources. Whatever translate needs is in here, so that
 //! it can be called from tests and tools as it is from the server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use mesh_model::Str;
@@ -41,6 +41,20 @@ pub struct MeshConstants {
     pub root_namespace: Str,
     /// Name of the cluster in endpoints' metadata.
     pub cluster_id: Str,
+    /// What becomes of calls to hosts that the mesh does not know, where it could let them pass.
+    pub outbound_policy: OutboundPolicy,
+}
+
+/// What becomes of calls to hosts that the mesh does not know.
+///
+/// istio: meshConfig.outboundTrafficPolicy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OutboundPolicy {
+    /// They pass as they are.
+    #[default]
+    AllowAny,
+    /// They are refused.
+    RegistryOnly,
 }
 
 /// A service as clients of one namespace see it.
@@ -71,6 +85,8 @@ impl VisibleService {
 pub enum Role {
     /// Beside one workload.
     Sidecar(SidecarView),
+    /// The same, and the workload's connections are redirected to it.
+    Captured(CapturedView),
     /// At an edge.
     Router(RouterView),
 }
@@ -88,6 +104,69 @@ pub struct SidecarView {
     pub unregistered: Vec<(Hostname, Arc<Routing>)>,
 }
 
+/// What a sidecar has to do with whose workload's connections are redirected to it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CapturedView {
+    /// The versions of IP that the workload has addresses of.
+    pub families: Families,
+    /// Ports of the workload that are known.
+    pub inbound: Vec<InboundPort>,
+    /// Which connections its other ports accept.
+    pub others: MtlsMode,
+    /// VirtualServices for hosts that no service has.
+    pub unregistered: Vec<(Hostname, Arc<Routing>)>,
+}
+
+/// The versions of IP that a workload has addresses of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Families {
+    /// IPv4 alone.
+    #[default]
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both.
+    Dual,
+}
+
+impl Families {
+    /// Those of these addresses; IPv4 where there are none yet.
+    #[must_use]
+    pub fn of(addresses: &[IpAddr]) -> Self {
+        let has = |is: fn(&IpAddr) -> bool| addresses.iter().any(is);
+        match (has(IpAddr::is_ipv4), has(IpAddr::is_ipv6)) {
+            (true, true) => Self::Dual,
+            (false, true) => Self::V6,
+            (true, false) | (false, false) => Self::V4,
+        }
+    }
+
+    /// One of two things, or both, the one of IPv4 first.
+    pub fn each<T>(self, v4: T, v6: T) -> (T, Option<T>) {
+        match self {
+            Self::V4 => (v4, None),
+            Self::V6 => (v6, None),
+            Self::Dual => (v4, Some(v6)),
+        }
+    }
+
+    /// Every address, by which a listener takes all of a workload's.
+    #[must_use]
+    pub fn every(self) -> (IpAddr, Option<IpAddr>) {
+        self.each(Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into())
+    }
+
+    /// Whether the workload can reach this address.
+    #[must_use]
+    pub fn reach(self, address: IpAddr) -> bool {
+        match self {
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+            Self::Dual => true,
+        }
+    }
+}
+
 /// One port of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundPort {
@@ -96,13 +175,22 @@ pub struct InboundPort {
     /// Where the proxy listens.
     pub bind: SocketAddr,
     /// Where the application listens.
-    pub app: SocketAddr,
+    pub app: Application,
     /// How its bytes are understood.
     pub protocol: Protocol,
     /// Which connections are accepted.
     pub mode: MtlsMode,
     /// The services that lead to this port, sorted by host.
     pub services: Vec<InboundService>,
+}
+
+/// Where the application behind a port listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Application {
+    /// There.
+    At(SocketAddr),
+    /// Where its client called it.
+    WhereCalled,
 }
 
 /// A service that leads to a workload's port.
@@ -115,11 +203,12 @@ pub struct InboundService {
 }
 
 /// Which connections a port accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MtlsMode {
     /// Plaintext alone.
     Disable,
     /// Both.
+    #[default]
     Permissive,
     /// Mutual TLS alone.
     Strict,
@@ -168,6 +257,23 @@ pub struct GatewayHost {
 }
 
 impl View {
+    /// What the proxy has to do, if connections are redirected to it.
+    #[must_use]
+    pub fn captured(&self) -> Option<&CapturedView> {
+        match &self.role {
+            Role::Captured(captured) => Some(captured),
+            Role::Sidecar(_) | Role::Router(_) => None,
+        }
+    }
+
+    /// Whether a call of `service` goes to the very address that the client chose.
+    ///
+    /// istio: a headless service; its clients balance themselves, or want one certain pod.
+    #[must_use]
+    pub fn is_chosen_by_client(&self, service: &Service) -> bool {
+        self.captured().is_some() && service.addresses.is_empty()
+    }
+
     /// The service of this host, if the proxy may call it.
     #[must_use]
     pub fn service(&self, host: &Hostname) -> Option<&VisibleService> {

@@ -1,6 +1,9 @@
 //! Clusters: for each service's port and subset, and for each port of the proxy's own workload.
 
+pub(super) mod captured;
+
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 
 use mesh_model::net::Protocol;
 use mesh_model::service::{Service, ServicePort};
@@ -19,7 +22,7 @@ use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
 use super::{message, names, secret};
 use crate::snapshot::rules::{Balancer, ClientTls, PolicyBlocks, SubsetPolicy};
-use crate::snapshot::view::{Carriage, InboundPort, View, VisibleService};
+use crate::snapshot::view::{Application, Carriage, InboundPort, View, VisibleService};
 
 /// istio: meshConfig.connectTimeout, `mesh/v1alpha1/config.proto`.
 const CONNECT_TIMEOUT: Duration = Duration {
@@ -83,6 +86,17 @@ impl Target<'_> {
             Some(policy) => policy.blocks_for(self.subset, self.port.port),
             None => PolicyBlocks::default(),
         };
+        let told = proto::Cluster {
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            circuit_breakers: Some(unlimited()),
+            typed_extension_protocol_options: protocol_options(self.port.protocol),
+            metadata: Some(self.metadata()),
+            name: self.name(),
+            ..Default::default()
+        };
+        if self.view.is_chosen_by_client(&self.service.service) {
+            return self.where_called(told, blocks.tls);
+        }
         let (transport_socket_matches, transport_socket) = self.transport(blocks.tls);
         proto::Cluster {
             cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
@@ -90,7 +104,6 @@ impl Target<'_> {
                 eds_config: Some(message::ads()),
                 service_name: self.name(),
             }),
-            connect_timeout: Some(CONNECT_TIMEOUT),
             lb_policy: lb_policy(blocks.balancer.unwrap_or(DEFAULT_BALANCER)).into(),
             common_lb_config: Some(CommonLbConfig {
                 // Unready endpoints are told as unhealthy, so a share of them is no reason to
@@ -101,13 +114,25 @@ impl Target<'_> {
                 )),
                 ..Default::default()
             }),
-            circuit_breakers: Some(unlimited()),
-            typed_extension_protocol_options: protocol_options(self.port.protocol),
             transport_socket_matches,
             transport_socket,
-            metadata: Some(self.metadata()),
-            name: self.name(),
-            ..Default::default()
+            ..told
+        }
+    }
+
+    /// The cluster of a service whose clients choose the endpoint. There is one transport for all:
+    /// mutual TLS where every endpoint takes it.
+    fn where_called(&self, told: proto::Cluster, tls: Option<ClientTls>) -> proto::Cluster {
+        let endpoints = &self.service.endpoints;
+        let all = !endpoints.is_empty() && endpoints.iter().all(|e| e.mutual_tls);
+        let mutual = match tls {
+            None => all,
+            Some(ClientTls::IstioMutual) => true,
+            Some(ClientTls::Disable) => false,
+        };
+        proto::Cluster {
+            transport_socket: mutual.then(|| self.mutual()),
+            ..captured::where_called(told)
         }
     }
 
@@ -116,17 +141,18 @@ impl Target<'_> {
         &self,
         tls: Option<ClientTls>,
     ) -> (Vec<TransportSocketMatch>, Option<core::TransportSocket>) {
-        let mutual = || {
-            let sni = names::sni(self.port.port, self.subset_name(), self.host());
-            let trust_domain = &self.view.mesh.trust_domain;
-            let carried = Carriage::of(self.port.protocol);
-            secret::upstream(sni, &self.service.accounts, trust_domain, carried)
-        };
         match tls {
-            None => (per_endpoint(mutual()), None),
+            None => (per_endpoint(self.mutual()), None),
             Some(ClientTls::Disable) => (Vec::new(), None),
-            Some(ClientTls::IstioMutual) => (Vec::new(), Some(mutual())),
+            Some(ClientTls::IstioMutual) => (Vec::new(), Some(self.mutual())),
         }
+    }
+
+    fn mutual(&self) -> core::TransportSocket {
+        let sni = names::sni(self.port.port, self.subset_name(), self.host());
+        let trust_domain = &self.view.mesh.trust_domain;
+        let carried = Carriage::of(self.port.protocol);
+        secret::upstream(sni, &self.service.accounts, trust_domain, carried)
     }
 
     fn metadata(&self) -> core::Metadata {
@@ -160,35 +186,44 @@ fn per_endpoint(mutual: core::TransportSocket) -> Vec<TransportSocketMatch> {
 }
 
 /// The cluster of the application behind one of the workload's ports.
-pub(super) fn inbound(port: &InboundPort) -> proto::Cluster {
-    let name = names::inbound_cluster(port.port);
+pub(super) fn inbound(view: &View, port: &InboundPort) -> proto::Cluster {
+    let metadata = services_field(port.services.iter().map(|own| &*own.service));
+    let told = proto::Cluster {
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        circuit_breakers: Some(unlimited()),
+        typed_extension_protocol_options: application_options(port.protocol),
+        metadata: Some(message::metadata([("istio", metadata)])),
+        name: names::inbound_cluster(port.port),
+        ..Default::default()
+    };
+    match port.app {
+        Application::At(address) => at(told, address),
+        Application::WhereCalled => captured::handed_over(view, told),
+    }
+}
+
+fn at(told: proto::Cluster, address: SocketAddr) -> proto::Cluster {
     let application = endpoint::LbEndpoint {
         host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(
             endpoint::Endpoint {
-                address: Some(message::address(port.app)),
+                address: Some(message::address(address)),
                 ..Default::default()
             },
         )),
         ..Default::default()
     };
-    let metadata = services_field(port.services.iter().map(|own| &*own.service));
     proto::Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
         load_assignment: Some(endpoint::ClusterLoadAssignment {
-            cluster_name: name.clone(),
+            cluster_name: told.name.clone(),
             endpoints: vec![endpoint::LocalityLbEndpoints {
                 lb_endpoints: vec![application],
                 ..Default::default()
             }],
             ..Default::default()
         }),
-        connect_timeout: Some(CONNECT_TIMEOUT),
         lb_policy: LbPolicy::RoundRobin.into(),
-        circuit_breakers: Some(unlimited()),
-        typed_extension_protocol_options: application_options(port.protocol),
-        metadata: Some(message::metadata([("istio", metadata)])),
-        name,
-        ..Default::default()
+        ..told
     }
 }
 

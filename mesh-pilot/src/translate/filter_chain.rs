@@ -13,7 +13,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 
 use super::message::{self, WAIT_FOR_RESOURCE};
 use super::{http_filters, names, tcp_proxy};
-pub(super) use inbound::inbound;
+pub(super) use inbound::{inbound, undeclared};
 
 /// How the HTTP inspector calls what it finds in plain bytes.
 const HTTP_WORDS: [&str; 2] = ["http/1.1", "h2c"];
@@ -51,6 +51,31 @@ pub(super) fn outbound_tcp(cluster: String) -> proto::FilterChain {
     proto::FilterChain {
         filters: vec![tcp_proxy::to(cluster)],
         ..Default::default()
+    }
+}
+
+/// A chain that takes what is for this port alone, whatever is said on it.
+pub(super) fn for_port(port: u16, name: &str, cluster: &str) -> proto::FilterChain {
+    on_port(port, named(name, cluster))
+}
+
+/// A chain that passes bytes on, with a name.
+pub(super) fn named(name: &str, cluster: &str) -> proto::FilterChain {
+    proto::FilterChain {
+        name: name.to_owned(),
+        ..outbound_tcp(cluster.to_owned())
+    }
+}
+
+/// The same chain for connections to this port alone.
+pub(super) fn on_port(port: u16, chain: proto::FilterChain) -> proto::FilterChain {
+    let wanted = chain.filter_chain_match.unwrap_or_default();
+    proto::FilterChain {
+        filter_chain_match: Some(proto::FilterChainMatch {
+            destination_port: message::number(port.into()),
+            ..wanted
+        }),
+        ..chain
     }
 }
 

@@ -1,4 +1,6 @@
-//! Listeners. Traffic is not captured: each binds a port of its own.
+//! Listeners. Where traffic is not captured, each binds a port of its own.
+
+pub(super) mod captured;
 
 use std::net::SocketAddr;
 

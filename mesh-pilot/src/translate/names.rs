@@ -55,6 +55,34 @@ pub fn blackhole(port: u16) -> String {
     format!("blackhole:{port}")
 }
 
+/// Listener of all redirected calls of a workload.
+pub const VIRTUAL_OUTBOUND: &str = "virtualOutbound";
+/// Its chain for calls to its own port.
+pub const OUTBOUND_BLACKHOLE: &str = "virtualOutbound-blackhole";
+/// Its chain for what no other listener takes.
+pub const OUTBOUND_CATCHALL: &str = "virtualOutbound-catchall-tcp";
+/// Chain of an HTTP port's listener for what is not HTTP.
+pub const PASSTHROUGH_CHAIN: &str = "PassthroughFilterChain";
+/// Listener of all redirected connections to a workload, and its chains that pass bytes on.
+pub const VIRTUAL_INBOUND: &str = "virtualInbound";
+/// Its chain for calls to its own port.
+pub const INBOUND_BLACKHOLE: &str = "virtualInbound-blackhole";
+/// Its chains for requests to ports that nobody declares.
+pub const INBOUND_CATCHALL: &str = "virtualInbound-catchall-http";
+/// Cluster without endpoints.
+pub const BLACK_HOLE: &str = "BlackHoleCluster";
+/// Cluster of the address that a client called.
+pub const PASSTHROUGH: &str = "PassthroughCluster";
+/// The same for the workload's own ports.
+pub const INBOUND_PASSTHROUGH: &str = "InboundPassthroughCluster";
+/// Route table of the plain HTTP services that share a port.
+#[must_use]
+pub fn sidecar_routes(port: u16) -> String {
+    port.to_string()
+}
+
+/// Virtual host, and its route, for hosts that the mesh does not know and lets pass.
+pub const ALLOW_ANY: &str = "allow_any";
 /// Route table of the explicit HTTP proxy.
 pub const HTTP_PROXY: &str = "http_proxy";
 /// Virtual host, and its route, for hosts that the mesh does not know.

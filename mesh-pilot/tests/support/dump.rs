@@ -83,8 +83,14 @@ fn listener(out: &mut Out, it: &listener::Listener) {
             "{} {bind} bind_to_port={bound}",
             direction.as_str_name()
         ));
+        for more in &it.additional_addresses {
+            out.line(format!("and {}", address(more.address.as_ref())));
+        }
+        if it.use_original_dst.as_ref().is_some_and(|b| b.value) {
+            out.line("hands over by original destination");
+        }
         out.field("metadata", metadata(it.metadata.as_ref()));
-        let filters: Vec<_> = it.listener_filters.iter().map(|f| &*f.name).collect();
+        let filters: Vec<_> = it.listener_filters.iter().map(listener_filter).collect();
         out.field("listener_filters", filters.join(" "));
         let then = match it.continue_on_listener_filters_timeout {
             true => "continue",
@@ -107,12 +113,33 @@ fn listener(out: &mut Out, it: &listener::Listener) {
     });
 }
 
+fn listener_filter(it: &listener::ListenerFilter) -> String {
+    use listener::listener_filter_chain_match_predicate::Rule;
+    fn ports(it: &listener::ListenerFilterChainMatchPredicate) -> String {
+        match it.rule.as_ref().unwrap() {
+            Rule::DestinationPortRange(range) => {
+                assert_eq!(range.end, range.start + 1);
+                range.start.to_string()
+            }
+            Rule::OrMatch(set) => set.rules.iter().map(ports).collect::<Vec<_>>().join(","),
+            other => panic!("{other:?} is not generated"),
+        }
+    }
+    match &it.filter_disabled {
+        None => it.name.clone(),
+        Some(disabled) => format!("{} (not at {})", it.name, ports(disabled)),
+    }
+}
+
 fn filter_chain(out: &mut Out, what: &str, it: &listener::FilterChain) {
     let wanted = it.filter_chain_match.clone().unwrap_or_default();
     let title = format!("{what} {} {}", it.name, wanted.transport_protocol);
     out.within(
         title.split_whitespace().collect::<Vec<_>>().join(" "),
         |out| {
+            if let Some(port) = wanted.destination_port {
+                out.line(format!("to port {}", port.value));
+            }
             out.field("alpn", wanted.application_protocols.join(" "));
             out.field("tls", transport(it.transport_socket.as_ref()));
             for filter in &it.filters {
@@ -332,6 +359,13 @@ fn cluster(out: &mut Out, it: &cluster::Cluster) {
             out.field("  tls", transport(one.transport_socket.as_ref()));
         }
         out.field("tls", transport(it.transport_socket.as_ref()));
+        if let Some(bind) = &it.upstream_bind_config {
+            let first = bind.source_address.iter();
+            let more = bind.extra_source_addresses.iter();
+            let from = first.chain(more.filter_map(|more| more.address.as_ref()));
+            let from: Vec<_> = from.map(|from| from.address.as_str()).collect();
+            out.line(format!("from {}", from.join(" ")));
+        }
         out.field("metadata", metadata(it.metadata.as_ref()));
         if let Some(assigned) = &it.load_assignment {
             localities(out, &assigned.endpoints);

@@ -7,7 +7,7 @@ use mesh_api::decode::objects;
 use mesh_api::resources::has_errors;
 use mesh_model::ident::TrustDomain;
 use mesh_model::name::NamespacedName;
-use mesh_pilot::snapshot::view::MeshConstants;
+use mesh_pilot::snapshot::view::{MeshConstants, OutboundPolicy};
 use mesh_pilot::snapshot::{ProxyId, ProxyKind, World};
 
 /// The world of these objects, which must be valid.
@@ -26,6 +26,7 @@ pub(crate) fn mesh() -> Arc<MeshConstants> {
         trust_domain: TrustDomain::parse("cluster.local").unwrap(),
         root_namespace: "istio-system".into(),
         cluster_id: "Kubernetes".into(),
+        outbound_policy: OutboundPolicy::default(),
     })
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn proxy(text: &str) -> ProxyId {
         },
         kind: match kind {
             "sidecar" => ProxyKind::Sidecar,
+            "captured" => ProxyKind::Captured,
             "router" => ProxyKind::Router,
             other => panic!("{other:?} is no kind of proxy"),
         },

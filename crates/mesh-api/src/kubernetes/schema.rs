@@ -225,6 +225,7 @@ pub(crate) static POD_STATUS: Message = Message {
     fields: &[
         ("phase", Shape::Text),
         ("podIP", Shape::Text),
+        ("podIPs", Shape::List(&Shape::Message(&POD_IP))),
         ("conditions", Shape::List(&Shape::Message(&CONDITION))),
     ],
     ignored: &[
@@ -236,13 +237,17 @@ pub(crate) static POD_STATUS: Message = Message {
         "message",
         "nominatedNodeName",
         "observedGeneration",
-        "podIPs",
         "qosClass",
         "reason",
         "resize",
         "resourceClaimStatuses",
         "startTime",
     ],
+    ..Message::KUBERNETES
+};
+
+static POD_IP: Message = Message {
+    fields: &[("ip", Shape::Text)],
     ..Message::KUBERNETES
 };
 

@@ -45,6 +45,23 @@ fn a_proxy_is_let_in_as_its_own_pod() {
 }
 
 #[test]
+fn a_sidecar_that_says_so_has_its_connections_redirected() {
+    let mut own = node(ID, "default", "sa-a");
+    for (mode, kind) in [
+        ("REDIRECT", "Captured"),
+        ("NONE", "Sidecar"),
+        ("TPROXY", "Sidecar"),
+    ] {
+        let fields = &mut own.metadata.as_mut().unwrap().fields;
+        let mode = Value {
+            kind: Some(Kind::StringValue(mode.into())),
+        };
+        fields.insert("INTERCEPTION_MODE".into(), mode);
+        assert_eq!(ask(&own, Some(OWN)), Ok(format!("{kind} default/a")));
+    }
+}
+
+#[test]
 fn a_proxy_is_refused_as_anybody_else() {
     use tonic::Code::{InvalidArgument, PermissionDenied, Unauthenticated, Unavailable};
     let own = node(ID, "default", "sa-a");

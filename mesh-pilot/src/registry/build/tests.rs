@@ -200,6 +200,73 @@ fn the_protocol_is_declared_by_app_protocol_then_by_name() {
 }
 
 #[test]
+fn services_lead_to_the_ports_that_they_name_number_or_repeat() {
+    let text = "
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, labels: {app: a}}
+spec: {containers: [{name: app, image: app, ports: [{name: web, containerPort: 8080}]}]}
+status: {podIP: 10.1.1.1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one, namespace: shop}
+spec:
+  selector: {app: a}
+  ports:
+  - {name: http, port: 80, targetPort: web}
+  - {name: tcp, port: 81, targetPort: 8081}
+  - {name: x, port: 82}
+  - {name: z, port: 83, targetPort: unknown}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: shop}
+spec: {selector: {app: a}, ports: [{name: grpc, port: 90, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: elsewhere, namespace: far}
+spec: {selector: {app: a}, ports: [{name: http, port: 99}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: written, namespace: far}
+spec: {ports: [{name: http, port: 98}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: written-1, namespace: far, labels: {kubernetes.io/service-name: written}}
+addressType: IPv4
+ports: [{name: http, port: 7000}]
+endpoints: [{addresses: [10.1.1.1], targetRef: {kind: Pod, name: a, namespace: shop}}]
+";
+    let (registry, _) = built(text);
+    let pod = registry.workloads[&name("shop", "a")].clone();
+    let ports = registry.ports_of(&pod);
+    let said: Vec<_> = ports
+        .iter()
+        .map(|(port, leading)| {
+            let services = leading.services.iter();
+            let services: Vec<_> = services
+                .map(|s| format!("{}:{}", s.service.name.name, s.port))
+                .collect();
+            format!("{port} {} {}", leading.protocol, services.join(" "))
+        })
+        .collect();
+    // Of two services with one port the first says what its bytes are.
+    assert_eq!(
+        said,
+        [
+            "82 AUTO one:82",
+            "7000 HTTP written:98",
+            "8080 HTTP one:80 other:90",
+            "8081 TCP one:81"
+        ]
+    );
+}
+
+#[test]
 fn proxies_of_unknown_pods_have_no_view() {
     let world = crate::snapshot::World::build(&ResourceSet::default(), crate::testing::mesh(), 1);
     let proxy = crate::snapshot::ProxyId {

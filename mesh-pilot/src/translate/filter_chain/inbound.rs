@@ -3,6 +3,7 @@
 //! istio: `pilot/pkg/networking/core/listener_inbound`, one row for each mode and class of protocol.
 
 use mesh_proto::envoy::envoy::config::listener::v3 as proto;
+use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager as part;
 
@@ -22,7 +23,15 @@ const PLAIN: &str = "raw_buffer";
 
 /// The chains of a port.
 pub(in crate::translate) fn inbound(view: &View, port: &InboundPort) -> Vec<proto::FilterChain> {
-    let chains = Chains { view, port };
+    let name = names::listener(port.bind);
+    let chains = Chains {
+        view,
+        mode: port.mode,
+        names: [&name, &name],
+        cluster: names::inbound_cluster(port.port),
+        stat_prefix: names::stat_prefix("inbound", port.bind),
+        routes: route::inbound::table(port),
+    };
     match Carriage::of(port.protocol) {
         Carriage::Http => chains.http(),
         Carriage::Tcp => chains.tcp(),
@@ -31,15 +40,35 @@ pub(in crate::translate) fn inbound(view: &View, port: &InboundPort) -> Vec<prot
     }
 }
 
+/// The chains of all ports that nobody declares.
+pub(in crate::translate) fn undeclared(view: &View, mode: MtlsMode) -> Vec<proto::FilterChain> {
+    let cluster = names::INBOUND_PASSTHROUGH.to_owned();
+    let chains = Chains {
+        view,
+        mode,
+        names: [names::INBOUND_CATCHALL, names::VIRTUAL_INBOUND],
+        stat_prefix: format!("{cluster};"),
+        cluster,
+        routes: route::inbound::undeclared(),
+    };
+    chains.sniffed()
+}
+
+/// What the chains of a port have in common.
 struct Chains<'a> {
     view: &'a View,
-    port: &'a InboundPort,
+    mode: MtlsMode,
+    /// Of those that read requests, and of those that pass bytes on.
+    names: [&'a str; 2],
+    cluster: String,
+    stat_prefix: String,
+    routes: RouteConfiguration,
 }
 
 impl Chains<'_> {
     fn http(&self) -> Vec<proto::FilterChain> {
         let all: Vec<&str> = MESH_HTTP.into_iter().chain(MESH_TCP).collect();
-        match self.port.mode {
+        match self.mode {
             MtlsMode::Strict => vec![self.mutual_http(&[])],
             // TLS that is not the mesh's own is the application's business on ports that speak it;
             // on an HTTP port nothing could answer it, so no chain takes it.
@@ -49,7 +78,7 @@ impl Chains<'_> {
     }
 
     fn tcp(&self) -> Vec<proto::FilterChain> {
-        match self.port.mode {
+        match self.mode {
             MtlsMode::Strict => vec![self.mutual_tcp(&[])],
             MtlsMode::Permissive => vec![
                 self.mutual_tcp(&MESH_TCP),
@@ -70,7 +99,7 @@ impl Chains<'_> {
             ]
         };
         let mutual = |tcp: &[&str]| [self.mutual_http(&MESH_HTTP), self.mutual_tcp(tcp)];
-        match self.port.mode {
+        match self.mode {
             MtlsMode::Strict => mutual(&[]).into(),
             MtlsMode::Permissive => mutual(&MESH_TCP).into_iter().chain(plain()).collect(),
             MtlsMode::Disable => plain().into(),
@@ -80,45 +109,37 @@ impl Chains<'_> {
     fn mutual_http(&self, alpn: &[&str]) -> proto::FilterChain {
         proto::FilterChain {
             transport_socket: Some(secret::downstream(&self.view.mesh.trust_domain)),
-            ..self.chain(wanted(TLS, alpn), self.requests())
+            ..self.requests(wanted(TLS, alpn))
         }
     }
 
     fn plain_http(&self, alpn: &[&str]) -> proto::FilterChain {
-        self.chain(wanted(PLAIN, alpn), self.requests())
+        self.requests(wanted(PLAIN, alpn))
     }
 
     fn mutual_tcp(&self, alpn: &[&str]) -> proto::FilterChain {
         proto::FilterChain {
             transport_socket: Some(secret::downstream_tcp(&self.view.mesh.trust_domain)),
-            ..self.chain(wanted(TLS, alpn), self.bytes())
+            ..self.bytes(wanted(TLS, alpn))
         }
     }
 
     fn plain_tcp(&self, transport: &str) -> proto::FilterChain {
-        self.chain(wanted(transport, &[]), self.bytes())
+        self.bytes(wanted(transport, &[]))
     }
 
-    fn chain(
-        &self,
-        filter_chain_match: Option<proto::FilterChainMatch>,
-        filter: proto::Filter,
-    ) -> proto::FilterChain {
+    fn bytes(&self, filter_chain_match: Option<proto::FilterChainMatch>) -> proto::FilterChain {
+        let [_, name] = self.names;
         proto::FilterChain {
-            name: names::listener(self.port.bind),
+            name: name.to_owned(),
             filter_chain_match,
-            filters: vec![filter],
+            filters: vec![tcp_proxy::to(self.cluster.clone())],
             ..Default::default()
         }
     }
 
-    fn bytes(&self) -> proto::Filter {
-        tcp_proxy::to(names::inbound_cluster(self.port.port))
-    }
-
-    fn requests(&self) -> proto::Filter {
-        let routes = part::RouteSpecifier::RouteConfig(route::inbound::table(self.port));
-        http(&hcm::HttpConnectionManager {
+    fn requests(&self, filter_chain_match: Option<proto::FilterChainMatch>) -> proto::FilterChain {
+        let manager = hcm::HttpConnectionManager {
             server_name: SERVER_NAME.into(),
             use_remote_address: message::no(),
             forward_client_cert_details: part::ForwardClientCertDetails::AppendForward.into(),
@@ -128,9 +149,16 @@ impl Chains<'_> {
                 uri: true,
                 ..Default::default()
             }),
-            route_specifier: Some(routes),
-            ..manager(names::stat_prefix("inbound", self.port.bind))
-        })
+            route_specifier: Some(part::RouteSpecifier::RouteConfig(self.routes.clone())),
+            ..manager(self.stat_prefix.clone())
+        };
+        let [name, _] = self.names;
+        proto::FilterChain {
+            name: name.to_owned(),
+            filter_chain_match,
+            filters: vec![http(&manager)],
+            ..Default::default()
+        }
     }
 }
 

@@ -10,8 +10,19 @@ use crate::translate::{message, names};
 /// second try on a fresh one heals; anything else is for the client's side to decide.
 const RETRY_ON: &str = "reset-before-request";
 
+/// The table of a port.
 pub(in crate::translate) fn table(port: &InboundPort) -> proto::RouteConfiguration {
-    let cluster = names::inbound_cluster(port.port);
+    let leading = port.services.first();
+    let operation = leading.map(|own| format!("{}:{}/*", own.service.hostname, own.port));
+    to(names::inbound_cluster(port.port), port.port, operation)
+}
+
+/// The table of ports that nobody declares.
+pub(in crate::translate) fn undeclared() -> proto::RouteConfiguration {
+    to(names::INBOUND_PASSTHROUGH.to_owned(), 0, None)
+}
+
+fn to(cluster: String, port: u16, operation: Option<String>) -> proto::RouteConfiguration {
     let action = proto::RouteAction {
         retry_policy: Some(proto::RetryPolicy {
             retry_on: RETRY_ON.into(),
@@ -20,8 +31,6 @@ pub(in crate::translate) fn table(port: &InboundPort) -> proto::RouteConfigurati
         }),
         ..super::forward(ClusterSpecifier::Cluster(cluster.clone()), None)
     };
-    let leading = port.services.first();
-    let operation = leading.map(|own| format!("{}:{}/*", own.service.hostname, own.port));
     let route = proto::Route {
         name: names::DEFAULT_ROUTE.into(),
         r#match: Some(super::everything()),
@@ -29,11 +38,7 @@ pub(in crate::translate) fn table(port: &InboundPort) -> proto::RouteConfigurati
         action: Some(proto::route::Action::Route(action)),
         ..Default::default()
     };
-    let host = super::virtual_host(
-        names::inbound_vhost(port.port),
-        vec!["*".into()],
-        vec![route],
-    );
+    let host = super::virtual_host(names::inbound_vhost(port), vec!["*".into()], vec![route]);
     proto::RouteConfiguration {
         name: cluster,
         virtual_hosts: vec![host],

@@ -1,7 +1,8 @@
-//! Route tables of sidecars: one for each service's port with a listener of its own, and the one
-//! of the explicit HTTP proxy, which holds every host.
+//! Route tables of sidecars: one for each service's port with a listener of its own, and those that
+//! hold many hosts: of the explicit HTTP proxy, and of the ports of calls that are redirected.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use mesh_model::name::Hostname;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
@@ -10,7 +11,9 @@ use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
 use super::matching::Place;
 use super::rule;
 use crate::snapshot::rules::Routing;
-use crate::snapshot::view::{Carriage, SidecarView, View, VisibleService};
+use crate::snapshot::view::{
+    CapturedView, Carriage, OutboundPolicy, SidecarView, View, VisibleService,
+};
 use crate::translate::{listener, names};
 
 /// The port whose hosts need no port in the authority.
@@ -39,6 +42,64 @@ fn single(view: &View, service: &VisibleService, port: u16) -> proto::RouteConfi
     let routes = service_routes(view, service, port);
     let host = super::virtual_host(name.clone(), vec!["*".into()], routes);
     super::table(name, vec![host])
+}
+
+/// The tables that the listeners of redirected calls refer to.
+pub(in crate::translate) fn captured(
+    view: &View,
+    own: &CapturedView,
+) -> Vec<proto::RouteConfiguration> {
+    let sniffed = view.services.iter().flat_map(|service| {
+        let ports = service.tcp_ports();
+        let ports = ports.filter(|port| Carriage::of(port.protocol) == Carriage::Sniffed);
+        ports.map(|port| single(view, service, port.port))
+    });
+    let shared = listener::captured::http_ports(view);
+    let shared = shared.into_iter().map(|port| of_port(view, own, port));
+    shared.chain(sniffed).collect()
+}
+
+/// The table of all services that are called by a port.
+fn of_port(view: &View, own: &CapturedView, port: u16) -> proto::RouteConfiguration {
+    let mut hosts = Hosts::default();
+    for service in view.services.iter() {
+        let mut ports = service.tcp_ports();
+        let here = ports.any(|p| p.port == port && Carriage::of(p.protocol).may_be_http());
+        if here {
+            let name = names::host_port(service.service.hostname.as_str(), port);
+            let mut domains = domains(view, service);
+            if service.service.addresses.is_empty() {
+                // Pods of a headless service are called by names of their own.
+                let pods: Vec<_> = domains.iter().map(|name| format!("*.{name}")).collect();
+                domains.extend(pods);
+            }
+            hosts.add(name, domains, service_routes(view, service, port));
+        }
+    }
+    if port == HTTP_PORT {
+        for (host, routing) in &own.unregistered {
+            let routes = rule::routes(place(view, port), routing);
+            let name = names::host_port(host.as_str(), port);
+            hosts.add(name, vec![host.to_string()], routes);
+        }
+    }
+    hosts.list.push(match view.mesh.outbound_policy {
+        OutboundPolicy::AllowAny => allow_any(),
+        OutboundPolicy::RegistryOnly => block_all(),
+    });
+    hosts.list.sort_by(|a, b| a.name.cmp(&b.name));
+    super::table(names::sidecar_routes(port), hosts.list)
+}
+
+fn allow_any() -> proto::VirtualHost {
+    let to = ClusterSpecifier::Cluster(names::PASSTHROUGH.into());
+    let route = proto::Route {
+        name: names::ALLOW_ANY.into(),
+        r#match: Some(super::everything()),
+        action: Some(proto::route::Action::Route(super::forward(to, None))),
+        ..Default::default()
+    };
+    super::virtual_host(names::ALLOW_ANY.into(), vec!["*".into()], vec![route])
 }
 
 fn http_proxy(view: &View, sidecar: &SidecarView) -> proto::RouteConfiguration {
@@ -122,7 +183,11 @@ fn domains(view: &View, service: &VisibleService) -> Vec<String> {
         names.push(format!("{short}.{}.svc", name.namespace));
         names.push(format!("{short}.{}", name.namespace));
     }
-    names.extend(service.service.addresses.iter().map(ToString::to_string));
+    names.extend(service.service.addresses.iter().map(|ip| match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        // As an authority has it (RFC 3986 3.2.2).
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }));
     names
 }
 
