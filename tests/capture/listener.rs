@@ -62,6 +62,11 @@ pub(crate) struct Caller {
 
 /// What a call heard: `NAME DESTINATION from CLIENT`, or `refused`.
 pub(crate) fn call(space: &Space, caller: Caller, to: SocketAddr) -> String {
+    converse(space, caller, to, "")
+}
+
+/// The same after something was said.
+pub(crate) fn converse(space: &Space, caller: Caller, to: SocketAddr, say: &str) -> String {
     space.inside(|| {
         // Of this thread alone, which ends with the call.
         set_thread_gid(Gid::from_raw(caller.group)).unwrap();
@@ -71,18 +76,27 @@ pub(crate) fn call(space: &Space, caller: Caller, to: SocketAddr) -> String {
             Some(from) => connect_from(from, to),
         };
         match connected {
-            Ok(stream) => hear(stream),
+            Ok(stream) => hear(stream, say),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => "refused".to_owned(),
             Err(error) => panic!("{caller:?} to {to}: {error}"),
         }
     })
 }
 
-fn hear(mut stream: TcpStream) -> String {
+fn hear(mut stream: TcpStream, say: &str) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut heard = String::new();
-    stream.read_to_string(&mut heard).unwrap();
-    heard
+    let mut heard = Vec::new();
+    // Whoever is sent away may learn it by a reset.
+    match stream
+        .write_all(say.as_bytes())
+        .and_then(|()| stream.read_to_end(&mut heard))
+    {
+        Ok(_) => {}
+        Err(error)
+            if [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe].contains(&error.kind()) => {}
+        Err(error) => panic!("after {heard:?}: {error}"),
+    }
+    String::from_utf8(heard).unwrap()
 }
 
 fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {

@@ -2,7 +2,8 @@
 //!
 //! A pod and what is outside it are two namespaces, joined by a veth pair. Listeners answer with
 //! their name and with the destination that the connection had before it was redirected, so that a
-//! call's answer is the proof. Needs root, and the netfilter of this kernel with its programs.
+//! call's answer is the proof. `sidecars.rs` has two pods with real sidecars and a control plane.
+//! Needs root, and the netfilter of this kernel with its programs.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,10 +11,13 @@
     reason = "helpers of tests report by panicking"
 )]
 
+mod application;
 mod exclusions;
 mod lifecycle;
 mod listener;
+mod mesh;
 mod redirects;
 mod refusals;
+mod sidecars;
 mod space;
 mod world;

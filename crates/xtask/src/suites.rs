@@ -190,7 +190,7 @@ pub(crate) const SUITES: [Suite; 13] = [
     },
     Suite {
         name: "capture",
-        proves: "the kernel redirects what a pod's options say, by iptables and by nft",
+        proves: "the kernel redirects what a pod's options say, and sidecars carry it, by iptables and nft",
         needs: &[Need::Root, Need::Netfilter],
         cargo: &["--test", "capture"],
         only: None,
