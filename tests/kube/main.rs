@@ -11,6 +11,7 @@
 
 mod api;
 mod charts;
+mod citadel;
 mod cluster;
 mod images;
 mod leftovers;
