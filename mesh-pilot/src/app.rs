@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mesh_identity::{PeerInfo, StartError};
+use mesh_kube::Cluster;
 use mesh_model::ident::{SpiffeId, TrustDomain};
 use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
@@ -24,6 +25,7 @@ use crate::debug::Debug;
 use crate::push::{Fleet, Metrics, Pusher};
 use crate::snapshot::view::MeshConstants;
 use crate::sources;
+use crate::webhook::{self, LiveInjector, Webhooks};
 
 /// How long streams may take to end after the process was asked to.
 const GRACE: Duration = Duration::from_secs(3);
@@ -38,6 +40,8 @@ pub struct Deps {
     pub discovery: TcpListener,
     /// Where the admin pages are served.
     pub admin: TcpListener,
+    /// Where the API server asks, and what is answered to it.
+    pub webhooks: Option<webhook::Server>,
     /// The configuration.
     pub source: watch::Receiver<Arc<Snapshot>>,
     /// The time.
@@ -61,6 +65,7 @@ pub async fn main(settings: Settings) -> anyhow::Result<()> {
         sources::write_statuses(&settings, cluster, source.clone(), &tasks);
     }
     let deps = Deps {
+        webhooks: webhooks(&settings, &source, cluster, &registry).await?,
         discovery: bind("proxies", settings.address).await?,
         admin: bind("the admin pages", settings.admin).await?,
         source,
@@ -76,11 +81,33 @@ pub async fn main(settings: Settings) -> anyhow::Result<()> {
         }
         stopping.cancel();
     });
-    run(settings, deps).await?;
+    Box::pin(run(settings, deps)).await?;
     if !tasks.stop(GRACE).await {
         tracing::warn!("tasks were still running at the end");
     }
     Ok(())
+}
+
+async fn webhooks(
+    settings: &Settings,
+    source: &watch::Receiver<Arc<Snapshot>>,
+    cluster: Option<Cluster>,
+    registry: &Registry,
+) -> anyhow::Result<Option<webhook::Server>> {
+    let Some(address) = settings.webhooks else {
+        return Ok(None);
+    };
+    let judge = Webhooks {
+        injector: LiveInjector::open(settings.injector_files())?,
+        source: source.clone(),
+        domain: settings.domain.clone(),
+        metrics: webhook::Metrics::new(registry)?,
+    };
+    Ok(Some(webhook::Server {
+        listener: bind("webhooks", address).await?,
+        judge: Arc::new(judge),
+        registered: cluster.map(|cluster| (cluster, settings.registration())),
+    }))
 }
 
 async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -115,6 +142,7 @@ pub struct Discovery {
     trust_domain: TrustDomain,
     hub: Hub,
     debug: Debug,
+    webhooks: Option<webhook::Server>,
     tasks: Tasks,
 }
 
@@ -127,6 +155,7 @@ impl Discovery {
         let Deps {
             discovery: listener,
             admin,
+            webhooks,
             source,
             clock,
             tasks,
@@ -150,6 +179,7 @@ impl Discovery {
             trust_domain,
             hub,
             debug,
+            webhooks,
             tasks,
         })
     }
@@ -168,6 +198,9 @@ impl Discovery {
         let policy = TrustPolicy {
             trust_domain: self.trust_domain,
         };
+        if let Some(webhooks) = self.webhooks {
+            webhooks.start(live, policy.clone(), &self.tasks)?;
+        }
         let tls = server_config(live, policy, ClientAuth::Required, &[ALPN_H2])?;
         let address = self.listener.local_addr()?;
         let incoming = mesh_identity::tls_incoming(self.listener, Arc::new(tls), &self.tasks);

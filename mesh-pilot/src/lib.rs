@@ -12,5 +12,6 @@ mod sources;
 #[cfg(test)]
 mod testing;
 pub mod translate;
+pub mod webhook;
 
 pub use settings::Settings;

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use mesh_identity::settings::SYSTEM_NAMESPACE;
 use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
+use mesh_kube::Registration;
 use mesh_model::ident::{IdentError, TrustDomain};
 use mesh_runtime::log::LogFlags;
 
 use crate::snapshot::view::{MeshConstants, OutboundPolicy};
+use crate::webhook::InjectorFiles;
 
 /// istio: the service account of its pilot.
 const ACCOUNT: &str = "istio-pilot-service-account";
@@ -39,6 +41,27 @@ pub struct Settings {
     /// Do not write into the cluster what became of each object.
     #[arg(long)]
     pub no_statuses: bool,
+    /// Where the API server asks about pods and configuration (HTTPS: /inject, /validate); nowhere
+    /// without it.
+    // istio: --httpsAddr
+    #[arg(long, value_name = "HOST:PORT")]
+    pub webhooks: Option<SocketAddr>,
+    /// The injector's settings; defaults without it. Read again when it changes.
+    // istio: --injectConfigFile
+    #[arg(long, value_name = "FILE", requires = "webhooks")]
+    pub inject_config_file: Option<PathBuf>,
+    /// Istio's mesh configuration, of which sidecars follow a part. Read again when it changes.
+    // istio: --meshConfig
+    #[arg(long, value_name = "FILE", requires = "webhooks")]
+    pub mesh_config_file: Option<PathBuf>,
+    /// The cluster's MutatingWebhookConfiguration whose trust is kept in step; none when empty.
+    // istio: INJECTION_WEBHOOK_CONFIG_NAME
+    #[arg(long, value_name = "NAME", requires = "webhooks")]
+    pub injection_webhook_config_name: Option<String>,
+    /// The ValidatingWebhookConfiguration likewise; it becomes binding once pilot is reached.
+    // istio: VALIDATION_WEBHOOK_CONFIG_NAME
+    #[arg(long, value_name = "NAME", requires = "webhooks")]
+    pub validation_webhook_config_name: Option<String>,
     /// DNS suffix of services.
     #[arg(long, default_value = "cluster.local")]
     pub domain: String,
@@ -84,6 +107,30 @@ impl Settings {
                 OutboundTrafficPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
             },
         })
+    }
+
+    /// Where the injector's settings are.
+    #[must_use]
+    pub fn injector_files(&self) -> InjectorFiles {
+        InjectorFiles {
+            settings: self.inject_config_file.clone(),
+            mesh: self.mesh_config_file.clone(),
+            root_namespace: self.root_namespace.clone(),
+        }
+    }
+
+    /// What the API server is to know of the webhooks.
+    #[must_use]
+    pub fn registration(&self) -> Registration {
+        let named = |name: &Option<String>| {
+            let name = name.clone().filter(|name| !name.is_empty());
+            name.into_iter().collect()
+        };
+        Registration {
+            mutating: named(&self.injection_webhook_config_name),
+            validating: named(&self.validation_webhook_config_name),
+            namespace: self.root_namespace.clone(),
+        }
     }
 
     /// Whose certificate pilot shows, and how it gets it.

@@ -150,26 +150,50 @@ impl FromIterator<Typed> for ResourceSet {
     fn from_iter<I: IntoIterator<Item = Typed>>(typed: I) -> Self {
         let mut set = Self::default();
         for one in typed {
-            match one {
-                Typed::VirtualService(resource) => set.virtual_services.push(resource),
-                Typed::DestinationRule(resource) => set.destination_rules.push(resource),
-                Typed::Gateway(resource) => set.gateways.push(resource),
-                Typed::PeerAuthentication(resource) => set.peer_authentications.push(resource),
-                Typed::Service(resource) => set.services.push(resource),
-                Typed::Pod(resource) => set.pods.push(resource),
-                Typed::EndpointSlice(resource) => set.endpoint_slices.push(resource),
-                Typed::Namespace(resource) => set.namespaces.push(resource),
-                Typed::ServiceAccount(resource) => set.service_accounts.push(resource),
-                Typed::Deployment(resource) => set.deployments.push(resource),
-                Typed::OtherWorkload(resource) => set.other_workloads.push(resource),
-                Typed::Tolerated(_) => {}
-            }
+            set.push(one);
         }
         set.sorted()
     }
 }
 
 impl ResourceSet {
+    /// Puts an object in, in the place of the one with its key.
+    pub fn put(&mut self, typed: Typed) {
+        match &typed {
+            Typed::VirtualService(new) => without(&mut self.virtual_services, &new.key),
+            Typed::DestinationRule(new) => without(&mut self.destination_rules, &new.key),
+            Typed::Gateway(new) => without(&mut self.gateways, &new.key),
+            Typed::PeerAuthentication(new) => without(&mut self.peer_authentications, &new.key),
+            Typed::Service(new) => without(&mut self.services, &new.key),
+            Typed::Pod(new) => without(&mut self.pods, &new.key),
+            Typed::EndpointSlice(new) => without(&mut self.endpoint_slices, &new.key),
+            Typed::Namespace(new) => without(&mut self.namespaces, &new.key),
+            Typed::ServiceAccount(new) => without(&mut self.service_accounts, &new.key),
+            Typed::Deployment(new) => without(&mut self.deployments, &new.key),
+            Typed::OtherWorkload(new) => without(&mut self.other_workloads, &new.key),
+            Typed::Tolerated(_) => {}
+        }
+        self.push(typed);
+        *self = std::mem::take(self).sorted();
+    }
+
+    fn push(&mut self, typed: Typed) {
+        match typed {
+            Typed::VirtualService(resource) => self.virtual_services.push(resource),
+            Typed::DestinationRule(resource) => self.destination_rules.push(resource),
+            Typed::Gateway(resource) => self.gateways.push(resource),
+            Typed::PeerAuthentication(resource) => self.peer_authentications.push(resource),
+            Typed::Service(resource) => self.services.push(resource),
+            Typed::Pod(resource) => self.pods.push(resource),
+            Typed::EndpointSlice(resource) => self.endpoint_slices.push(resource),
+            Typed::Namespace(resource) => self.namespaces.push(resource),
+            Typed::ServiceAccount(resource) => self.service_accounts.push(resource),
+            Typed::Deployment(resource) => self.deployments.push(resource),
+            Typed::OtherWorkload(resource) => self.other_workloads.push(resource),
+            Typed::Tolerated(_) => {}
+        }
+    }
+
     fn sorted(mut self) -> Self {
         by_age(&mut self.virtual_services);
         by_age(&mut self.destination_rules);
@@ -184,6 +208,10 @@ impl ResourceSet {
         by_age(&mut self.other_workloads);
         self
     }
+}
+
+fn without<T>(resources: &mut Vec<Arc<Resource<T>>>, key: &ResourceKey) {
+    resources.retain(|resource| resource.key != *key);
 }
 
 fn by_age<T>(resources: &mut [Arc<Resource<T>>]) {

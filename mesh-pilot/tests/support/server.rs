@@ -62,6 +62,7 @@ impl Pilot {
         let deps = Deps {
             discovery: listener,
             admin: any().await.unwrap(),
+            webhooks: None,
             source: mesh_source::start(dirs, &tasks).unwrap(),
             clock: clock.clone(),
             tasks: tasks.clone(),
