@@ -24,7 +24,9 @@ pub enum Refused {
     #[error("the socket is broken")]
     Socket(#[source] std::io::Error),
     /// It is for a port of the proxy to which connections are redirected, and was not.
-    #[error("listener {listener} takes redirected connections alone, and this one is for the proxy")]
+    #[error(
+        "listener {listener} takes redirected connections alone, and this one is for the proxy"
+    )]
     OwnPort {
         /// The listener.
         listener: mesh_model::Str,
