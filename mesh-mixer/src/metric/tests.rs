@@ -23,7 +23,10 @@ fn every_metric_that_proxies_report_is_taken_as_the_documents_describe_it() {
             cells.next()?,
         ))
     });
-    let rows: Vec<_> = rows.collect();
+    // A sidecar serves what Istio's agent counts, and reports nothing of it.
+    let rows: Vec<_> = rows
+        .filter(|(name, _)| !name.starts_with("istio_agent_"))
+        .collect();
     assert!(rows.len() >= 4, "{rows:?}");
     for (name, kind) in rows {
         let word = match known(&name).unwrap().kind {
