@@ -25,6 +25,16 @@ fn is_alive(pid: u32) -> bool {
         .is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
 }
 
+/// Waits until a process has become `sleep`: while it does, it shows no environment.
+#[track_caller]
+fn sleeps(pid: u32) {
+    let comm = || std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    eventually("the process sleeps", || match comm() {
+        Ok(comm) if comm == "sleep\n" => Ok(()),
+        other => Err(other),
+    });
+}
+
 #[track_caller]
 fn ends(pid: u32) {
     eventually("the process ends", || {
@@ -41,12 +51,7 @@ fn a_child_dies_with_a_parent_that_was_killed() {
         .spawn()
         .unwrap();
     let child = first_line(&mut parent);
-    let is_sleep = || {
-        std::fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|comm| comm == "sleep\n")
-    };
-    eventually("the child runs", || {
-        if is_sleep() { Ok(()) } else { Err("not yet") }
-    });
+    sleeps(child);
     parent.kill().unwrap();
     parent.wait().unwrap();
     ends(child);
@@ -84,7 +89,7 @@ fn the_guard_kills_marked_descendants_that_left_their_group_and_nobody_else() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    assert!(is_alive(descendant));
+    sleeps(descendant);
     drop(guard.stdin.take());
     assert!(guard.wait().unwrap().success());
     ends(descendant);
