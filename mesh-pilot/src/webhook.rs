@@ -12,7 +12,7 @@ mod validate;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use mesh_runtime::admin::Page;
 use mesh_source::Snapshot;
 use tokio::sync::watch;
 
@@ -31,27 +31,6 @@ pub struct Webhooks {
     pub domain: String,
     /// What is counted.
     pub metrics: Metrics,
-}
-
-/// What a webhook answers to an HTTP request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// HTTP status.
-    pub(crate) status: u16,
-    /// Content type.
-    pub(crate) content_type: &'static str,
-    /// Body.
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    fn text(status: u16, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body: text.into().into(),
-        }
-    }
 }
 
 /// Which webhook a path belongs to.
@@ -77,12 +56,12 @@ impl Hook {
 
 impl Webhooks {
     /// Answers an AdmissionReview.
-    pub(crate) fn answer(&self, hook: Hook, body: &[u8]) -> Answer {
+    pub(crate) fn answer(&self, hook: Hook, body: &[u8]) -> Page {
         let review = match Review::read(body) {
             Ok(review) => review,
             Err(why) => {
                 self.metrics.unreadable(hook);
-                return Answer::text(400, format!("{why}\n"));
+                return Page::text(400, format!("{why}\n"));
             }
         };
         let request = &review.request;
@@ -90,7 +69,7 @@ impl Webhooks {
             Hook::Inject => self.inject(request),
             Hook::Validate => self.validate(request),
         };
-        Answer {
+        Page {
             status: 200,
             content_type: "application/json",
             body: review.answer(&verdict).to_string().into(),

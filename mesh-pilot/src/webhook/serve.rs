@@ -19,11 +19,12 @@ use mesh_kube::{Cluster, Registration, registration};
 use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{ALPN_HTTP11, ClientAuth, TrustPolicy, server_config};
 use mesh_runtime::Tasks;
+use mesh_runtime::admin::Page;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{Answer, Hook, Webhooks};
+use super::{Hook, Webhooks};
 
 /// Largest review in bytes: the API server takes objects of 3 MiB, and shows the old one as well.
 const REVIEW_BYTES: usize = 8 << 20;
@@ -107,10 +108,10 @@ async fn answer_all(connection: TlsConnection, webhooks: &Arc<Webhooks>) {
 
 async fn respond(webhooks: &Webhooks, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let answer = match (Hook::of(request.uri().path()), request.method()) {
-        (None, _) => Answer::text(404, "there are /inject and /validate\n"),
-        (Some(_), method) if *method != Method::POST => Answer::text(405, "expected POST\n"),
+        (None, _) => Page::text(404, "there are /inject and /validate\n"),
+        (Some(_), method) if *method != Method::POST => Page::text(405, "expected POST\n"),
         (Some(_), _) if !is_json(&request) => {
-            Answer::text(415, "expected Content-Type: application/json\n")
+            Page::text(415, "expected Content-Type: application/json\n")
         }
         (Some(hook), _) => match body(request).await {
             Ok(body) => webhooks.answer(hook, &body),
@@ -132,12 +133,12 @@ fn is_json(request: &Request<Incoming>) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn body(request: Request<Incoming>) -> Result<Bytes, Answer> {
+async fn body(request: Request<Incoming>) -> Result<Bytes, Page> {
     let limited = Limited::new(request.into_body(), REVIEW_BYTES);
     match tokio::time::timeout(PATIENCE, limited.collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(_)) => Err(Answer::text(413, "the review is cut off or above 8 MiB\n")),
-        Err(_) => Err(Answer::text(408, "the review did not come\n")),
+        Ok(Err(_)) => Err(Page::text(413, "the review is cut off or above 8 MiB\n")),
+        Err(_) => Err(Page::text(408, "the review did not come\n")),
     }
 }
 
