@@ -8,6 +8,7 @@ use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 use mesh_proto::envoy::google::protobuf::BoolValue;
 use mesh_runtime::Tasks;
 use mesh_test::client::{Client, Http, get};
+use mesh_test::eventually_async;
 use mesh_test::origin::Origin;
 use mesh_traffic::cluster::{Discovery, UpstreamProtocol};
 use mesh_traffic::{Cluster, Config, Listener};
@@ -218,7 +219,16 @@ async fn a_connection_to_the_proxy_itself_is_refused_and_counted() {
     // Nothing was redirected here: either the kernel says so, or it knows of no such connection.
     let _proxy = Proxy::observed(config, None, move || Rc::new(refusals.clone()));
     assert_eq!(exchange(address, b"hello").await, "");
-    assert_eq!(*seen.0.lock(), ["own_port"]);
+    // The client may see the end before it is counted.
+    eventually_async("the refusal is counted", async || {
+        let seen = seen.0.lock().clone();
+        if seen == ["own_port"] {
+            Ok(())
+        } else {
+            Err(seen)
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
