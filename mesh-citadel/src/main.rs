@@ -7,9 +7,6 @@ use mesh_citadel::settings::{Flags, Surroundings};
 use mesh_citadel::{Deps, Settings, run};
 use mesh_kube::Cluster;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let flags = Flags::parse();

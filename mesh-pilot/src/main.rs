@@ -3,9 +3,6 @@
 use clap::Parser;
 use mesh_pilot::{Settings, app};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     let settings = Settings::parse();
     settings.log.start();
