@@ -1,5 +1,5 @@
-//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `kube`, `bench`, `soak` and
-//! `fuzz`; and what is made of it: `crds`, `charts`, `images` and `dist`.
+//! The gates of the repository: `cargo xtask ci`, `tidy`, `tools`, `kube`, `bench`, `soak` and `fuzz`; and
+//! what is made of it: `crds`, `charts`, `images`, `bookinfo` and `dist`.
 //!
 //! `ci` is what `make test` runs, at home and on a server alike; nothing is checked elsewhere.
 
@@ -50,6 +50,8 @@ enum Command {
     Charts,
     /// Makes a root file system and an OCI archive of each program, without a daemon.
     Images(images::Wish),
+    /// Makes the images of samples/bookinfo, in one archive.
+    Bookinfo(images::bookinfo::Wish),
     /// Makes the release archive: programs, charts, samples, licence.
     Dist(dist::Wish),
     /// Puts a whole mesh under mixed load for a while; writes target/soak/results.json.
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Crds => crds::run(&root),
         Command::Charts => charts::run(&root),
         Command::Images(wish) => images::run(&root, &wish),
+        Command::Bookinfo(wish) => images::bookinfo::run(&root, &wish),
         Command::Dist(wish) => dist::run(&root, &wish),
         Command::Soak { arguments } => soak::run(&root, &arguments),
         Command::Fuzz(wish) => fuzz::run(&root, &wish),

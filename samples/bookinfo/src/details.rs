@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::Upstream;
 use crate::forward;
 use crate::reply::{self, Reply};
-use crate::server::Service;
+use crate::server::{Framing, Service};
 use crate::settings::Environment;
 
 /// How long the book service may take (istio: details.rb, `read_timeout`).
@@ -21,6 +21,7 @@ const EXTERNAL_BOOK: &str = "/books/v1/volumes?q=isbn:0486424618";
 /// The service.
 pub(crate) struct Details {
     source: Source,
+    framing: Framing,
 }
 
 enum Source {
@@ -31,7 +32,11 @@ enum Source {
 }
 
 impl Details {
-    pub(crate) fn new(environment: &Environment, tasks: &Tasks) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        environment: &Environment,
+        framing: Framing,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
         let source = if !environment.is_true("ENABLE_EXTERNAL_BOOK_SERVICE") {
             Source::Fixed
         } else if environment.is_true("DO_NOT_ENCRYPT") {
@@ -42,7 +47,7 @@ impl Details {
         } else {
             Source::Encrypted
         };
-        Ok(Self { source })
+        Ok(Self { source, framing })
     }
 
     async fn facts(&self, id: u64, headers: &HeaderMap) -> Result<Value, String> {
@@ -64,6 +69,10 @@ impl Details {
 }
 
 impl Service for Details {
+    fn framing(&self) -> Framing {
+        self.framing
+    }
+
     async fn answer(&self, request: Request<Bytes>) -> Reply {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return reply::method_not_allowed();

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use mesh_runtime::{SystemClock, Tasks, log, shutdown};
 use tokio::net::TcpListener;
 
-use crate::server::Service;
+use crate::server::{Framing, Service};
 use crate::settings::Environment;
 
 /// How long requests under way may take once the process was asked to end.
@@ -54,7 +54,11 @@ enum Kind {
     /// The page of a book, made of what the other services know
     Productpage,
     /// Facts about a book
-    Details,
+    Details {
+        /// Send answers in chunks, as if their length were not known at the start
+        #[arg(long)]
+        chunked: bool,
+    },
     /// What readers say, with or without stars
     Reviews,
     /// The stars
@@ -83,11 +87,15 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             listener,
             &tasks,
         ),
-        Kind::Details => start(
-            details::Details::new(&environment, &tasks)?,
-            listener,
-            &tasks,
-        ),
+        Kind::Details { chunked } => {
+            let framing = if chunked {
+                Framing::Chunked
+            } else {
+                Framing::Length
+            };
+            let details = details::Details::new(&environment, framing, &tasks)?;
+            start(details, listener, &tasks);
+        }
         Kind::Reviews => start(
             reviews::Reviews::new(&environment, &tasks)?,
             listener,

@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_runtime::{Tasks, net};
@@ -25,8 +27,22 @@ const CONNECTIONS: usize = 4096;
 /// idle connections before we do and never writes to one that is going away.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// How the end of an answer's body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// By its length, which stands in the head.
+    Length,
+    /// By the last of its chunks, as servers do that begin before they know the end.
+    Chunked,
+}
+
 /// One of the four services.
 pub(crate) trait Service: Send + Sync + 'static {
+    /// How its answers are sent.
+    fn framing(&self) -> Framing {
+        Framing::Length
+    }
+
     /// Answers one request.
     fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Reply> + Send;
 }
@@ -78,7 +94,7 @@ async fn connection<S: Service>(service: Arc<S>, stream: TcpStream, tasks: Tasks
     }
 }
 
-async fn respond<S: Service>(service: &S, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond<S: Service>(service: &S, request: Request<Incoming>) -> Response<Sent> {
     let (head, body) = request.into_parts();
     tracing::debug!(method = %head.method, path = head.uri.path(), "request");
     let reply = match Limited::new(body, MAX_BODY).collect().await {
@@ -88,5 +104,38 @@ async fn respond<S: Service>(service: &S, request: Request<Incoming>) -> Respons
         }
         Err(_) => reply::text(StatusCode::PAYLOAD_TOO_LARGE, "body too long or cut off\n"),
     };
-    reply.map(Full::new)
+    let framing = service.framing();
+    reply.map(|body| Sent {
+        body: Full::new(body),
+        framing,
+    })
+}
+
+/// A body on its way, which hyper sends in chunks when it does not tell its size.
+struct Sent {
+    body: Full<Bytes>,
+    framing: Framing,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Framing::Length => self.body.size_hint(),
+            Framing::Chunked => SizeHint::default(),
+        }
+    }
 }

@@ -88,7 +88,7 @@ async fn mk_shop(reviews: &[(&str, &str)]) -> Shop {
     let plain = mk_environment(&[], &all);
     let clock = Arc::new(SystemClock);
     start(
-        details::Details::new(&plain, &tasks).unwrap(),
+        details::Details::new(&plain, Framing::Length, &tasks).unwrap(),
         details_listener,
         &tasks,
     );

@@ -73,6 +73,42 @@ impl Content {
         Ok(())
     }
 
+    /// What a folder of this machine holds of those paths that are wanted.
+    pub(crate) fn folder(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let mut content = Self::default();
+        let mut left = vec![String::new()];
+        while let Some(under) = left.pop() {
+            let here = folder.join(&under);
+            for entry in fs::read_dir(&here).with_context(|| here.display().to_string())? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let name = name.to_str().context("a name that is no text")?;
+                let path = format!("{under}{name}");
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    left.push(format!("{path}/"));
+                } else if !wanted(&path) {
+                    continue;
+                } else if kind.is_symlink() {
+                    let to = fs::read_link(entry.path())?;
+                    content.link(&path, &to.to_string_lossy());
+                } else {
+                    content.copy(&path, &entry.path())?;
+                }
+            }
+        }
+        Ok(content)
+    }
+
+    /// The same in a folder.
+    pub(crate) fn below(self, folder: &str) -> Self {
+        let mut below = Self::default();
+        for (path, entry) in self.0 {
+            below.put(&format!("{folder}/{path}"), entry);
+        }
+        below
+    }
+
     /// Leaves out what another one has already.
     pub(crate) fn without(mut self, other: &Self) -> Self {
         self.0.retain(|path, entry| {

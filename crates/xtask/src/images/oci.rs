@@ -12,56 +12,50 @@ use super::{Content, Entry, archive};
 /// The archive of an image with these layers, the lowest first.
 pub(super) fn image(reference: &str, config: &Value, layers: Vec<Vec<u8>>) -> Result<Vec<u8>> {
     let mut layout = Layout::default();
-    let layers: Result<Vec<Value>> = layers
-        .into_iter()
-        .map(|layer| layout.blob("application/vnd.oci.image.layer.v1.tar", layer))
-        .collect();
-    let layers = layers?;
-    // Layers are not compressed, so their digests are those of their content.
-    let digests: Vec<&Value> = layers
-        .iter()
-        .filter_map(|layer| layer.get("digest"))
-        .collect();
-    let config = layout.json(
-        "application/vnd.oci.image.config.v1+json",
-        &json!({
-            "architecture": architecture()?,
-            "os": "linux",
-            "config": config,
-            "rootfs": {"type": "layers", "diff_ids": digests},
-        }),
-    )?;
-    let manifest = layout.json(
-        "application/vnd.oci.image.manifest.v1+json",
-        &json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": config,
-            "layers": layers,
-        }),
-    )?;
-    layout.close(reference, manifest)
+    let layers = layers.into_iter().map(|layer| layout.layer(layer));
+    let layers: Vec<Value> = layers.collect::<Result<_>>()?;
+    layout.add(reference, config, &layers)?;
+    layout.close()
 }
 
+/// An archive that is being made, of any number of images.
 #[derive(Default)]
-struct Layout(Content);
+pub(super) struct Layout {
+    content: Content,
+    manifests: Vec<Value>,
+}
 
 impl Layout {
-    /// Puts a blob in; what points to it.
-    fn blob(&mut self, media_type: &str, bytes: Vec<u8>) -> Result<Value> {
-        let digest = sha256(&bytes)?;
-        let size = bytes.len();
-        let file = Entry::File { mode: 0o644, bytes };
-        self.0.put(&format!("blobs/sha256/{digest}"), file);
-        let digest = format!("sha256:{digest}");
-        Ok(json!({"mediaType": media_type, "digest": digest, "size": size}))
+    /// Puts a layer in, for all images that have it; what points to it.
+    pub(super) fn layer(&mut self, layer: Vec<u8>) -> Result<Value> {
+        self.blob("application/vnd.oci.image.layer.v1.tar", layer)
     }
 
-    fn json(&mut self, media_type: &str, value: &Value) -> Result<Value> {
-        self.blob(media_type, value.to_string().into_bytes())
-    }
-
-    fn close(mut self, reference: &str, mut manifest: Value) -> Result<Vec<u8>> {
+    /// Puts an image in, with layers that are in already, the lowest first.
+    pub(super) fn add(&mut self, reference: &str, config: &Value, layers: &[Value]) -> Result<()> {
+        // Layers are not compressed, so their digests are those of their content.
+        let digests: Vec<&Value> = layers
+            .iter()
+            .filter_map(|layer| layer.get("digest"))
+            .collect();
+        let config = self.json(
+            "application/vnd.oci.image.config.v1+json",
+            &json!({
+                "architecture": architecture()?,
+                "os": "linux",
+                "config": config,
+                "rootfs": {"type": "layers", "diff_ids": digests},
+            }),
+        )?;
+        let mut manifest = self.json(
+            "application/vnd.oci.image.manifest.v1+json",
+            &json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": config,
+                "layers": layers,
+            }),
+        )?;
         let tag = reference.rsplit(':').next().unwrap_or_default();
         let names = json!({
             "io.containerd.image.name": full(reference),
@@ -69,15 +63,35 @@ impl Layout {
         });
         let members = manifest.as_object_mut().context("a descriptor")?;
         members.insert("annotations".to_owned(), names);
+        self.manifests.push(manifest);
+        Ok(())
+    }
+
+    /// The archive.
+    pub(super) fn close(mut self) -> Result<Vec<u8>> {
         let index = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [manifest],
+            "manifests": self.manifests,
         });
-        self.0.text("index.json", &index.to_string());
+        self.content.text("index.json", &index.to_string());
         let version = json!({"imageLayoutVersion": "1.0.0"});
-        self.0.text("oci-layout", &version.to_string());
-        archive(&self.0)
+        self.content.text("oci-layout", &version.to_string());
+        archive(&self.content)
+    }
+
+    /// Puts a blob in; what points to it.
+    fn blob(&mut self, media_type: &str, bytes: Vec<u8>) -> Result<Value> {
+        let digest = sha256(&bytes)?;
+        let size = bytes.len();
+        let file = Entry::File { mode: 0o644, bytes };
+        self.content.put(&format!("blobs/sha256/{digest}"), file);
+        let digest = format!("sha256:{digest}");
+        Ok(json!({"mediaType": media_type, "digest": digest, "size": size}))
+    }
+
+    fn json(&mut self, media_type: &str, value: &Value) -> Result<Value> {
+        self.blob(media_type, value.to_string().into_bytes())
     }
 }
 

@@ -19,16 +19,18 @@ const VARIANTS: [(&str, &str); 2] = [
     ("-legacy", "xtables-legacy-multi"),
 ];
 
+/// The folders at the top that are links, as Debian has it.
+pub(super) const MERGED: [(&str, &str); 4] = [
+    ("bin", "usr/bin"),
+    ("lib", "usr/lib"),
+    ("lib64", "usr/lib64"),
+    ("sbin", "usr/sbin"),
+];
+
 /// What all images have: the libraries of all programs, so that they share one layer.
 pub(super) fn base(programs: &[PathBuf]) -> Result<Content> {
     let mut base = Content::default();
-    // As Debian has it.
-    for (folder, to) in [
-        ("bin", "usr/bin"),
-        ("lib", "usr/lib"),
-        ("lib64", "usr/lib64"),
-        ("sbin", "usr/sbin"),
-    ] {
+    for (folder, to) in MERGED {
         base.put(to, Entry::Folder { mode: 0o755 });
         base.link(folder, to);
     }
@@ -116,7 +118,7 @@ fn libraries(content: &mut Content, programs: &[PathBuf]) -> Result<()> {
 }
 
 /// Where a file of the machine is in an image: at its own path, as `/lib` is a link there too.
-fn place(file: &Path) -> Result<String> {
+pub(super) fn place(file: &Path) -> Result<String> {
     let folder = file.parent().context("a file without a folder")?;
     let folder = folder
         .canonicalize()
@@ -126,7 +128,7 @@ fn place(file: &Path) -> Result<String> {
 }
 
 /// The shared libraries that programs are started with, and what loads them.
-fn needed(programs: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
+pub(super) fn needed(programs: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
     let mut needed = BTreeSet::new();
     for program in programs {
         let output = Command::new("ldd").arg(program).output().context("ldd")?;

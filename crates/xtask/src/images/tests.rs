@@ -121,3 +121,30 @@ fn the_dockerfile_makes_the_same_images() {
         assert!(text.contains(&format!("ENV {variable}\n")), "{variable}");
     }
 }
+
+#[test]
+fn bookinfo_has_every_image_that_its_manifest_names() {
+    let manifest = "samples/bookinfo/platform/kube/bookinfo.yaml";
+    let manifest = fs::read_to_string(crate::root().join(manifest)).unwrap();
+    let named = manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("image: "));
+    let named: BTreeSet<String> = named.map(str::to_owned).collect();
+    let made = bookinfo::VERSIONS.iter().map(bookinfo::Version::reference);
+    assert_eq!(made.collect::<BTreeSet<_>>(), named);
+}
+
+#[test]
+fn a_folder_is_content_with_its_links_and_without_what_is_not_wanted() {
+    let folder = std::env::temp_dir().join(format!("mesh-content.{}", std::process::id()));
+    sample().unpack(&folder).unwrap();
+    let read = Content::folder(&folder, |path| !path.starts_with("etc/"));
+    fs::remove_dir_all(&folder).unwrap();
+    let below = read.unwrap().below("app");
+    let paths: Vec<&str> = below.entries().map(|(path, _)| path).collect();
+    let deep = format!("app/{}", deep());
+    for expected in ["app/bin/tool", "app/usr/lib/libmesh.so", deep.as_str()] {
+        assert!(paths.contains(&expected), "{paths:?}");
+    }
+    assert!(!paths.contains(&"app/etc/motd"), "{paths:?}");
+}

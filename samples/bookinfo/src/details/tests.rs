@@ -7,7 +7,7 @@ fn mk_request(path: &str) -> Request<Bytes> {
 
 #[tokio::test]
 async fn version_one_knows_every_book_by_heart() {
-    let details = Details::new(&mk_environment(&[], &[]), &mk_tasks()).unwrap();
+    let details = Details::new(&mk_environment(&[], &[]), Framing::Length, &mk_tasks()).unwrap();
     let reply = details.answer(mk_request("/details/3")).await;
     let facts: Value = serde_json::from_slice(reply.body()).unwrap();
     assert_eq!(facts, fixed(3));
@@ -49,7 +49,7 @@ async fn version_two_asks_the_book_service() {
         ],
         &[],
     );
-    let details = Details::new(&environment, &tasks).unwrap();
+    let details = Details::new(&environment, Framing::Length, &tasks).unwrap();
     let reply = details.answer(mk_request("/details/0")).await;
     let facts: Value = serde_json::from_slice(reply.body()).unwrap();
     let expected = json!({
@@ -64,7 +64,7 @@ async fn version_two_asks_the_book_service() {
 #[tokio::test]
 async fn version_two_answers_400_when_it_cannot_ask() {
     let environment = mk_environment(&[("ENABLE_EXTERNAL_BOOK_SERVICE", "true")], &[]);
-    let details = Details::new(&environment, &mk_tasks()).unwrap();
+    let details = Details::new(&environment, Framing::Length, &mk_tasks()).unwrap();
     let reply = details.answer(mk_request("/details/0")).await;
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
     assert!(String::from_utf8_lossy(reply.body()).contains("DO_NOT_ENCRYPT"));

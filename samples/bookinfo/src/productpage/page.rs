@@ -8,7 +8,7 @@ pub(crate) const BOOK: u64 = 0;
 
 const TITLE: &str = "The Comedy of Errors";
 const WIKIPEDIA: &str = "https://en.wikipedia.org/wiki/The_Comedy_of_Errors";
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("../../polyglot/productpage/templates/style.css");
 const MAX_STARS: i64 = 5;
 
 /// The rows of the details column: JSON field and label.
