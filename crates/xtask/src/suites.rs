@@ -36,10 +36,16 @@ pub(crate) enum Need {
     Go,
     /// What containerd runs pods with: runc and the plugins of CNI.
     Runc,
+    /// Flask, requests and gunicorn for the system's Python.
+    Flask,
+    /// JavaScript without a browser.
+    Node,
+    /// Java with its compiler.
+    Jdk,
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Root,
         Self::Netfilter,
         Self::Openssl,
@@ -54,6 +60,9 @@ impl Need {
         Self::Websockets,
         Self::Go,
         Self::Runc,
+        Self::Flask,
+        Self::Node,
+        Self::Jdk,
     ];
 
     /// The word for it in `MESH_REQUIRE` and in the closing table.
@@ -73,6 +82,9 @@ impl Need {
             Self::Websockets => "websockets",
             Self::Go => "go",
             Self::Runc => "runc",
+            Self::Flask => "flask",
+            Self::Node => "node",
+            Self::Jdk => "jdk",
         }
     }
 
@@ -96,6 +108,9 @@ impl Need {
             Self::Websockets => imports("import websockets"),
             Self::Go => runs("go", &["-C", &tools::cluster("kubernetes"), "list", "-m"]).is_some(),
             Self::Runc => runs("sh", &["-e", "-c", RUNC]).is_some(),
+            Self::Flask => runs("/usr/bin/python3", &["-c", FLASK]).is_some(),
+            Self::Node => runs("node", &["--version"]).is_some(),
+            Self::Jdk => runs("jlink", &["--version"]).is_some(),
         }
     }
 
@@ -115,6 +130,9 @@ impl Need {
             Self::Websockets => Origin::Pip("websockets==17.4"),
             Self::Go => Origin::Debian("golang-go"),
             Self::Runc => Origin::Debian("runc containernetworking-plugins"),
+            Self::Flask => Origin::Debian("gunicorn python3-flask python3-requests"),
+            Self::Node => Origin::Debian("nodejs"),
+            Self::Jdk => Origin::Debian("openjdk-17-jdk-headless"),
         }
     }
 }
@@ -127,6 +145,9 @@ const NETFILTER: &str = "ip link add name m0 type veth peer name m1; \
 
 /// Where Debian has them.
 const RUNC: &str = "/usr/sbin/runc --version; test -x /usr/lib/cni/ptp";
+
+/// What the product page of samples/bookinfo/polyglot imports and is served by.
+const FLASK: &str = "import flask, gunicorn, requests";
 
 /// A test target of Cargo with what it needs.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +180,7 @@ const CONFORMANCE: &[&str] = &["--test", "conformance"];
 const HOSTILE: &[&str] = &["--test", "hostile"];
 
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 13] = [
+pub(crate) const SUITES: [Suite; 14] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
@@ -186,6 +207,13 @@ pub(crate) const SUITES: [Suite; 13] = [
         proves: "the mesh runs for an ordinary user with an empty home",
         needs: &[Need::Root],
         cargo: &["--test", "unprivileged"],
+        only: None,
+    },
+    Suite {
+        name: "polyglot",
+        proves: "Bookinfo in Python, Java, Node and Rust answers as in Rust, and in a mesh",
+        needs: &[Need::Flask, Need::Node, Need::Jdk],
+        cargo: &["--test", "polyglot"],
         only: None,
     },
     Suite {
