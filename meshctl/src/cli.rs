@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    apply, check_inject, child, delete, down, get, kube_inject, logs, start, status, stop,
-    uninject, up, version,
+    apply, check, check_inject, child, completion, dashboard, delete, down, get, install,
+    kube_inject, logs, proxy_config, proxy_status, start, status, stop, uninject, uninstall, up,
+    validate, version,
 };
 use crate::ui::Color;
 
@@ -19,12 +20,14 @@ Examples:
   meshctl logs reviews-v1 -f                follow an application
   meshctl stop pilot                        hold a process down, to see what happens
   meshctl down                              stop everything
+  meshctl proxy-status                      does every proxy have its configuration?
+  meshctl proxy-config routes NAME          what a proxy has in force
   meshctl kube-inject -f app.yaml | kubectl apply -f -
                                             put sidecars into Kubernetes manifests
 
 Exit codes: 0 good, 1 problems found, 2 wrong usage, 3 the mesh cannot be reached.";
 
-/// A service mesh that accepts Istio's API, on one machine.
+/// A service mesh that accepts Istio's API, on one machine and on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "meshctl", version, max_term_width = 100, after_help = EXAMPLES)]
 #[command(infer_subcommands = false, disable_help_subcommand = false)]
@@ -76,6 +79,7 @@ impl Global {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people.
+    #[value(alias = "short")]
     Table,
     /// For scripts.
     Json,
@@ -104,14 +108,38 @@ pub(crate) enum Command {
     Start(start::StartArgs),
     /// Print what a workload or component wrote
     Logs(logs::LogsArgs),
+    /// Show whether proxies have what pilot sent
+    #[command(visible_alias = "ps")]
+    ProxyStatus(proxy_status::ProxyStatusArgs),
+    /// Show what a proxy has in force
+    #[command(visible_alias = "pc")]
+    ProxyConfig(proxy_config::ProxyConfigArgs),
+    /// Install the mesh in a cluster, or bring it in line with other values
+    Install(install::InstallArgs),
+    /// Bring a mesh in a cluster to this version, and in line with other values
+    Upgrade(install::InstallArgs),
+    /// Take the mesh out of a cluster
+    Uninstall(uninstall::UninstallArgs),
+    /// Print the objects that would be installed
+    Manifest(install::ManifestArgs),
+    /// Open pages of the mesh on a port of this machine
+    #[command(visible_alias = "dash")]
+    Dashboard(dashboard::DashboardArgs),
+    /// Check whether the mesh is as it should be
+    Check(check::CheckArgs),
+    /// Check manifests without a mesh
+    #[command(visible_alias = "v")]
+    Validate(validate::ValidateArgs),
     /// Put sidecars into the workloads of Kubernetes manifests
     KubeInject(kube_inject::KubeInjectArgs),
     /// Take sidecars out of the workloads of Kubernetes manifests
     Uninject(uninject::UninjectArgs),
-    /// Explain which pods of manifests get a sidecar, and why
+    /// Explain which pods get a sidecar, and why
     CheckInject(check_inject::CheckInjectArgs),
-    /// Print the version
+    /// Print the version of meshctl and of the mesh that it finds
     Version(version::VersionArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completion(completion::CompletionArgs),
     /// Becomes a process that ends with its parent
     #[command(name = "__child", hide = true)]
     Child(child::ChildArgs),

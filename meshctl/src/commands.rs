@@ -9,18 +9,26 @@ use crate::error::CommandError;
 use crate::ui::Ui;
 
 pub(crate) mod apply;
+pub(crate) mod check;
 pub(crate) mod check_inject;
 pub(crate) mod child;
+pub(crate) mod completion;
+pub(crate) mod dashboard;
 pub(crate) mod delete;
 pub(crate) mod down;
 pub(crate) mod get;
+pub(crate) mod install;
 pub(crate) mod kube_inject;
 pub(crate) mod logs;
+pub(crate) mod proxy_config;
+pub(crate) mod proxy_status;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod uninject;
+pub(crate) mod uninstall;
 pub(crate) mod up;
+pub(crate) mod validate;
 pub(crate) mod version;
 
 /// Runs what the command line asks for; `args` is that command line as it was typed.
@@ -28,10 +36,15 @@ pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandErr
     let Cli { global, command } = cli;
     let prints_yaml = matches!(
         command,
-        Command::Get(_) | Command::KubeInject(_) | Command::Uninject(_)
+        Command::Get(_)
+            | Command::KubeInject(_)
+            | Command::Uninject(_)
+            | Command::Manifest(_)
+            | Command::ProxyStatus(_)
+            | Command::ProxyConfig(_)
     );
     if global.output == Output::Yaml && !prints_yaml {
-        let error = "-o yaml: only `get`, `kube-inject` and `uninject` print YAML";
+        let error = "-o yaml: this command does not print YAML";
         return Err(CommandError::usage(error).hint("use -o json"));
     }
     match command {
@@ -44,10 +57,27 @@ pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandErr
         Command::Logs(logs) => runtime()?.block_on(logs::run(&global, logs, ui)),
         Command::Stop(stop) => runtime()?.block_on(stop::run(&global, stop, ui)),
         Command::Start(start) => runtime()?.block_on(start::run(&global, start, ui)),
+        Command::ProxyStatus(status) => runtime()?.block_on(proxy_status::run(&global, status, ui)),
+        Command::ProxyConfig(config) => runtime()?.block_on(proxy_config::run(&global, config, ui)),
         Command::KubeInject(inject) => kube_inject::run(&global, &inject, ui),
         Command::Uninject(uninject) => uninject::run(&global, &uninject, ui),
-        Command::CheckInject(check) => check_inject::run(&global, &check, ui),
-        Command::Version(_) => version::run(&global, ui),
+        Command::Install(install) => runtime()?.block_on(install::run(&global, install, false, ui)),
+        Command::Upgrade(install) => runtime()?.block_on(install::run(&global, install, true, ui)),
+        Command::Uninstall(uninstall) => {
+            runtime()?.block_on(uninstall::run(&global, uninstall, ui))
+        }
+        Command::Manifest(manifest) => install::generate(&global, &manifest, ui),
+        Command::Dashboard(dashboard) => {
+            runtime()?.block_on(dashboard::run(&global, dashboard, ui))
+        }
+        Command::Check(check) => runtime()?.block_on(check::run(&global, check, ui)),
+        Command::Validate(validate) => validate::run(&global, &validate, ui),
+        Command::CheckInject(check) => runtime()?.block_on(check_inject::run(&global, &check, ui)),
+        Command::Version(version) => runtime()?.block_on(version::run(&global, version, ui)),
+        Command::Completion(completion) => {
+            completion::run(&completion, ui);
+            Ok(())
+        }
         Command::Child(child) => child::run(&child),
         Command::Guard(guard) => child::guard(&guard),
     }

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod chart;
 mod cli;
 mod commands;
 mod embedded;
 mod error;
 mod in_force;
+mod plane;
 mod target;
 mod ui;
 

@@ -118,7 +118,7 @@ fn wrong_usage_has_code_2() {
     check(
         &folder.meshctl(&["status", "-o", "yaml"]),
         2,
-        &["only `get`, `kube-inject` and `uninject` print YAML"],
+        &["this command does not print YAML"],
     );
     check(
         &folder.meshctl(&["up", "--set", "proxy=1"]),

@@ -32,6 +32,9 @@ pub enum AccessError {
         #[source]
         source: Box<KubeconfigError>,
     },
+    /// No file says where the cluster is, or the files that do cannot be used.
+    #[error("no usable kubeconfig")]
+    NotChosen(#[source] Box<KubeconfigError>),
     /// There is no service account in this pod.
     #[error("this pod has no access to the API server")]
     InCluster(#[source] Box<InClusterError>),
@@ -40,11 +43,21 @@ pub enum AccessError {
     Client(#[source] Box<kube::Error>),
 }
 
+/// The cluster that a person means, as kubectl's flags say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The file; without it those of `KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; without it the current one.
+    pub context: Option<String>,
+}
+
 /// A cluster: access to its API server.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) server: Server,
     pub(crate) address: String,
+    namespace: String,
 }
 
 impl Cluster {
@@ -53,14 +66,58 @@ impl Cluster {
     /// # Errors
     /// When the file is none.
     pub async fn from_kubeconfig(path: &Path) -> Result<Self, AccessError> {
+        Self::from_context(path, None).await
+    }
+
+    /// The cluster that a person means. Needs a runtime; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When no file names one, or not this context.
+    pub async fn chosen(choice: &Choice) -> Result<Self, AccessError> {
+        let context = choice.context.as_deref();
+        if let Some(path) = &choice.kubeconfig {
+            return Self::from_context(path, context).await;
+        }
+        let wrong = |source| AccessError::NotChosen(Box::new(source));
+        match Kubeconfig::read() {
+            Ok(file) => {
+                let config = Config::from_custom_kubeconfig(file, &options(context)).await;
+                Self::with(config.map_err(wrong)?)
+            }
+            Err(_) if context.is_none() && Self::is_around_us() => Self::of_this_pod(),
+            Err(error) => Err(wrong(error)),
+        }
+    }
+
+    /// Whether a person who names no cluster has one all the same.
+    #[must_use]
+    pub fn is_configured() -> bool {
+        let home = settings::environment("HOME").map(PathBuf::from);
+        settings::environment("KUBECONFIG").is_some_and(|paths| !paths.is_empty())
+            || home.is_some_and(|home| home.join(".kube/config").is_file())
+            || Self::is_around_us()
+    }
+
+    async fn from_context(path: &Path, context: Option<&str>) -> Result<Self, AccessError> {
         let wrong = |source| AccessError::Kubeconfig {
             path: path.to_owned(),
             source: Box::new(source),
         };
         let file = Kubeconfig::read_from(path).map_err(wrong)?;
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(file, &options).await;
+        let config = Config::from_custom_kubeconfig(file, &options(context)).await;
         Self::with(config.map_err(wrong)?)
+    }
+
+    /// The namespace of the context: where objects are that name none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The API server's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// As the service account of the pod that we run in. Needs a runtime; nobody is asked yet.
@@ -81,11 +138,20 @@ impl Cluster {
 
     pub(crate) fn with(config: Config) -> Result<Self, AccessError> {
         let address = config.cluster_url.to_string();
+        let namespace = config.default_namespace.clone();
         let client = client(config).map_err(|error| AccessError::Client(Box::new(error)))?;
         Ok(Self {
             server: Server::new(client),
             address,
+            namespace,
         })
+    }
+}
+
+fn options(context: Option<&str>) -> KubeConfigOptions {
+    KubeConfigOptions {
+        context: context.map(ToOwned::to_owned),
+        ..KubeConfigOptions::default()
     }
 }
 

@@ -14,7 +14,7 @@ use kube::client::Body;
 use crate::fault::Fault;
 
 /// How long an answer may take, the whole of it.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 /// How long a watch may be silent before it is doubted; servers send bookmarks each minute.
 const SILENCE: Duration = Duration::from_secs(100);
 /// Largest answer that is read.
@@ -33,6 +33,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) const fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// kube's own client, for what is no request and answer.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// Reads what is at a path.
@@ -153,7 +158,7 @@ fn request(
     request.map_err(|error| Fault::refused(format!("no request can be made: {error}")))
 }
 
-async fn within<T>(
+pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {

@@ -1,5 +1,7 @@
 //! `meshctl check-inject`: why the pods of manifests get a sidecar, or why not.
 
+use std::path::PathBuf;
+
 use mesh_inject::decide::{Row, Says};
 use mesh_inject::{Explained, explain_object};
 use serde_json::{Map, Value, json};
@@ -11,18 +13,32 @@ use crate::error::CommandError;
 use crate::ui::table::Table;
 use crate::ui::{Tone, Ui};
 
+mod in_cluster;
+
 const HELP: &str = "\
 Examples:
+  meshctl check-inject web-7d4b9c-x2x9k.shop
+  meshctl check-inject deployment/web -n shop
   meshctl check-inject -f web.yaml
   meshctl check-inject -f web.yaml -n shop --namespace-label istio-injection=enabled
 
 Rules are asked from top to bottom; the first that does not pass decides. Without --namespace-label
-the namespace is not asked, as with `meshctl kube-inject`; with it as by the webhook.";
+the namespace is not asked, as with `meshctl kube-inject`; with it as by the webhook. A NAME is looked up in
+the cluster, with its namespace and the injector's settings there.";
 
 /// Explain which pods of manifests get a sidecar, and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CheckInjectArgs {
+    /// A pod or Deployment in the cluster: NAME, NAME.NAMESPACE, pod/NAME or deployment/NAME
+    #[arg(conflicts_with_all = ["filename", "namespace_labels"])]
+    name: Option<String>,
+    /// The cluster's kubeconfig file [default: as kubectl finds it]
+    #[arg(short = 'c', long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context in it [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
     #[command(flatten)]
     files: Files,
     /// A label of the namespace; repeat for more, `none` for a namespace without labels
@@ -44,8 +60,16 @@ fn label(text: &str) -> Result<Label, String> {
     Ok(Some((key.to_owned(), value.to_owned())))
 }
 
-/// Explains files.
-pub(crate) fn run(global: &Global, args: &CheckInjectArgs, ui: &Ui) -> Result<(), CommandError> {
+/// Explains files, or what is in the cluster.
+pub(crate) async fn run(
+    global: &Global,
+    args: &CheckInjectArgs,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    if let Some(name) = &args.name {
+        let explained = in_cluster::explain(global, args, name, ui).await?;
+        return print(&[explained], global, ui);
+    }
     let settings = args.with.settings(ui)?;
     let texts = streams::read(&args.files, "check-inject")?;
     let labels = args.namespace_labels.iter().flatten();
@@ -62,6 +86,10 @@ pub(crate) fn run(global: &Global, args: &CheckInjectArgs, ui: &Ui) -> Result<()
     if explained.is_empty() {
         ui.warning("there is no Deployment, Pod or other workload in it");
     }
+    print(&explained, global, ui)
+}
+
+fn print(explained: &[Explained], global: &Global, ui: &Ui) -> Result<(), CommandError> {
     if global.output == Output::Json {
         ui.json(&explained.iter().map(to_json).collect());
         return Ok(());

@@ -80,6 +80,11 @@ pub(crate) fn run(global: &Global, args: &KubeInjectArgs, ui: &Ui) -> Result<(),
 }
 
 impl With {
+    /// The namespace in which the mesh is, if it was said.
+    pub(crate) fn root(&self) -> Option<&str> {
+        self.istio_namespace.as_deref()
+    }
+
     /// The settings that the flags make.
     pub(crate) fn settings(&self, ui: &Ui) -> Result<Settings, CommandError> {
         let mut settings = match (&self.inject_config_file, &self.istio_namespace) {

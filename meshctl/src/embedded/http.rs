@@ -1,4 +1,4 @@
-//! A small HTTP client for admin pages on loopback.
+//! A small HTTP client for admin pages, on loopback and over connections that others opened.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// The longest page that is read.
@@ -29,10 +30,22 @@ pub(crate) async fn fetch(
 async fn exchange(address: SocketAddr, path: &str) -> std::io::Result<(u16, Bytes)> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    exchange_over(stream, &address.to_string(), path).await
+}
+
+/// Asks for a page over a connection; answers with the status and the body. Waits as long as it takes.
+///
+/// # Errors
+/// When the other end does not speak HTTP, or breaks off.
+pub(crate) async fn exchange_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    host: &str,
+    path: &str,
+) -> std::io::Result<(u16, Bytes)> {
     let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(std::io::Error::other)?;
-    let request = Request::get(path).header("host", address.to_string());
+    let request = Request::get(path).header("host", host);
     let request = request
         .body(Empty::<Bytes>::new())
         .map_err(std::io::Error::other)?;
