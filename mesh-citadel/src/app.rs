@@ -202,6 +202,7 @@ impl House {
             .set_expiries(first_expiry(&roots), signer.certificate().not_after);
         let tokens = self.tokens()?;
         let authority = Authority::new(signer, self.clock.clone());
+        let authority = authority.of_namespace(&self.settings.namespace);
         let authority = authority.with_dns_names(self.settings.dns_names.clone());
         let lifetimes = self.settings.lifetimes;
         let live = own::start(&authority, lifetimes.default(), &self.tasks)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_identity::settings::SYSTEM_NAMESPACE;
 use mesh_model::ident::SpiffeId;
 use mesh_model::time::Clock;
 use mesh_pki::chain;
@@ -21,6 +22,7 @@ pub struct Authority {
     signer: Arc<Signer>,
     clock: Arc<dyn Clock>,
     dns_names: Arc<DnsNames>,
+    namespace: Arc<str>,
 }
 
 /// What else some identities are called.
@@ -34,6 +36,16 @@ impl Authority {
             signer: Arc::new(signer),
             clock,
             dns_names: Arc::default(),
+            namespace: SYSTEM_NAMESPACE.into(),
+        }
+    }
+
+    /// The same for a mesh of another namespace.
+    #[must_use]
+    pub fn of_namespace(self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            ..self
         }
     }
 
@@ -50,6 +62,12 @@ impl Authority {
     #[must_use]
     pub fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// The namespace of the mesh, and so of citadel.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// The clock.

@@ -41,18 +41,19 @@ pub struct NotYours {
     pub wanted: SpiffeId,
 }
 
-/// Whether `caller` may receive a certificate for `wanted`.
+/// Whether `caller` may receive a certificate for `wanted`, in a mesh of this namespace.
 ///
 /// The whole authorisation rule of the CA. It reads no state, so the table in `tests.rs` is its
 /// proof.
 ///
 /// # Errors
 /// [`NotYours`].
-pub fn authorize(caller: &Caller, wanted: &SpiffeId) -> Result<(), NotYours> {
+pub fn authorize(caller: &Caller, wanted: &SpiffeId, namespace: &str) -> Result<(), NotYours> {
     match caller {
-        // Citadel signs its own. Who else had it would be taken for the CA, and in a mesh of another
-        // namespace than `istio-system` anybody might call himself so.
-        Caller::Workload { identity } if identity == wanted && !is_citadel(wanted) => Ok(()),
+        // Citadel signs its own. Who else had it would be taken for the CA.
+        Caller::Workload { identity } if identity == wanted && !is_citadel(wanted, namespace) => {
+            Ok(())
+        }
         Caller::Workload { .. } => Err(NotYours {
             caller: caller.to_string(),
             wanted: wanted.clone(),
@@ -60,8 +61,8 @@ pub fn authorize(caller: &Caller, wanted: &SpiffeId) -> Result<(), NotYours> {
     }
 }
 
-fn is_citadel(identity: &SpiffeId) -> bool {
-    citadel(identity.trust_domain()).is_ok_and(|citadel| citadel == *identity)
+fn is_citadel(identity: &SpiffeId, namespace: &str) -> bool {
+    citadel(identity.trust_domain(), namespace).is_ok_and(|citadel| citadel == *identity)
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ async fn keep(authority: Authority, lifetime: Duration, live: LiveIdentity) {
 
 fn make(authority: &Authority, lifetime: Duration) -> Result<Identity, OwnError> {
     let bundle = authority.signer().bundle().clone();
-    let identity = citadel(bundle.trust_domain()).map_err(|error| OwnError(error.to_string()))?;
+    let identity = citadel(bundle.trust_domain(), authority.namespace())
+        .map_err(|error| OwnError(error.to_string()))?;
     let key = Key::generate().map_err(|error| OwnError(error.to_string()))?;
     let issued = authority
         .issue(identity, key.public(), lifetime)

@@ -1,7 +1,9 @@
 //! The world as of one version of the configuration: immutable, and asked for one view per proxy.
 
+mod credentials;
 pub mod destination_rule;
 pub mod gateway;
+mod ingress;
 pub mod peer_authentication;
 mod read;
 pub mod rules;
@@ -21,6 +23,7 @@ use mesh_model::net::Protocol;
 use mesh_model::service::{Endpoint, Workload};
 
 use crate::registry::{Leading, RegisteredEndpoint, RegisteredService, Registry};
+use credentials::Secrets;
 use destination_rule::DestinationRules;
 use gateway::Gateway;
 use peer_authentication::PeerAuthentications;
@@ -44,6 +47,7 @@ pub struct World {
     mesh: Arc<MeshConstants>,
     routings: Vec<Arc<Routing>>,
     gateways: Vec<Gateway>,
+    secrets: Secrets,
     authentications: PeerAuthentications,
     visible: BTreeMap<Str, Arc<[Arc<VisibleService>]>>,
 }
@@ -84,6 +88,7 @@ impl World {
             mesh,
             routings: configured.routings,
             gateways: configured.gateways,
+            secrets: Secrets::of(set),
             authentications,
             visible: BTreeMap::new(),
         };
@@ -107,6 +112,7 @@ impl World {
                     &self.registry,
                     workload,
                 ),
+                secrets: self.secrets.sent(&self.gateways, workload),
             }),
         };
         Some(View {

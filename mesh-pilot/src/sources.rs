@@ -4,16 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use mesh_api::validate::references::Mesh;
 use mesh_kube::{Cluster, KubeSource, Leadership, LeaseName, Scope};
+use mesh_model::name::NamespacedName;
 use mesh_runtime::{SystemClock, Tasks, settings};
 use mesh_source::file::FileSource;
-use mesh_source::{Snapshot, Source, follow};
+use mesh_source::{Snapshot, Source, follow_in};
 use tokio::sync::watch;
 
 use crate::Settings;
 
 /// The lease of the pilot that writes statuses; the chart's role names it.
 const LEASE: &str = "istio-pilot";
+
+/// The Service of the gateway that serves Ingresses (istio: meshConfig.ingressService).
+const INGRESS_SERVICE: &str = "istio-ingressgateway";
 
 /// The cluster that is followed, if one is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +81,11 @@ pub(crate) fn start(
     if sources.is_empty() {
         bail!("nothing to follow: give --cluster-dir and --config-dir, or --kubeconfig");
     }
-    Ok(follow(sources, tasks))
+    let mesh = Mesh {
+        domain: settings.domain.clone(),
+        root_namespace: settings.root_namespace.clone(),
+    };
+    Ok(follow_in(mesh, sources, tasks))
 }
 
 /// Writes statuses into the cluster while this is the pilot that does.
@@ -94,6 +103,12 @@ pub(crate) fn write_statuses(
         holder: format!("{machine}_{}", std::process::id()),
     };
     let leadership = Leadership::start(cluster, name, clock.clone(), tasks);
+    let gateway = NamespacedName {
+        namespace: settings.root_namespace.as_str().into(),
+        name: INGRESS_SERVICE.into(),
+    };
+    let ingresses = (leadership.clone(), snapshots.clone());
+    mesh_kube::status::ingress::start(cluster, ingresses.0, gateway, ingresses.1, tasks);
     mesh_kube::status::start(cluster, leadership, snapshots, clock, tasks);
 }
 

@@ -15,13 +15,15 @@ mod secret;
 mod tcp_proxy;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mesh_proto::envoy::envoy::config::cluster::v3::Cluster;
 use mesh_proto::envoy::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use mesh_proto::envoy::envoy::config::listener::v3::Listener;
 use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
+use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3::Secret;
 
-use crate::snapshot::view::{CapturedView, Role, View};
+use crate::snapshot::view::{CapturedView, Role, Sent, View};
 
 /// The configuration of one proxy, by type and name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,6 +36,36 @@ pub struct Resources {
     pub clusters: BTreeMap<String, Cluster>,
     /// Endpoints of the clusters that are told separately.
     pub endpoints: BTreeMap<String, ClusterLoadAssignment>,
+    /// Secrets that listeners refer to.
+    pub secrets: BTreeMap<String, SecretResource>,
+}
+
+/// A secret as it is sent; printing it shows nothing secret.
+#[derive(Clone, PartialEq)]
+pub struct SecretResource {
+    /// The message.
+    pub message: Secret,
+    /// What of it everybody may know; the rest depends on it.
+    pub public: String,
+}
+
+impl SecretResource {
+    fn of(name: &str, secret: &Sent) -> Self {
+        let public = match secret {
+            Sent::Certificate(credential) => credential.chain(),
+            Sent::Roots(roots) => roots.pem(),
+        };
+        Self {
+            message: secret::resource(name, secret),
+            public: public.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretResource({})", self.message.name)
+    }
 }
 
 /// Compiles a proxy's configuration.
@@ -66,11 +98,20 @@ pub fn translate(view: &View) -> Resources {
         Role::Captured(own) => captured(view, own, &mut resources),
         Role::Router(router) => {
             for server in &router.listeners {
-                let listener = listener::gateway(server);
+                // Without chains it would take nothing: nobody has bound a route to it yet.
+                if !server.plain && server.secure.is_empty() {
+                    continue;
+                }
+                let listener = listener::gateway(view, server);
                 resources.listeners.insert(listener.name.clone(), listener);
-                let table = route::gateway::table(view, server);
-                resources.routes.insert(table.name.clone(), table);
+                let tables = route::gateway::tables(view, server);
+                let tables = tables.into_iter().map(|table| (table.name.clone(), table));
+                resources.routes.extend(tables);
             }
+            let secrets = router.secrets.iter();
+            resources.secrets = secrets
+                .map(|(name, secret)| (name.clone(), SecretResource::of(name, secret)))
+                .collect();
         }
     }
     resources

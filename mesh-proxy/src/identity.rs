@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh_identity::{Agent, IdentitySettings, StartError, Status, grpc_channel};
-use mesh_model::ident::{IdentError, ServiceAccount, SpiffeId, TrustDomain};
+use mesh_model::ident::{IdentError, ServiceAccount, SpiffeId};
 use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{ALPN_H2, Expect, client_config};
@@ -12,8 +12,6 @@ use mesh_xds::client::{ChannelMaker, ConnectError};
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
-/// Namespace of the mesh's own components.
-pub const SYSTEM_NAMESPACE: &str = "istio-system";
 /// Service account of pilot.
 pub const PILOT_ACCOUNT: &str = "istio-pilot-service-account";
 /// Service account of mixer.
@@ -26,6 +24,8 @@ pub struct Identity {
     pub live: LiveIdentity,
     /// How renewal stands.
     pub status: watch::Receiver<Status>,
+    /// Namespace of the mesh's own components.
+    mesh_namespace: String,
 }
 
 impl Identity {
@@ -38,33 +38,30 @@ impl Identity {
         clock: Arc<dyn Clock>,
         tasks: &Tasks,
     ) -> Result<Self, StartError> {
+        let mesh_namespace = settings.mesh_namespace.clone();
         let (live, status) = Agent::start(settings, clock, tasks).await?;
-        Ok(Self { live, status })
+        Ok(Self {
+            live,
+            status,
+            mesh_namespace,
+        })
     }
 
     /// Makes channels to a component at `address` (`HOST:PORT`) that must run as `account` of the
-    /// system namespace.
+    /// mesh's own namespace.
     ///
     /// # Errors
     /// [`IdentError`] when the account is no Kubernetes name.
     pub fn channel_to(&self, address: &str, account: &str) -> Result<ChannelMaker, IdentError> {
         let trust_domain = self.live.current().spiffe_id().trust_domain().clone();
-        let server = component(&trust_domain, account)?;
+        let account = ServiceAccount::new(&self.mesh_namespace, account)?;
+        let server = SpiffeId::of_workload(&trust_domain, &account);
         let (live, address) = (self.live.clone(), address.to_owned());
         Ok(Arc::new(move || {
             let channel = open(&live, &address, &server);
             Box::pin(std::future::ready(channel))
         }))
     }
-}
-
-/// The identity of a component of the mesh.
-///
-/// # Errors
-/// [`IdentError`] when the account is no Kubernetes name.
-pub fn component(trust_domain: &TrustDomain, account: &str) -> Result<SpiffeId, IdentError> {
-    let account = ServiceAccount::new(SYSTEM_NAMESPACE, account)?;
-    Ok(SpiffeId::of_workload(trust_domain, &account))
 }
 
 fn open(live: &LiveIdentity, address: &str, server: &SpiffeId) -> Result<Channel, ConnectError> {

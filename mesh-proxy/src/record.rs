@@ -176,13 +176,16 @@ impl Response {
                 response.transport_failure = failure.reason();
                 if end.status == 0 {
                     // The peer's proxy was told to try elsewhere; this is what it was spared.
-                    response.status = answer(kind).status;
+                    response.status = failure.statuses().0;
                 }
                 if exchange.attempts.made() > 1 {
                     response.flags = response.flags.with(Flags::RETRY_LIMIT);
                 }
             }
             (Some(kind), _) => response.broken_off(kind),
+        }
+        if exchange.was_delayed() {
+            response.flags = response.flags.with(Flags::DELAY_INJECTED);
         }
         response
     }

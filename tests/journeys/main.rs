@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod documents;
+mod ingress;
 mod lifecycle;
 mod load;
 mod outages;

@@ -35,6 +35,7 @@ release: {{ .root.Release.Name | quote }}
 - --trust-domain={{ include "mesh.trustDomain" . }}
 - --namespace=$(POD_NAMESPACE)
 - --service-account=$(SERVICE_ACCOUNT)
+- --mesh-namespace={{ .Release.Namespace }}
 - --ca-address=istio-citadel.{{ .Release.Namespace }}.svc:8060
 - --ca-root=/var/run/secrets/istio/root-cert.pem
 - --token-file=/var/run/secrets/tokens/istio-token

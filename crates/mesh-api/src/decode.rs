@@ -140,8 +140,12 @@ impl Decoder<'_> {
         let api_version = self.required(value, "apiVersion", origin)?;
         let written = self.required(value, "kind", origin)?;
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        // Istio 1.1's samples write Deployments so; Kubernetes moved them to `apps` in 1.16.
-        let group = if group == "extensions" { "apps" } else { group };
+        // Istio 1.1's samples write these so; Kubernetes moved them in 1.16 and 1.14.
+        let group = match (group, written.as_str()) {
+            ("extensions", "Ingress") => "networking.k8s.io",
+            ("extensions", _) => "apps",
+            (group, _) => group,
+        };
         let known = kinds::find(group, &written);
         if known.is_none() {
             let text = format!("unknown kind {written:?} of apiVersion {api_version:?}");

@@ -25,6 +25,14 @@ pub enum Content {
     Deployment,
     /// Other owners of pod templates: StatefulSet, ReplicaSet, DaemonSet.
     OtherWorkload,
+    /// Kubernetes Node.
+    Node,
+    /// Kubernetes Secret.
+    Secret,
+    /// Kubernetes Ingress.
+    Ingress,
+    /// Kubernetes IngressClass.
+    IngressClass,
     /// Known and carried along, without a meaning to the mesh.
     Tolerated,
     /// Istio's own, for a later version of mesh: refused by name.
@@ -360,9 +368,9 @@ const KINDS: &[Kind] = &[
         Content::ServiceAccount,
     ),
     kubernetes("", "Pod", "pods", &["po"], Content::Pod),
-    of_cluster(kubernetes("", "Node", "nodes", &["no"], Content::Tolerated)),
+    of_cluster(kubernetes("", "Node", "nodes", &["no"], Content::Node)),
     kubernetes("", "ConfigMap", "configmaps", &["cm"], Content::Tolerated),
-    kubernetes("", "Secret", "secrets", &[], Content::Tolerated),
+    kubernetes("", "Secret", "secrets", &[], Content::Secret),
     kubernetes(
         "",
         "PersistentVolumeClaim",
@@ -377,19 +385,22 @@ const KINDS: &[Kind] = &[
         &[],
         Content::EndpointSlice,
     ),
-    kubernetes(
-        "networking.k8s.io",
-        "Ingress",
-        "ingresses",
-        &["ing"],
-        Content::Tolerated,
+    at_versions(
+        &["v1", "v1beta1"],
+        kubernetes(
+            "networking.k8s.io",
+            "Ingress",
+            "ingresses",
+            &["ing"],
+            Content::Ingress,
+        ),
     ),
     of_cluster(kubernetes(
         "networking.k8s.io",
         "IngressClass",
         "ingressclasses",
         &[],
-        Content::Tolerated,
+        Content::IngressClass,
     )),
     workload(
         "Deployment",

@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use crate::wire;
 
+pub mod ingress;
 pub(crate) mod schema;
+pub mod secret;
 
 /// A namespace; its labels are in the metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -22,6 +24,11 @@ pub struct Namespace {}
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct ServiceAccount {}
+
+/// A node; where it stands is in its labels.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Node {}
 
 /// `spec` of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]

@@ -10,7 +10,9 @@ use mesh_model::diag::{Diagnostic, Severity};
 use mesh_model::name::ResourceKey;
 
 use crate::codes;
-use crate::kubernetes::{Deployment, EndpointSlice, Namespace, Pod, Service, ServiceAccount};
+use crate::kubernetes::ingress::{Ingress, IngressClass};
+use crate::kubernetes::secret::Secret;
+use crate::kubernetes::{Deployment, EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount};
 use crate::meta::{Object, ObjectMeta};
 use crate::networking::destination_rule::DestinationRule;
 use crate::networking::gateway::Gateway;
@@ -73,6 +75,14 @@ pub enum Typed {
     Deployment(Arc<Resource<Deployment>>),
     /// A StatefulSet, ReplicaSet or DaemonSet.
     OtherWorkload(Arc<Resource<Deployment>>),
+    /// A Node.
+    Node(Arc<Resource<Node>>),
+    /// A Secret.
+    Secret(Arc<Resource<Secret>>),
+    /// An Ingress.
+    Ingress(Arc<Resource<Ingress>>),
+    /// An IngressClass.
+    IngressClass(Arc<Resource<IngressClass>>),
     /// An object that means nothing to the mesh.
     Tolerated(ResourceKey),
 }
@@ -104,6 +114,14 @@ pub struct ResourceSet {
     pub deployments: Vec<Arc<Resource<Deployment>>>,
     /// StatefulSets, ReplicaSets and DaemonSets; the key says which.
     pub other_workloads: Vec<Arc<Resource<Deployment>>>,
+    /// Nodes.
+    pub nodes: Vec<Arc<Resource<Node>>>,
+    /// Secrets that gateways may have for credentials.
+    pub secrets: Vec<Arc<Resource<Secret>>>,
+    /// Ingresses.
+    pub ingresses: Vec<Arc<Resource<Ingress>>>,
+    /// IngressClasses.
+    pub ingress_classes: Vec<Arc<Resource<IngressClass>>>,
 }
 
 impl ResourceSet {
@@ -171,6 +189,10 @@ impl ResourceSet {
             Typed::ServiceAccount(new) => without(&mut self.service_accounts, &new.key),
             Typed::Deployment(new) => without(&mut self.deployments, &new.key),
             Typed::OtherWorkload(new) => without(&mut self.other_workloads, &new.key),
+            Typed::Node(new) => without(&mut self.nodes, &new.key),
+            Typed::Secret(new) => without(&mut self.secrets, &new.key),
+            Typed::Ingress(new) => without(&mut self.ingresses, &new.key),
+            Typed::IngressClass(new) => without(&mut self.ingress_classes, &new.key),
             Typed::Tolerated(_) => {}
         }
         self.push(typed);
@@ -190,6 +212,10 @@ impl ResourceSet {
             Typed::ServiceAccount(resource) => self.service_accounts.push(resource),
             Typed::Deployment(resource) => self.deployments.push(resource),
             Typed::OtherWorkload(resource) => self.other_workloads.push(resource),
+            Typed::Node(resource) => self.nodes.push(resource),
+            Typed::Secret(resource) => self.secrets.push(resource),
+            Typed::Ingress(resource) => self.ingresses.push(resource),
+            Typed::IngressClass(resource) => self.ingress_classes.push(resource),
             Typed::Tolerated(_) => {}
         }
     }
@@ -206,6 +232,10 @@ impl ResourceSet {
         by_age(&mut self.service_accounts);
         by_age(&mut self.deployments);
         by_age(&mut self.other_workloads);
+        by_age(&mut self.ingress_classes);
+        by_age(&mut self.ingresses);
+        by_age(&mut self.secrets);
+        by_age(&mut self.nodes);
         self
     }
 }

@@ -57,12 +57,14 @@ impl Message {
 pub(crate) enum Shape {
     /// A string.
     Text,
+    /// A string that is never repeated in a message.
+    Hidden,
     /// A boolean.
     Bool,
-    /// A boolean that must not be true in this version.
-    OnlyFalse,
     /// A whole number from 0 to 2³¹-1, or its text.
     Count,
+    /// A number from 0 to 100, not always whole.
+    Percent,
     /// A number from 1 to 65535, or its text.
     Port,
     /// A port's number or its name.
@@ -151,9 +153,10 @@ impl Walk<'_> {
     fn shape(&mut self, shape: &Shape, place: &Place<'_>, value: &Value) -> Option<Value> {
         match shape {
             Shape::Text => self.text(place, value),
+            Shape::Hidden => self.hidden(place, value),
             Shape::Bool => self.boolean(place, value),
-            Shape::OnlyFalse => self.only_false(place, value),
             Shape::Count => self.number(place, value, 0, i64::from(i32::MAX)),
+            Shape::Percent => self.percent(place, value),
             Shape::Port => self.number(place, value, 1, i64::from(u16::MAX)),
             Shape::PortOrName => self.port_or_name(place, value),
             Shape::Duration => self.duration(place, value),
@@ -252,20 +255,22 @@ impl Walk<'_> {
         }
     }
 
+    fn hidden(&mut self, place: &Place<'_>, value: &Value) -> Option<Value> {
+        match value {
+            Value::String(_) => Some(value.clone()),
+            _ => self.error(
+                codes::SCHEMA,
+                place,
+                "expected a string, found something else",
+            ),
+        }
+    }
+
     fn boolean(&mut self, place: &Place<'_>, value: &Value) -> Option<Value> {
         match value {
             Value::Bool(_) => Some(value.clone()),
             _ => self.mismatch(place, "true or false", value),
         }
-    }
-
-    fn only_false(&mut self, place: &Place<'_>, value: &Value) -> Option<Value> {
-        let value = self.boolean(place, value)?;
-        if value == Value::Bool(true) {
-            let text = "true is known to Istio but not supported by this version of mesh";
-            return self.error(codes::UNSUPPORTED, place, text);
-        }
-        Some(value)
     }
 
     fn number(&mut self, place: &Place<'_>, value: &Value, from: i64, to: i64) -> Option<Value> {
@@ -278,6 +283,17 @@ impl Walk<'_> {
                 self.error(codes::SCHEMA, place, text)
             }
             None => self.mismatch(place, "a whole number", value),
+        }
+    }
+
+    fn percent(&mut self, place: &Place<'_>, value: &Value) -> Option<Value> {
+        match value.as_f64() {
+            Some(number) if (0.0..=100.0).contains(&number) => Some(value.clone()),
+            Some(number) => {
+                let text = format!("{number} is out of range, expected 0 to 100");
+                self.error(codes::SCHEMA, place, text)
+            }
+            None => self.mismatch(place, "a number", value),
         }
     }
 

@@ -23,6 +23,13 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
     }
 }
 
+/// A number from 0 to 100 as millionths.
+pub(crate) fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(from)?;
+    // The schema has looked at the range; what is cut off is less than a millionth.
+    Ok((number.clamp(0.0, 100.0) * 10_000.0).round() as u32)
+}
+
 /// Reads `1.5s`, `100ms`, `1h30m`: numbers with the units h, m, s, ms, us and ns, in a row.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;

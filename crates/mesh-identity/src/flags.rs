@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mesh_model::ident::{IdentError, ServiceAccount, TrustDomain};
 
-use crate::settings::IdentitySettings;
+use crate::settings::{CITADEL_ACCOUNT, IdentitySettings, SYSTEM_NAMESPACE};
 
 /// Flags that every process with an identity shares.
 ///
@@ -20,6 +20,9 @@ pub struct IdentityFlags {
     /// Service account of the identity to obtain
     #[arg(long, value_name = "SA")]
     pub service_account: String,
+    /// Namespace of the mesh's own components: where it was installed
+    #[arg(long, value_name = "NS", default_value = SYSTEM_NAMESPACE)]
+    pub mesh_namespace: String,
     /// Where citadel signs certificates
     #[arg(long, value_name = "HOST:PORT")]
     pub ca_address: String,
@@ -47,10 +50,14 @@ impl TryFrom<IdentityFlags> for IdentitySettings {
     fn try_from(flags: IdentityFlags) -> Result<Self, BadIdentity> {
         let named = |flag| move |error| BadIdentity { flag, error };
         let account = ServiceAccount::new(&flags.namespace, &flags.service_account);
+        // Held against the rules here, so that later it can be used without another look.
+        ServiceAccount::new(&flags.mesh_namespace, CITADEL_ACCOUNT)
+            .map_err(named("--mesh-namespace"))?;
         Ok(Self {
             trust_domain: TrustDomain::parse(&flags.trust_domain)
                 .map_err(named("--trust-domain"))?,
             account: account.map_err(named("--namespace, --service-account"))?,
+            mesh_namespace: flags.mesh_namespace,
             ca_address: flags.ca_address,
             ca_root: flags.ca_root,
             token_file: flags.token_file,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mesh_model::ident::{IdentError, ServiceAccount, SpiffeId, TrustDomain};
 
-/// Namespace of the mesh's own components.
+/// Namespace of the mesh's own components where nothing else is said.
 pub const SYSTEM_NAMESPACE: &str = "istio-system";
 /// Service account of the certificate authority.
 pub const CITADEL_ACCOUNT: &str = "istio-citadel-service-account";
@@ -16,6 +16,8 @@ pub struct IdentitySettings {
     pub trust_domain: TrustDomain,
     /// The service account to be.
     pub account: ServiceAccount,
+    /// Namespace of the mesh's own components, among them citadel.
+    pub mesh_namespace: String,
     /// Where citadel listens, `HOST:PORT`.
     pub ca_address: String,
     /// PEM file with the roots of the mesh; it is read again when it changes.
@@ -34,17 +36,17 @@ impl IdentitySettings {
     /// The identity that citadel must show.
     ///
     /// # Errors
-    /// None that a caller can cause.
+    /// When the mesh's namespace is none.
     pub fn citadel(&self) -> Result<SpiffeId, IdentError> {
-        citadel(&self.trust_domain)
+        citadel(&self.trust_domain, &self.mesh_namespace)
     }
 }
 
-/// Citadel's identity in a trust domain.
+/// Citadel's identity in a trust domain, for a mesh of this namespace.
 ///
 /// # Errors
-/// None that a caller can cause.
-pub fn citadel(trust_domain: &TrustDomain) -> Result<SpiffeId, IdentError> {
-    let account = ServiceAccount::new(SYSTEM_NAMESPACE, CITADEL_ACCOUNT)?;
+/// When the namespace is none.
+pub fn citadel(trust_domain: &TrustDomain, namespace: &str) -> Result<SpiffeId, IdentError> {
+    let account = ServiceAccount::new(namespace, CITADEL_ACCOUNT)?;
     Ok(SpiffeId::of_workload(trust_domain, &account))
 }

@@ -40,26 +40,55 @@ struct Standing {
     watched: Watched,
     settled: bool,
     trouble: Option<Trouble>,
+    /// Nobody follows it any more; what is still on its way is not heard.
+    dropped: bool,
 }
 
 impl Board {
     pub(crate) fn new(address: String, watched: Vec<Watched>) -> Self {
-        let standing = |watched| Standing {
-            watched,
-            settled: false,
-            trouble: None,
-        };
         Self {
             address,
-            kinds: watched.into_iter().map(standing).collect(),
+            kinds: watched.into_iter().map(Standing::new).collect(),
             away: false,
             synced: false,
         }
     }
 
+    /// Adds something that is followed from now on; its number.
+    pub(crate) fn add(&mut self, watched: Watched) -> usize {
+        self.kinds.push(Standing::new(watched));
+        self.kinds.len() - 1
+    }
+
+    /// Nobody follows it any more.
+    pub(crate) fn drop(&mut self, number: usize, events: &mut Vec<Event>) {
+        if let Some(standing) = self.kinds.get_mut(number) {
+            standing.now(None, Vec::new(), events);
+            standing.settled = true;
+            standing.dropped = true;
+        }
+    }
+
+    /// Nobody waits for its first list any more.
+    pub(crate) fn wait_no_more(&mut self, number: usize) {
+        if let Some(standing) = self.kinds.get_mut(number) {
+            standing.settled = true;
+        }
+    }
+
+    /// Whether nobody needs to wait for the first list of these any more.
+    pub(crate) fn are_settled(&self, mut numbers: impl Iterator<Item = usize>) -> bool {
+        numbers.all(|number| {
+            self.kinds
+                .get(number)
+                .is_none_or(|standing| standing.settled)
+        })
+    }
+
     /// Takes in a report and appends what the source has to tell.
     pub(crate) fn on(&mut self, report: Report, events: &mut Vec<Event>) {
-        let Some(standing) = self.kinds.get_mut(report.number) else {
+        let standing = self.kinds.get_mut(report.number);
+        let Some(standing) = standing.filter(|standing| !standing.dropped) else {
             return;
         };
         events.extend(report.events);
@@ -103,6 +132,15 @@ impl Board {
 }
 
 impl Standing {
+    fn new(watched: Watched) -> Self {
+        Self {
+            watched,
+            settled: false,
+            trouble: None,
+            dropped: false,
+        }
+    }
+
     /// Says what is wrong with this kind alone, if it is something else than before.
     fn now(&mut self, trouble: Option<Trouble>, held: Vec<ResourceKey>, events: &mut Vec<Event>) {
         if self.trouble == trouble {

@@ -38,11 +38,9 @@ impl Keep {
             | Content::Gateway
             | Content::PeerAuthentication => &OF_THE_MESH,
             Content::Deployment | Content::OtherWorkload => &ALL_BUT_STATUS,
-            Content::Tolerated => match kind.kind {
-                "Node" => &NODE,
-                "Secret" => &SECRET,
-                _ => &ALL_BUT_STATUS,
-            },
+            Content::Node => &NODE,
+            Content::Secret => &SECRET,
+            Content::Ingress | Content::IngressClass | Content::Tolerated => &ALL_BUT_STATUS,
         }
     }
 
@@ -221,6 +219,7 @@ static SERVICE: Keep = Keep::Only(&[
         &Keep::Only(&[
             ("clusterIP", &Keep::All),
             ("clusterIPs", &Keep::All),
+            ("externalIPs", &Keep::All),
             ("externalName", &Keep::All),
             ("ports", &Keep::All),
             ("publishNotReadyAddresses", &Keep::All),
@@ -228,6 +227,8 @@ static SERVICE: Keep = Keep::Only(&[
             ("type", &Keep::All),
         ]),
     ),
+    // Where an Ingress is reached whose gateway it is.
+    ("status", &Keep::Only(&[("loadBalancer", &Keep::All)])),
 ]);
 
 static ENDPOINT_SLICE: Keep = Keep::Only(&[

@@ -7,6 +7,7 @@ pub mod access;
 mod board;
 mod config_map;
 mod course;
+mod credentials;
 mod fault;
 mod follower;
 mod forward;

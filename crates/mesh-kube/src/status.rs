@@ -22,6 +22,7 @@ use crate::server::Server;
 use content::{Status, Written};
 
 mod content;
+pub mod ingress;
 
 /// Time between two writes: twenty a second.
 const PAUSE: Duration = Duration::from_millis(50);

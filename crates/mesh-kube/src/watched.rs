@@ -1,5 +1,7 @@
 //! Which kinds are followed, where the API server has them, and what is made of their objects.
 
+use std::borrow::Cow;
+
 use mesh_api::kinds::{self, Content, Kind};
 use mesh_model::Str;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub(crate) struct Watched {
     /// The only namespace that is looked at; `None` for all.
     pub(crate) namespace: Option<Str>,
     /// Which objects by their fields; empty for all.
-    fields: &'static str,
+    fields: Cow<'static, str>,
     /// Whether nothing may be said to be known before its objects are: without Services or their
     /// endpoints every proxy would be told that there are none.
     pub(crate) essential: bool,
@@ -72,7 +74,7 @@ impl Watched {
         Self {
             kind,
             namespace: None,
-            fields: "",
+            fields: Cow::Borrowed(""),
             essential: matches!(
                 kind.content,
                 Content::Service | Content::EndpointSlice | Content::Pod
@@ -85,15 +87,27 @@ impl Watched {
     fn secrets(kind: &'static Kind, namespace: Str) -> Self {
         Self {
             namespace: Some(namespace),
-            fields: "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token",
+            fields: Cow::Borrowed(
+                "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token",
+            ),
             ..Self::everywhere(kind)
         }
+    }
+
+    /// One Secret and no other; `None` where nobody knows of Secrets.
+    pub(crate) fn secret(namespace: &Str, name: &Str) -> Option<Self> {
+        let kind = kinds::find("", "Secret")?;
+        Some(Self {
+            namespace: Some(namespace.clone()),
+            fields: Cow::Owned(format!("metadata.name={name}")),
+            ..Self::everywhere(kind)
+        })
     }
 
     /// Those objects that a selector of fields leaves, for other ends than configuration.
     pub(crate) fn selected(kind: &'static Kind, fields: &'static str) -> Self {
         Self {
-            fields,
+            fields: Cow::Borrowed(fields),
             ..Self::everywhere(kind)
         }
     }
@@ -151,7 +165,7 @@ impl Watched {
         }
         path = format!("{path}/{plural}?");
         if !self.fields.is_empty() {
-            append(&mut path, "fieldSelector", self.fields);
+            append(&mut path, "fieldSelector", &self.fields);
         }
         path
     }

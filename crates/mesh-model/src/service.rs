@@ -91,6 +91,8 @@ pub struct Workload {
     pub service_account: ServiceAccount,
     /// Its labels.
     pub labels: Labels,
+    /// Where it runs.
+    pub locality: Locality,
     /// Its address.
     pub address: Option<std::net::IpAddr>,
     /// Its addresses of both IP versions, the one above first.

@@ -9,6 +9,7 @@
 pub mod bundle;
 pub mod ca;
 pub mod chain;
+pub mod credential;
 pub mod csr;
 mod dates;
 pub mod issuers;

@@ -3,6 +3,7 @@
 //! A configuration is made once and kept: certificate and roots are looked up at each handshake.
 //! TLS 1.2 and 1.3; resumption is off at both ends, because a resumed session asks no verifier.
 
+pub mod edge;
 mod resolve;
 mod verify;
 

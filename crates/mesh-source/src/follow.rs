@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mesh_api::validate::references::Mesh;
 use mesh_runtime::Tasks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +19,18 @@ const WAITING_BATCHES: usize = 16;
 /// Until every source has told all it had at the start, the snapshot is empty and of version 0.
 #[must_use]
 pub fn follow(sources: Vec<Box<dyn Source>>, tasks: &Tasks) -> watch::Receiver<Arc<Snapshot>> {
+    follow_in(Mesh::default(), sources, tasks)
+}
+
+/// The same in a mesh of its own domain and namespace.
+#[must_use]
+pub fn follow_in(
+    mesh: Mesh,
+    sources: Vec<Box<dyn Source>>,
+    tasks: &Tasks,
+) -> watch::Receiver<Arc<Snapshot>> {
     let mut merger = Merger {
-        store: Store::default(),
+        store: Store::of(mesh),
         sources: sources.len(),
         snapshots: watch::Sender::default(),
     };

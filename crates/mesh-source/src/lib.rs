@@ -21,7 +21,7 @@ pub mod snapshot;
 pub mod store;
 
 pub use file::SourceError;
-pub use follow::follow;
+pub use follow::{follow, follow_in};
 pub use snapshot::{ObjectState, Snapshot, State};
 
 /// What a source tells.

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesh_api::resources::{Typed, duplicate, has_errors, read};
-use mesh_api::to_model::DEFAULT_DOMAIN;
-use mesh_api::validate::references::check_references_in;
+use mesh_api::validate::references::{Mesh, check_references_of};
 use mesh_api::{Object, ResourceSet};
 use mesh_model::Str;
 use mesh_model::diag::Diagnostic;
@@ -21,6 +20,7 @@ use crate::snapshot::{ObjectState, Snapshot, State};
 /// Objects by key and source, and the places that are broken.
 #[derive(Debug, Default)]
 pub struct Store {
+    mesh: Mesh,
     version: u64,
     /// Per object what each source says of it; the lowest source counts.
     objects: BTreeMap<ResourceKey, BTreeMap<usize, Entry>>,
@@ -44,6 +44,15 @@ struct Broken {
 }
 
 impl Store {
+    /// A store for a mesh of its own domain and namespace.
+    #[must_use]
+    pub fn of(mesh: Mesh) -> Self {
+        Self {
+            mesh,
+            ..Self::default()
+        }
+    }
+
     /// Takes in what a source told; sources are numbered from 0 by precedence.
     pub fn apply(&mut self, source: usize, events: impl IntoIterator<Item = Event>) {
         for event in events {
@@ -90,7 +99,7 @@ impl Store {
         for broken in self.broken.values() {
             broken.mark(&mut states);
         }
-        for diagnostic in check_references_in(&resources, DEFAULT_DOMAIN, |_| true) {
+        for diagnostic in check_references_of(&resources, &self.mesh, |_| true) {
             let state = diagnostic.at.as_ref().and_then(|key| states.get_mut(key));
             if let Some(state) = state {
                 state.diagnostics.push(diagnostic);

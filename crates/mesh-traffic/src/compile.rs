@@ -9,6 +9,7 @@
 pub(crate) mod cluster;
 mod common;
 pub(crate) mod endpoint;
+mod fault;
 mod filter;
 mod forward;
 mod http;
@@ -18,6 +19,7 @@ mod ops;
 mod redirect;
 mod retry;
 pub(crate) mod route;
+pub(crate) mod secret;
 mod tls;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, Discovery};
 use crate::endpoint::Endpoints;
 use crate::listener::Listener;
 use crate::route::RouteTable;
+use crate::secret::Secret;
 
 /// A map from names, with a fast hash.
 pub type Map<V> = HashMap<Str, V, ahash::RandomState>;
@@ -24,6 +25,8 @@ pub struct Config {
     pub clusters: Map<Arc<Cluster>>,
     /// Endpoints by the name under which clusters ask for them.
     pub endpoints: Map<Arc<Endpoints>>,
+    /// Secrets by the name under which listeners ask for them.
+    pub secrets: Map<Arc<Secret>>,
     /// Counts the changes.
     pub version: u64,
 }

@@ -8,6 +8,7 @@ use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3 as pb;
 
 use crate::compile;
+use crate::fault::Fault;
 use crate::matching::host::Hosts;
 use crate::matching::route::RouteMatch;
 use crate::matching::text::Pattern;
@@ -103,6 +104,8 @@ pub struct ForwardPolicy {
     pub cluster_not_found: u16,
     /// Whether the route allows or forbids websockets; `None` leaves it to the listener.
     pub websocket: Option<bool>,
+    /// What is made to go wrong.
+    pub fault: Option<Arc<Fault>>,
 }
 
 /// What becomes the authority.

@@ -2,6 +2,7 @@
 
 use mesh_model::Str;
 use mesh_model::ident::{SpiffeId, TrustDomain};
+pub use mesh_pki::tls::edge::Versions;
 
 /// Which URI names a peer's certificate may carry.
 ///
@@ -54,6 +55,8 @@ pub enum Identity {
         /// PEM file of the private key.
         key: Str,
     },
+    /// Those that the control plane sends under these names, the preferred one first.
+    Secrets(Vec<Str>),
 }
 
 /// Who vouches for the peer.
@@ -63,6 +66,8 @@ pub enum Roots {
     Mesh,
     /// A PEM file.
     File(Str),
+    /// What the control plane sends under this name.
+    Secret(Str),
     /// The operating system's store.
     System,
     /// Nobody: any certificate is taken.
@@ -82,6 +87,23 @@ pub struct DownstreamTls {
     pub clients: Sans,
     /// Protocols offered, in order of preference.
     pub alpn: Vec<Str>,
+    /// Versions of TLS.
+    pub versions: Versions,
+}
+
+impl DownstreamTls {
+    /// The names of the secrets that it asks the control plane for.
+    pub fn secrets(&self) -> impl Iterator<Item = &Str> {
+        let shown: &[Str] = match &self.identity {
+            Identity::Secrets(names) => names,
+            Identity::Workload | Identity::Files { .. } => &[],
+        };
+        let roots = match &self.roots {
+            Roots::Secret(name) => Some(name),
+            Roots::Mesh | Roots::File(_) | Roots::System | Roots::Unverified => None,
+        };
+        shown.iter().chain(roots)
+    }
 }
 
 /// TLS towards servers.

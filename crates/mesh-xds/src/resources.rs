@@ -1,6 +1,7 @@
 //! What a server hands out: resources by type and name, each with a version of its own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mesh_proto::{Any, any};
 use prost::{Message, Name};
@@ -15,7 +16,7 @@ pub struct Resources {
 }
 
 /// One resource.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Resource {
     /// Changes with the content and only with it; never empty.
     pub version: String,
@@ -34,6 +35,17 @@ impl Resource {
     pub fn new(any: Any) -> Self {
         let version = format!("{:016x}", fnv1a(&any.value));
         Self { version, any }
+    }
+}
+
+/// The content is not shown: it may be secret.
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("version", &self.version)
+            .field("type_url", &self.any.type_url)
+            .field("bytes", &self.any.value.len())
+            .finish()
     }
 }
 

@@ -13,16 +13,19 @@ fn a_workload_may_have_its_own_identity_and_no_other() {
     ] {
         let identity = SpiffeId::parse(OWN).unwrap();
         let wanted = SpiffeId::parse(wanted).unwrap();
-        let verdict = authorize(&Caller::Workload { identity }, &wanted);
+        let verdict = authorize(&Caller::Workload { identity }, &wanted, "istio-system");
         assert_eq!(verdict.is_ok(), allowed, "{wanted}");
     }
 }
 
 #[test]
 fn nobody_is_given_citadels_own_identity() {
-    let identity = citadel(SpiffeId::parse("spiffe://a.b").unwrap().trust_domain()).unwrap();
-    let caller = Caller::Workload {
-        identity: identity.clone(),
-    };
-    authorize(&caller, &identity).unwrap_err();
+    let domain = SpiffeId::parse("spiffe://a.b").unwrap();
+    for namespace in ["istio-system", "mesh"] {
+        let identity = citadel(domain.trust_domain(), namespace).unwrap();
+        let caller = Caller::Workload {
+            identity: identity.clone(),
+        };
+        authorize(&caller, &identity, namespace).unwrap_err();
+    }
 }

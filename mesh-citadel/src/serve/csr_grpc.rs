@@ -68,7 +68,7 @@ impl CsrService {
             .identity
             .as_ref()
             .unwrap_or_else(|| caller.identity());
-        authorize(&caller, wanted)?;
+        authorize(&caller, wanted, self.authority.namespace())?;
         let lifetime = self.lifetimes.of(request.lifetime)?;
         let identity = wanted.clone();
         Ok(self.authority.issue(identity, request.key, lifetime)?)

@@ -219,6 +219,7 @@ impl House {
         IdentitySettings {
             trust_domain: trust_domain(),
             account: ServiceAccount::new("default", name).unwrap(),
+            mesh_namespace: "istio-system".into(),
             ca_address: self.address.to_string(),
             ca_root: self.path("ca/root-cert.pem"),
             token_file: self.path(&format!("tokens/{name}.token")),

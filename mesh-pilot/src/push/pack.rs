@@ -17,7 +17,7 @@ use mesh_proto::envoy::google::protobuf::{Struct, Value, value::Kind};
 use mesh_xds::Resource;
 use prost::{Message, Name};
 
-use crate::translate::Resources;
+use crate::translate::{Resources, SecretResource};
 
 /// Packs everything for one proxy.
 pub(super) fn resources(made: &Resources, version: u64) -> mesh_xds::Resources {
@@ -26,6 +26,7 @@ pub(super) fn resources(made: &Resources, version: u64) -> mesh_xds::Resources {
         (any::ROUTE, each(&made.routes, Resource::pack)),
         (any::CLUSTER, each(&made.clusters, cluster)),
         (any::ENDPOINT, each(&made.endpoints, assignment)),
+        (any::SECRET, each(&made.secrets, secret)),
     ]);
     mesh_xds::Resources { version, by_type }
 }
@@ -36,6 +37,18 @@ fn each<M>(
 ) -> BTreeMap<String, Resource> {
     let packed = |(name, message): (&String, &M)| (name.clone(), packed(message));
     messages.iter().map(packed).collect()
+}
+
+/// The version says nothing of the key: a certificate has but one.
+fn secret(made: &SecretResource) -> Resource {
+    let public = Resource::new(Any {
+        type_url: String::new(),
+        value: made.public.clone().into_bytes(),
+    });
+    Resource {
+        version: public.version,
+        any: pack(&made.message),
+    }
 }
 
 fn cluster(message: &Cluster) -> Resource {

@@ -25,10 +25,11 @@ const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
 #[must_use]
 pub fn build(set: &ResourceSet, domain: &str) -> (Registry, Vec<Diagnostic>) {
     let mut found = Vec::new();
+    let nodes = Nodes::of(set);
     let workloads: BTreeMap<_, _> = set
         .pods
         .iter()
-        .filter_map(|pod| workload(pod, &mut found))
+        .filter_map(|pod| workload(pod, &nodes, &mut found))
         .map(|workload| (workload.name.clone(), Arc::new(workload)))
         .collect();
     let services = set
@@ -41,7 +42,7 @@ pub fn build(set: &ResourceSet, domain: &str) -> (Registry, Vec<Diagnostic>) {
         workloads,
     };
     for slice in &set.endpoint_slices {
-        add_slice(&mut registry, slice, domain);
+        add_slice(&mut registry, slice, &nodes, domain);
     }
     for service in registry.services.values_mut() {
         tidy(&mut service.endpoints);
@@ -106,7 +107,11 @@ fn registered(
     Some((hostname, registered))
 }
 
-fn workload(resource: &Resource<k8s::Pod>, found: &mut Vec<Diagnostic>) -> Option<Workload> {
+fn workload(
+    resource: &Resource<k8s::Pod>,
+    nodes: &Nodes,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Workload> {
     let (namespace, name) = (&resource.meta.namespace, &resource.meta.name);
     let service_account = ServiceAccount::new(namespace, resource.spec.spec.service_account());
     let service_account = match service_account {
@@ -134,6 +139,9 @@ fn workload(resource: &Resource<k8s::Pod>, found: &mut Vec<Diagnostic>) -> Optio
         owner: owner(resource),
         service_account,
         labels: resource.meta.labels.clone(),
+        locality: locality(&resource.meta.labels)
+            .or_else(|| nodes.locality(resource.spec.spec.node_name.as_deref()))
+            .unwrap_or_default(),
         address: resource.spec.status.pod_ip,
         addresses: resource.spec.status.addresses().collect(),
         container_ports: resource
@@ -170,7 +178,12 @@ fn owner(pod: &Resource<k8s::Pod>) -> Str {
     deployment.map_or_else(|| owner.name.clone(), Str::from)
 }
 
-fn add_slice(registry: &mut Registry, slice: &Resource<k8s::EndpointSlice>, domain: &str) {
+fn add_slice(
+    registry: &mut Registry,
+    slice: &Resource<k8s::EndpointSlice>,
+    nodes: &Nodes,
+    domain: &str,
+) {
     let namespace = &slice.meta.namespace;
     let service = slice
         .meta
@@ -191,6 +204,10 @@ fn add_slice(registry: &mut Registry, slice: &Resource<k8s::EndpointSlice>, doma
             // It comes with the pod: without it neither identity nor labels are known.
             Pod::Awaited => continue,
         };
+        let locality = match &pod {
+            Some(pod) => pod.locality.clone(),
+            None => nodes.of_endpoint(told),
+        };
         for port in slice
             .spec
             .ports
@@ -201,6 +218,7 @@ fn add_slice(registry: &mut Registry, slice: &Resource<k8s::EndpointSlice>, doma
             service.endpoints.push(RegisteredEndpoint {
                 endpoint: Endpoint {
                     health,
+                    locality: locality.clone(),
                     ..endpoint(SocketAddr::new(address, number), &port.name, pod.as_deref())
                 },
                 pod: pod.as_ref().map(|pod| pod.name.clone()),
@@ -260,7 +278,7 @@ fn endpoint(address: SocketAddr, port_name: &str, pod: Option<&Workload>) -> End
         service_account: pod.map(|pod| pod.service_account.clone()),
         mutual_tls: tls_mode.is_some_and(|mode| *mode == "istio"),
         health: Health::Healthy,
-        locality: locality(&labels),
+        locality: Locality::default(),
         workload: pod.map(|pod| NamespacedName {
             namespace: pod.name.namespace.clone(),
             name: pod.owner.clone(),
@@ -271,15 +289,58 @@ fn endpoint(address: SocketAddr, port_name: &str, pod: Option<&Workload>) -> End
 }
 
 /// istio: the label `istio-locality`, whose dots stand for slashes.
-fn locality(labels: &Labels) -> Locality {
-    let Some(said) = labels.value("istio-locality") else {
-        return Locality::default();
-    };
+fn locality(labels: &Labels) -> Option<Locality> {
+    let said = labels.value("istio-locality")?;
     let mut parts = said.splitn(3, ['.', '/']).map(Str::from);
-    Locality {
+    Some(Locality {
         region: parts.next().unwrap_or_default(),
         zone: parts.next().unwrap_or_default(),
         sub_zone: parts.next().unwrap_or_default(),
+    })
+}
+
+/// Where nodes stand, by their names.
+struct Nodes(BTreeMap<Str, Locality>);
+
+impl Nodes {
+    fn of(set: &ResourceSet) -> Self {
+        let stand = |node: &Arc<Resource<k8s::Node>>| {
+            let labels = &node.meta.labels;
+            let first = |names: [&str; 2]| names.into_iter().find_map(|name| labels.value(name));
+            let locality = Locality {
+                region: first([
+                    "topology.kubernetes.io/region",
+                    "failure-domain.beta.kubernetes.io/region",
+                ])
+                .cloned()
+                .unwrap_or_default(),
+                zone: first([
+                    "topology.kubernetes.io/zone",
+                    "failure-domain.beta.kubernetes.io/zone",
+                ])
+                .cloned()
+                .unwrap_or_default(),
+                sub_zone: labels
+                    .value("topology.istio.io/subzone")
+                    .cloned()
+                    .unwrap_or_default(),
+            };
+            (node.meta.name.clone(), locality)
+        };
+        Self(set.nodes.iter().map(stand).collect())
+    }
+
+    fn locality(&self, node: Option<&str>) -> Option<Locality> {
+        self.0.get(node?).cloned()
+    }
+
+    /// What is behind no pod says itself on which node or in which zone it is.
+    fn of_endpoint(&self, told: &k8s::SliceEndpoint) -> Locality {
+        let of_node = self.locality(told.node_name.as_deref());
+        of_node.unwrap_or_else(|| Locality {
+            zone: told.zone.as_deref().unwrap_or_default().into(),
+            ..Locality::default()
+        })
     }
 }
 

@@ -13,14 +13,16 @@ use mesh_model::Str;
 use mesh_model::name::{Hostname, NamespacedName};
 
 use super::destination_rule::DestinationRule;
-use super::gateway::{Gateway, ServedHost, Server};
+use super::gateway::{Gateway, ServedHost, Server, Serves};
+use super::ingress;
 use super::peer_authentication::PeerAuthentication;
 use super::rules::{
-    Balancer, ClientTls, Destination, DestinationPolicy, Export, GatewayRef, HeaderChanges,
-    HeaderOperations, HttpMatch, HttpRule, PolicyBlocks, Routing, SubsetPolicy, TextMatch,
-    TrafficPolicy,
+    Abort, Balancer, ClientTls, Destination, DestinationPolicy, Export, Fault, GatewayRef,
+    HeaderChanges, HeaderOperations, HttpMatch, HttpRule, PolicyBlocks, Routing, SubsetPolicy,
+    TextMatch, TlsMatch, TlsRule, TrafficPolicy,
 };
-use super::view::MtlsMode;
+use super::view::{Certificate, Clients, MtlsMode, ServerTls, Stored, TlsVersion};
+use crate::translate::names;
 
 /// What the mesh's own configuration says, each list the oldest first.
 pub(super) struct Configuration {
@@ -32,6 +34,17 @@ pub(super) struct Configuration {
 
 /// Reads the mesh's own configuration.
 pub(super) fn configuration(set: &ResourceSet, domain: &str) -> Configuration {
+    let mut configured = written(set, domain);
+    // They were asked for by hand; what comes of Ingresses comes after them.
+    let (gateways, routings) = ingress::configuration(set, domain);
+    configured.gateways.extend(gateways);
+    configured
+        .routings
+        .extend(routings.into_iter().map(Arc::new));
+    configured
+}
+
+fn written(set: &ResourceSet, domain: &str) -> Configuration {
     Configuration {
         routings: each(&set.virtual_services, domain, |scope, spec| {
             Some(Arc::new(routing(scope, spec)))
@@ -120,6 +133,32 @@ fn routing(scope: &Scope<'_>, spec: &vs::VirtualService) -> Routing {
             .iter()
             .map(|rule| http_rule(scope, rule))
             .collect(),
+        tls: spec.tls.iter().map(|rule| tls_rule(scope, rule)).collect(),
+    }
+}
+
+fn tls_rule(scope: &Scope<'_>, rule: &vs::TlsRoute) -> TlsRule {
+    let matches = rule.matches.iter().map(|matched| TlsMatch {
+        names: matched
+            .sni_hosts
+            .iter()
+            .filter_map(|host| Hostname::parse(host).ok())
+            .collect(),
+        port: matched.port,
+        gateways: matched.gateways.iter().map(|g| scope.gateway(g)).collect(),
+    });
+    let route = rule.route.iter().filter_map(|to| {
+        Some(Destination {
+            host: scope.host(&to.destination.host)?,
+            port: to.destination.port.map(|port| port.number),
+            subset: to.destination.subset.as_str().into(),
+            weight: to.weight,
+            headers: HeaderOperations::default(),
+        })
+    });
+    TlsRule {
+        matches: matches.collect(),
+        route: route.collect(),
     }
 }
 
@@ -140,7 +179,21 @@ fn http_rule(scope: &Scope<'_>, rule: &vs::HttpRoute) -> HttpRule {
         // Zero switches the limit off, as absence does.
         timeout: rule.timeout.filter(|timeout| !timeout.is_zero()),
         headers: headers(&rule.headers),
+        fault: rule.fault.as_ref().map(fault),
     }
+}
+
+fn fault(written: &vs::HttpFault) -> Fault {
+    let delay = written.delay.as_ref().and_then(|delay| {
+        let wait = delay.fixed_delay?;
+        Some((delay.share(), wait))
+    });
+    let abort = written.abort.as_ref().and_then(|abort| {
+        let http = abort.http_status.map(Abort::Http);
+        let with = http.or_else(|| abort.grpc_code().map(Abort::Grpc))?;
+        Some((abort.share(), with))
+    });
+    Fault { delay, abort }
 }
 
 fn http_match(scope: &Scope<'_>, wanted: &vs::HttpMatch) -> HttpMatch {
@@ -153,6 +206,7 @@ fn http_match(scope: &Scope<'_>, wanted: &vs::HttpMatch) -> HttpMatch {
     HttpMatch {
         name: wanted.name.as_str().into(),
         uri: one(&wanted.uri),
+        whole_segments: false,
         ignore_uri_case: wanted.ignore_uri_case,
         scheme: one(&wanted.scheme),
         method: one(&wanted.method),
@@ -239,6 +293,8 @@ fn blocks(balancer: Option<&dr::LoadBalancer>, tls: Option<&dr::ClientTls>) -> P
 fn gateway(scope: &Scope<'_>, spec: &gw::Gateway) -> Gateway {
     let servers = spec.servers.iter().map(|server| Server {
         port: server.port.number,
+        port_name: server.port.name.as_str().into(),
+        serves: serves(server),
         bind: server.bind.parse().ok(),
         hosts: server
             .hosts
@@ -251,6 +307,63 @@ fn gateway(scope: &Scope<'_>, spec: &gw::Gateway) -> Gateway {
         selector: spec.selector.clone(),
         servers: servers.collect(),
     }
+}
+
+fn serves(server: &gw::Server) -> Serves {
+    let tls = server.tls.as_ref();
+    if !server.is_tls() {
+        return Serves::Plain {
+            https_redirect: tls.is_some_and(|tls| tls.https_redirect),
+        };
+    }
+    match tls {
+        None => Serves::Passed,
+        Some(tls) if tls.mode == gw::ServerTlsMode::Passthrough => Serves::Passed,
+        Some(tls) => Serves::Secure(server_tls(tls)),
+    }
+}
+
+fn server_tls(tls: &gw::ServerTls) -> ServerTls {
+    let version = |version| match version {
+        gw::TlsVersion::Auto => None,
+        gw::TlsVersion::V12 => Some(TlsVersion::V12),
+        gw::TlsVersion::V13 => Some(TlsVersion::V13),
+    };
+    let named: Vec<String> = tls.credentials().map(names::certificate_secret).collect();
+    let certificate = if !tls.mode.needs_certificate() {
+        Certificate::Workload
+    } else if named.is_empty() {
+        Certificate::Files {
+            chain: tls.server_certificate.as_str().into(),
+            key: tls.private_key.as_str().into(),
+        }
+    } else {
+        Certificate::Sent(named)
+    };
+    ServerTls {
+        clients: match tls.mode {
+            gw::ServerTlsMode::Passthrough | gw::ServerTlsMode::Simple => Clients::Anybody,
+            gw::ServerTlsMode::OptionalMutual => Clients::Known,
+            gw::ServerTlsMode::Mutual | gw::ServerTlsMode::IstioMutual => Clients::Certified,
+        },
+        certificate,
+        roots: roots(tls),
+        least: version(tls.min_protocol_version),
+        most: version(tls.max_protocol_version),
+    }
+}
+
+fn roots(tls: &gw::ServerTls) -> Option<Stored> {
+    if !tls.mode.needs_roots() {
+        return None;
+    }
+    if !tls.ca_certificates.is_empty() {
+        return Some(Stored::File(tls.ca_certificates.as_str().into()));
+    }
+    let own = tls.ca_cert_credential_name.as_str();
+    let own = Some(own).filter(|name| !name.is_empty());
+    let name = own.or_else(|| tls.credentials().next())?;
+    Some(Stored::Sent(names::roots_secret(name)))
 }
 
 /// `[namespace/]host`, where the namespace may be `*` for any and `.` for the Gateway's own.

@@ -25,6 +25,28 @@ pub struct Routing {
     pub export: Export,
     /// Rules in order; the first that matches decides.
     pub http: Vec<HttpRule>,
+    /// Rules for TLS that is passed on as it is.
+    pub tls: Vec<TlsRule>,
+}
+
+/// One `tls[]` entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsRule {
+    /// Alternatives.
+    pub matches: Vec<TlsMatch>,
+    /// Where connections go.
+    pub route: Vec<Destination>,
+}
+
+/// Conditions on a connection that must all hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsMatch {
+    /// Server names.
+    pub names: Vec<Hostname>,
+    /// The port that the match is for.
+    pub port: Option<u16>,
+    /// Replaces the rule's gateways where not empty.
+    pub gateways: Vec<GatewayRef>,
 }
 
 /// Which proxies a VirtualService, or one match of it, is for.
@@ -69,6 +91,26 @@ pub struct HttpRule {
     pub timeout: Option<Duration>,
     /// Header operations of the rule.
     pub headers: HeaderOperations,
+    /// What is made to go wrong on purpose.
+    pub fault: Option<Fault>,
+}
+
+/// What is made to go wrong on purpose, each with its share in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// A pause.
+    pub delay: Option<(u32, Duration)>,
+    /// An answer.
+    pub abort: Option<(u32, Abort)>,
+}
+
+/// With what a request is answered on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abort {
+    /// A status of HTTP.
+    Http(u32),
+    /// A status of gRPC by its number.
+    Grpc(u16),
 }
 
 /// One weighted destination.
@@ -113,6 +155,8 @@ pub struct HttpMatch {
     pub name: Str,
     /// The path without the query.
     pub uri: Option<TextMatch>,
+    /// Whether a prefix of the path ends where a segment does.
+    pub whole_segments: bool,
     /// Whether letters of the path count the same in both cases.
     pub ignore_uri_case: bool,
     /// Scheme.

@@ -3,6 +3,7 @@
 //! Two proxies with equal views get equal resources. Whatever translate needs is in here, so that
 //! it can be called from tests and tools as it is from the server.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::net::Protocol;
 use mesh_model::service::{Endpoint, Service, ServicePort};
 
-use super::rules::{DestinationPolicy, Routing};
+use mesh_pki::credential::{ClientRoots, Credential};
+
+use super::rules::{Destination, DestinationPolicy, Routing};
 
 /// Everything that the configuration of one proxy depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,9 +233,20 @@ pub struct OutboundPort {
 pub struct RouterView {
     /// Servers that share an address, in order of address.
     pub listeners: Vec<GatewayListener>,
+    /// The secrets that its servers need and that it may have, by the names of the resources.
+    pub secrets: BTreeMap<String, Sent>,
 }
 
-/// Plain HTTP servers of Gateways that share an address.
+/// A secret that a gateway may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// A certificate with its key.
+    Certificate(Credential),
+    /// Roots by which clients are judged.
+    Roots(ClientRoots),
+}
+
+/// Servers of Gateways that share an address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatewayListener {
     /// The address.
@@ -243,8 +257,97 @@ pub struct GatewayListener {
     pub port: u16,
     /// The port that the Gateway declares.
     pub declared_port: u16,
-    /// Virtual hosts, sorted by host.
+    /// Whether plain requests are served.
+    pub plain: bool,
+    /// Virtual hosts of plain requests, sorted by host.
     pub hosts: Vec<GatewayHost>,
+    /// What is served by TLS, the oldest first; no name is served twice.
+    pub secure: Vec<SecureServer>,
+}
+
+/// What a gateway serves by TLS under some server names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecureServer {
+    /// The server names; `*` is every one.
+    pub names: Vec<Hostname>,
+    /// What becomes of the connections.
+    pub behind: Behind,
+}
+
+/// What becomes of connections of TLS.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Behind {
+    /// They end here.
+    Requests {
+        /// Name of the route table.
+        table: String,
+        /// How.
+        tls: Box<ServerTls>,
+        /// Virtual hosts, sorted by host.
+        hosts: Vec<GatewayHost>,
+    },
+    /// They are passed on as they are, by weight.
+    Bytes(Vec<Destination>),
+}
+
+/// TLS that a gateway ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// What clients must show.
+    pub clients: Clients,
+    /// What is shown to clients.
+    pub certificate: Certificate,
+    /// Where the roots are by which clients are judged.
+    pub roots: Option<Stored>,
+    /// The least version, if one is named.
+    pub least: Option<TlsVersion>,
+    /// The greatest version, if one is named.
+    pub most: Option<TlsVersion>,
+}
+
+/// What clients of a gateway must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// Nothing.
+    Anybody,
+    /// A good certificate, or none.
+    Known,
+    /// A good certificate.
+    Certified,
+}
+
+/// What a gateway shows its clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificate {
+    /// Its own identity, and it takes clients of the mesh.
+    Workload,
+    /// Files of the proxy.
+    Files {
+        /// PEM file of the chain.
+        chain: Str,
+        /// PEM file of the key.
+        key: Str,
+    },
+    /// Secrets, by the names of the resources, the preferred one first.
+    Sent(Vec<String>),
+}
+
+/// Where roots are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// In a file of the proxy.
+    File(Str),
+    /// In a secret, by the name of the resource.
+    Sent(String),
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    V12,
+    /// 1.3.
+    V13,
 }
 
 /// A virtual host of a gateway.
@@ -254,6 +357,8 @@ pub struct GatewayHost {
     pub host: Hostname,
     /// VirtualServices for it with the Gateway each is bound by, oldest first.
     pub routings: Vec<(NamespacedName, Arc<Routing>)>,
+    /// Whether its clients are sent to HTTPS.
+    pub https_redirect: bool,
 }
 
 impl View {

@@ -4,7 +4,9 @@ mod inbound;
 
 use std::net::SocketAddr;
 
+use mesh_model::name::Hostname;
 use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::HttpProtocolOptions;
 use mesh_proto::envoy::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction as Underscores;
 use mesh_proto::envoy::envoy::config::listener::v3 as proto;
@@ -12,7 +14,10 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager as part;
 
 use super::message::{self, WAIT_FOR_RESOURCE};
+use super::route::rule;
 use super::{http_filters, names, tcp_proxy};
+use crate::snapshot::rules::Destination;
+use crate::snapshot::view::View;
 pub(super) use inbound::{inbound, undeclared};
 
 /// How the HTTP inspector calls what it finds in plain bytes.
@@ -102,6 +107,46 @@ pub(super) fn gateway(bind: SocketAddr, route_table: &str) -> proto::FilterChain
     };
     proto::FilterChain {
         filters: vec![http(&manager)],
+        ..Default::default()
+    }
+}
+
+/// The chain of a gateway's server that ends TLS.
+pub(super) fn secure_gateway(
+    bind: SocketAddr,
+    route_table: &str,
+    server_names: &[Hostname],
+    socket: core::TransportSocket,
+) -> proto::FilterChain {
+    proto::FilterChain {
+        filter_chain_match: Some(of_names(server_names)),
+        transport_socket: Some(socket),
+        ..gateway(bind, route_table)
+    }
+}
+
+/// The chain of a gateway's server that passes TLS on as it is.
+pub(super) fn passed(
+    view: &View,
+    port: u16,
+    server_names: &[Hostname],
+    to: &[Destination],
+) -> proto::FilterChain {
+    let clusters = to.iter().filter(|one| to.len() == 1 || one.weight > 0);
+    let clusters = clusters.map(|one| (rule::passed(view, port, one), one.weight));
+    proto::FilterChain {
+        filter_chain_match: Some(of_names(server_names)),
+        filters: vec![tcp_proxy::to_any(clusters.collect())],
+        ..Default::default()
+    }
+}
+
+/// istio: `*` is no condition.
+fn of_names(server_names: &[Hostname]) -> proto::FilterChainMatch {
+    let any = server_names.iter().any(|name| name.as_str() == "*");
+    let names = server_names.iter().filter(|_| !any);
+    proto::FilterChainMatch {
+        server_names: names.map(Hostname::to_string).collect(),
         ..Default::default()
     }
 }

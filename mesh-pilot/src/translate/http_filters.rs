@@ -3,14 +3,30 @@
 //! Peers' metadata, telemetry and the choice of ALPN are built into our proxy and need no filter.
 
 use mesh_proto::any::pack;
+use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::HttpFault;
 use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 
 /// The filters of every connection manager.
 pub(super) fn filters() -> Vec<hcm::HttpFilter> {
     vec![
+        fault(),  // before router: what is aborted is not sent
         router(), // last: it ends the chain by sending the request on
     ]
+}
+
+/// Name of the filter by which routes make things go wrong.
+pub(super) const FAULT: &str = "envoy.filters.http.fault";
+
+/// Without configuration of its own: routes say what goes wrong.
+fn fault() -> hcm::HttpFilter {
+    hcm::HttpFilter {
+        name: FAULT.into(),
+        config_type: Some(hcm::http_filter::ConfigType::TypedConfig(pack(
+            &HttpFault::default(),
+        ))),
+        ..Default::default()
+    }
 }
 
 fn router() -> hcm::HttpFilter {

@@ -12,9 +12,9 @@ use mesh_proto::envoy::envoy::extensions::filters::listener::http_inspector::v3:
 use mesh_proto::envoy::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 use mesh_proto::envoy::google::protobuf::Duration;
 
-use super::{filter_chain, message, names};
+use super::{filter_chain, message, names, secret};
 use crate::snapshot::view::{
-    Carriage, GatewayListener, InboundPort, MtlsMode, OutboundPort, SidecarView, View,
+    Behind, Carriage, GatewayListener, InboundPort, MtlsMode, OutboundPort, SidecarView, View,
 };
 
 /// How long a port for bytes waits for the ClientHello of a client of the mesh before it takes
@@ -74,13 +74,28 @@ pub(super) fn outbound(
 }
 
 /// The listener of a gateway's port.
-pub(super) fn gateway(server: &GatewayListener) -> proto::Listener {
+pub(super) fn gateway(view: &View, server: &GatewayListener) -> proto::Listener {
     let bind = SocketAddr::new(server.bind, server.port);
-    let explicit = server.explicit_bind.then_some(server.bind);
-    let table = names::gateway_routes(server.port, explicit);
+    let base = listener(bind, TrafficDirection::Outbound);
+    if server.plain {
+        let explicit = server.explicit_bind.then_some(server.bind);
+        let table = names::gateway_routes(server.port, explicit);
+        return proto::Listener {
+            filter_chains: vec![filter_chain::gateway(bind, &table)],
+            ..base
+        };
+    }
+    let chains = server.secure.iter().map(|one| match &one.behind {
+        Behind::Requests { table, tls, .. } => {
+            let socket = secret::edge(tls, &view.mesh.trust_domain);
+            filter_chain::secure_gateway(bind, table, &one.names, socket)
+        }
+        Behind::Bytes(to) => filter_chain::passed(view, server.declared_port, &one.names, to),
+    });
     proto::Listener {
-        filter_chains: vec![filter_chain::gateway(bind, &table)],
-        ..listener(bind, TrafficDirection::Outbound)
+        filter_chains: chains.collect(),
+        listener_filters: vec![tls_inspector()],
+        ..base
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use mesh_model::name::NamespacedName;
+
 /// Cluster for calls to a service's port, or to a subset of its endpoints.
 #[must_use]
 pub fn outbound_cluster(port: u16, subset: &str, host: &str) -> String {
@@ -47,6 +49,36 @@ pub fn gateway_routes(port: u16, explicit_bind: Option<IpAddr>) -> String {
         Some(ip) => format!("http.{port}.{ip}"),
         None => format!("http.{port}"),
     }
+}
+
+/// Route table of a gateway's server that ends TLS.
+///
+/// istio: by the declared port, as each such server has a table of its own.
+#[must_use]
+pub fn secure_gateway_routes(
+    port: u16,
+    port_name: &str,
+    gateway: &NamespacedName,
+    explicit_bind: Option<IpAddr>,
+) -> String {
+    let NamespacedName { name, namespace } = gateway;
+    let table = format!("https.{port}.{port_name}.{name}.{namespace}");
+    match explicit_bind {
+        Some(ip) => format!("{table}.{ip}"),
+        None => table,
+    }
+}
+
+/// The secret of a credential's certificate.
+#[must_use]
+pub fn certificate_secret(credential: &str) -> String {
+    format!("kubernetes://{credential}")
+}
+
+/// The secret of a credential's roots.
+#[must_use]
+pub fn roots_secret(credential: &str) -> String {
+    format!("kubernetes://{credential}-cacert")
 }
 
 /// The one virtual host of a gateway's port that nothing is bound to.

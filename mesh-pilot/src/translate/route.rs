@@ -1,10 +1,11 @@
 //! Route tables: what a request's host and head lead to.
 
+mod fault;
 pub(super) mod gateway;
 mod headers;
 pub(super) mod inbound;
 mod matching;
-mod rule;
+pub(super) mod rule;
 pub(super) mod sidecar;
 
 use mesh_proto::any::pack;

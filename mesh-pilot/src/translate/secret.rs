@@ -1,5 +1,6 @@
-//! TLS on both sides of a connection between workloads. Keys never pass here: the proxy's own
-//! agent serves them under the two names that the contexts refer to.
+//! TLS on both sides of a connection between workloads, whose keys never pass here: the proxy's own
+//! agent serves them under the two names that the contexts refer to. And TLS of gateways towards
+//! clients from outside, whose certificates are the user's.
 
 use mesh_model::ident::{SpiffeId, TrustDomain};
 use mesh_proto::any::pack;
@@ -9,7 +10,7 @@ use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
 use super::message::{self, WAIT_FOR_RESOURCE};
-use crate::snapshot::view::Carriage;
+use crate::snapshot::view::{Carriage, Certificate, Clients, Sent, ServerTls, Stored, TlsVersion};
 
 /// Name of the workload's certificate and key.
 const OWN_CERTIFICATE: &str = "default";
@@ -80,6 +81,105 @@ pub(super) fn plaintext() -> core::TransportSocket {
         config_type: Some(core::transport_socket::ConfigType::TypedConfig(pack(
             &RawBuffer {},
         ))),
+    }
+}
+
+/// TLS of a gateway towards clients from outside.
+pub(super) fn edge(wanted: &ServerTls, trust_domain: &TrustDomain) -> core::TransportSocket {
+    let (secrets, files) = match &wanted.certificate {
+        Certificate::Workload => return downstream(trust_domain),
+        Certificate::Sent(names) => (names.iter().map(|name| sent(name)).collect(), Vec::new()),
+        Certificate::Files { chain, key } => {
+            let pair = tls::TlsCertificate {
+                certificate_chain: Some(file(chain)),
+                private_key: Some(file(key)),
+                ..Default::default()
+            };
+            (Vec::new(), vec![pair])
+        }
+    };
+    let version = |version: Option<TlsVersion>| match version {
+        None => tls::tls_parameters::TlsProtocol::TlsAuto,
+        Some(TlsVersion::V12) => tls::tls_parameters::TlsProtocol::TlSv12,
+        Some(TlsVersion::V13) => tls::tls_parameters::TlsProtocol::TlSv13,
+    };
+    let common = tls::CommonTlsContext {
+        tls_params: Some(tls::TlsParameters {
+            tls_minimum_protocol_version: version(wanted.least.or(Some(TlsVersion::V12))).into(),
+            tls_maximum_protocol_version: version(wanted.most).into(),
+            ..Default::default()
+        }),
+        tls_certificates: files,
+        tls_certificate_sds_secret_configs: secrets,
+        alpn_protocols: SERVER_ALPN.map(str::to_owned).into(),
+        validation_context_type: wanted.roots.as_ref().map(roots),
+        ..Default::default()
+    };
+    let required = match wanted.clients {
+        Clients::Anybody | Clients::Known => message::no(),
+        Clients::Certified => message::yes(),
+    };
+    socket(pack(&tls::DownstreamTlsContext {
+        common_tls_context: Some(common),
+        require_client_certificate: required,
+        ..Default::default()
+    }))
+}
+
+fn roots(stored: &Stored) -> tls::common_tls_context::ValidationContextType {
+    use tls::common_tls_context::ValidationContextType as Validation;
+    match stored {
+        Stored::File(path) => Validation::ValidationContext(tls::CertificateValidationContext {
+            trusted_ca: Some(file(path)),
+            ..Default::default()
+        }),
+        Stored::Sent(name) => Validation::CombinedValidationContext(
+            tls::common_tls_context::CombinedCertificateValidationContext {
+                default_validation_context: Some(tls::CertificateValidationContext::default()),
+                validation_context_sds_secret_config: Some(sent(name)),
+                ..Default::default()
+            },
+        ),
+    }
+}
+
+/// A secret that comes by the stream that everything comes by.
+fn sent(name: &str) -> tls::SdsSecretConfig {
+    tls::SdsSecretConfig {
+        name: name.to_owned(),
+        sds_config: Some(message::ads()),
+    }
+}
+
+fn file(path: &str) -> core::DataSource {
+    core::DataSource {
+        specifier: Some(core::data_source::Specifier::Filename(path.to_owned())),
+        ..Default::default()
+    }
+}
+
+/// The resource of a secret that a gateway may have.
+pub(super) fn resource(name: &str, secret: &Sent) -> tls::Secret {
+    let inline = |text: &str| core::DataSource {
+        specifier: Some(core::data_source::Specifier::InlineBytes(text.into())),
+        ..Default::default()
+    };
+    let content = match secret {
+        Sent::Certificate(credential) => tls::secret::Type::TlsCertificate(tls::TlsCertificate {
+            certificate_chain: Some(inline(credential.chain())),
+            private_key: Some(inline(credential.key())),
+            ..Default::default()
+        }),
+        Sent::Roots(roots) => {
+            tls::secret::Type::ValidationContext(tls::CertificateValidationContext {
+                trusted_ca: Some(inline(roots.pem())),
+                ..Default::default()
+            })
+        }
+    };
+    tls::Secret {
+        name: name.to_owned(),
+        r#type: Some(content),
     }
 }
 

@@ -8,9 +8,39 @@ use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp
 ///
 /// istio: the prefix of the statistics is the cluster's name.
 pub(super) fn to(cluster: String) -> proto::Filter {
+    let prefix = cluster.clone();
+    filter(prefix, tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster))
+}
+
+/// Passes each connection's bytes on to one of several, by weight.
+pub(super) fn to_any(mut clusters: Vec<(String, u32)>) -> proto::Filter {
+    if clusters.len() == 1
+        && let Some((only, _)) = clusters.pop()
+    {
+        return to(only);
+    }
+    let prefix = clusters.first().map(|(name, _)| name.clone());
+    let clusters = clusters.into_iter();
+    let clusters = clusters.map(
+        |(name, weight)| tcp::tcp_proxy::weighted_cluster::ClusterWeight {
+            name,
+            weight,
+            ..Default::default()
+        },
+    );
+    let weighted = tcp::tcp_proxy::WeightedCluster {
+        clusters: clusters.collect(),
+    };
+    filter(
+        prefix.unwrap_or_default(),
+        tcp::tcp_proxy::ClusterSpecifier::WeightedClusters(weighted),
+    )
+}
+
+fn filter(stat_prefix: String, specifier: tcp::tcp_proxy::ClusterSpecifier) -> proto::Filter {
     let proxy = tcp::TcpProxy {
-        stat_prefix: cluster.clone(),
-        cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster)),
+        stat_prefix,
+        cluster_specifier: Some(specifier),
         ..Default::default()
     };
     proto::Filter {

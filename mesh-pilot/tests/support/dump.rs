@@ -10,6 +10,7 @@ use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
+use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3 as fault;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
@@ -162,7 +163,11 @@ fn tcp_proxy(out: &mut Out, it: &tcp::TcpProxy) {
     out.field("stat_prefix", &it.stat_prefix);
     match it.cluster_specifier.as_ref().unwrap() {
         ClusterSpecifier::Cluster(name) => out.line(format!("bytes to {name}")),
-        ClusterSpecifier::WeightedClusters(_) => panic!("weighted clusters are not generated"),
+        ClusterSpecifier::WeightedClusters(all) => {
+            for one in &all.clusters {
+                out.line(format!("cluster {} weight {}", one.name, one.weight));
+            }
+        }
     }
 }
 
@@ -187,7 +192,13 @@ fn table(out: &mut Out, it: &route::RouteConfiguration) {
     let ignores = it.ignore_port_in_host_matching;
     out.within(format!("- {} ignore_port={ignores}", it.name), |out| {
         for host in &it.virtual_hosts {
-            let title = format!("host {} [{}]", host.name, host.domains.join(" "));
+            let redirected = if host.require_tls == 0 {
+                ""
+            } else {
+                " to HTTPS"
+            };
+            let domains = host.domains.join(" ");
+            let title = format!("host {} [{domains}]{redirected}", host.name);
             out.within(title, |out| {
                 host.routes.iter().for_each(|r| one_route(out, r))
             });
@@ -206,6 +217,13 @@ fn one_route(out: &mut Out, it: &route::Route) {
             route::route::Action::Route(action) => forward(out, action),
             route::route::Action::DirectResponse(d) => out.line(format!("respond {}", d.status)),
             other => panic!("{other:?} is not generated"),
+        }
+        if let Some(any) = it.typed_per_filter_config.get("envoy.filters.http.fault") {
+            let it: fault::HttpFault = unpack(any).unwrap();
+            out.field(
+                "fault",
+                format!("delay {:?} abort {:?}", it.delay, it.abort),
+            );
         }
         out.field("config", metadata(it.metadata.as_ref()));
         out.field(
@@ -229,6 +247,7 @@ fn route_match(it: &route::RouteMatch) -> String {
     use route::route_match::PathSpecifier;
     let mut text = match it.path_specifier.as_ref().unwrap() {
         PathSpecifier::Prefix(p) => format!("prefix {p}"),
+        PathSpecifier::PathSeparatedPrefix(p) => format!("segments {p}"),
         PathSpecifier::Path(p) => format!("path {p}"),
         PathSpecifier::SafeRegex(r) => format!("regex {}", r.regex),
         other => panic!("{other:?} is not generated"),
@@ -447,11 +466,42 @@ fn plain(any: &Any) -> String {
     "none".into()
 }
 
+/// TLS of a gateway whose clients are nobody of the mesh.
+fn of_edge(
+    it: &tls::CommonTlsContext,
+    sent: &[&str],
+    validation: Option<&tls::common_tls_context::ValidationContextType>,
+) -> String {
+    use tls::common_tls_context::ValidationContextType::ValidationContext;
+    let file = |source: &Option<core::DataSource>| match source.as_ref().map(|s| &s.specifier) {
+        Some(Some(core::data_source::Specifier::Filename(path))) => path.clone(),
+        other => format!("{other:?}"),
+    };
+    let files = it.tls_certificates.iter();
+    let files = files.map(|pair| file(&pair.certificate_chain) + " " + &file(&pair.private_key));
+    let shown: Vec<String> = sent.iter().map(|s| (*s).to_owned()).chain(files).collect();
+    let roots = match validation {
+        None => "none".to_owned(),
+        Some(ValidationContext(context)) => file(&context.trusted_ca),
+        Some(other) => format!("{other:?}"),
+    };
+    format!(
+        "certificate {} roots {roots} alpn {}",
+        shown.join(","),
+        it.alpn_protocols.join(",")
+    )
+}
+
 fn common_tls(it: &tls::CommonTlsContext) -> String {
     use tls::common_tls_context::ValidationContextType;
-    let Some(ValidationContextType::CombinedValidationContext(both)) = &it.validation_context_type
-    else {
-        panic!("no combined validation context");
+    let own: Vec<_> = it
+        .tls_certificate_sds_secret_configs
+        .iter()
+        .map(|s| &*s.name)
+        .collect();
+    let both = match &it.validation_context_type {
+        Some(ValidationContextType::CombinedValidationContext(both)) => both,
+        other => return of_edge(it, &own, other.as_ref()),
     };
     let roots = &both
         .validation_context_sds_secret_config
@@ -466,11 +516,6 @@ fn common_tls(it: &tls::CommonTlsContext) -> String {
     let sans = sans
         .iter()
         .map(|san| string_match(san.matcher.as_ref().unwrap()));
-    let own: Vec<_> = it
-        .tls_certificate_sds_secret_configs
-        .iter()
-        .map(|s| &*s.name)
-        .collect();
     format!(
         "certificate {} roots {roots} peer [{}] alpn {}",
         own.join(" "),

@@ -10,7 +10,7 @@ use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_proto::any::unpack;
 use mesh_runtime::Tasks;
-use mesh_traffic::{Cluster, Endpoints, Listener, Reject, RouteTable};
+use mesh_traffic::{Cluster, Endpoints, Listener, Reject, RouteTable, Secret};
 use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
 use mesh_xds::{Kind, Node};
 
@@ -65,7 +65,8 @@ impl Feed {
                 self.newest.routes.insert(name, table);
             }
             Kind::Secret => {
-                return Err(reject(&upsert.name, "", "secrets are not taken from xDS"));
+                let secret = compile(upsert, Secret::compile, |secret| &secret.name)?;
+                self.newest.secrets.insert(name, secret);
             }
         }
         Ok(())
@@ -114,6 +115,7 @@ impl Handler for Feed {
             wanted: vec![
                 (Kind::Endpoint, owned(&self.wanted.endpoints)),
                 (Kind::Route, owned(&self.wanted.routes)),
+                (Kind::Secret, owned(&self.wanted.secrets)),
             ],
         }
     }

@@ -1,7 +1,8 @@
 //! Make before break: what of the newest resources is in force already, and what is asked for.
 //!
-//! A cluster counts once its endpoints are there, a listener once its route tables are there;
-//! until then the one before it stays, if there is one.
+//! A cluster counts once its endpoints are there, a listener once its route tables are there and it
+//! was said what its secrets are; until then the one before it stays, if there is one. A secret that
+//! the server does not have keeps nobody waiting: only who asks for that certificate is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
 use mesh_traffic::cluster::Discovery;
 use mesh_traffic::listener::RouteSource;
-use mesh_traffic::{Cluster, Config, Endpoints, Listener, Network, RouteTable};
+use mesh_traffic::{Cluster, Config, Endpoints, Listener, Network, RouteTable, Secret};
 use mesh_xds::Kind;
 
 /// The newest resources that were accepted.
@@ -20,6 +21,7 @@ pub(super) struct Newest {
     pub(super) endpoints: BTreeMap<Str, Arc<Endpoints>>,
     pub(super) listeners: BTreeMap<Str, Arc<Listener>>,
     pub(super) routes: BTreeMap<Str, Arc<RouteTable>>,
+    pub(super) secrets: BTreeMap<Str, Arc<Secret>>,
     /// Names about which the server has said something, be it that there is no such resource or
     /// something we refused.
     answered: BTreeSet<(Kind, Str)>,
@@ -57,7 +59,7 @@ impl Newest {
                     self.routes.insert(name.into(), Arc::new(table));
                 }
             }
-            Kind::Secret => {}
+            Kind::Secret => drop(self.secrets.remove(name)),
         }
     }
 
@@ -79,7 +81,12 @@ impl Newest {
             }
         }
         for (name, listener) in &self.listeners {
-            let warm = tables_of(listener).all(|table| self.routes.contains_key(table));
+            let answered = |name: &Str| {
+                self.secrets.contains_key(name)
+                    || self.answered.contains(&(Kind::Secret, name.clone()))
+            };
+            let warm = tables_of(listener).all(|table| self.routes.contains_key(table))
+                && secrets_of(listener).all(answered);
             let shown = if warm {
                 Some(listener)
             } else {
@@ -113,6 +120,12 @@ impl Newest {
                 config.routes.insert(name.clone(), found.clone());
             }
         }
+        for name in config.listeners.values().flat_map(|l| secrets_of(l)) {
+            // One that was taken away is not kept: it may be in the wrong hands.
+            if let Some(found) = self.secrets.get(name) {
+                config.secrets.insert(name.clone(), found.clone());
+            }
+        }
         config
     }
 
@@ -121,6 +134,11 @@ impl Newest {
         let clusters = self.clusters.values().chain(in_force.clusters.values());
         let listeners = self.listeners.values().chain(in_force.listeners.values());
         Wanted {
+            secrets: listeners
+                .clone()
+                .flat_map(|listener| secrets_of(listener))
+                .cloned()
+                .collect(),
             endpoints: clusters
                 .filter_map(|cluster| endpoints_of(cluster))
                 .cloned()
@@ -137,10 +155,12 @@ impl Newest {
         self.endpoints
             .retain(|name, _| wanted.endpoints.contains(name));
         self.routes.retain(|name, _| wanted.routes.contains(name));
+        self.secrets.retain(|name, _| wanted.secrets.contains(name));
         self.answered.retain(|(kind, name)| match kind {
             Kind::Endpoint => wanted.endpoints.contains(name),
             Kind::Route => wanted.routes.contains(name),
-            Kind::Cluster | Kind::Listener | Kind::Secret => false,
+            Kind::Secret => wanted.secrets.contains(name),
+            Kind::Cluster | Kind::Listener => false,
         });
     }
 
@@ -151,6 +171,7 @@ impl Newest {
             && self.heard_of.contains(&Kind::Listener)
             && wanted.endpoints.iter().all(answered(Kind::Endpoint))
             && wanted.routes.iter().all(answered(Kind::Route))
+            && wanted.secrets.iter().all(answered(Kind::Secret))
     }
 }
 
@@ -159,6 +180,7 @@ impl Newest {
 pub(super) struct Wanted {
     pub(super) endpoints: BTreeSet<Str>,
     pub(super) routes: BTreeSet<Str>,
+    pub(super) secrets: BTreeSet<Str>,
 }
 
 fn endpoints_of(cluster: &Cluster) -> Option<&Str> {
@@ -166,6 +188,14 @@ fn endpoints_of(cluster: &Cluster) -> Option<&Str> {
         Discovery::Eds { service } => Some(service),
         Discovery::Static(_) | Discovery::OriginalDst => None,
     }
+}
+
+fn secrets_of(listener: &Listener) -> impl Iterator<Item = &Str> {
+    let contexts = listener
+        .chains
+        .iter()
+        .filter_map(|chain| chain.tls.as_ref());
+    contexts.flat_map(|tls| tls.secrets())
 }
 
 fn tables_of(listener: &Listener) -> impl Iterator<Item = &Str> {

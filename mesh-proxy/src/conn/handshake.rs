@@ -3,10 +3,17 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
+use mesh_model::Str;
+use mesh_model::time::Clock;
+use mesh_pki::credential::{ClientRoots, Credential};
 use mesh_pki::live::LiveIdentity;
+use mesh_pki::tls::edge::{Edge, edge_config};
 use mesh_pki::tls::{self, ClientAuth, TrustPolicy, peer_spiffe_id};
+use mesh_traffic::Secret;
+use mesh_traffic::config::Map;
 use mesh_traffic::tls::{DownstreamTls, Identity, Roots};
 use rustls::ServerConfig;
 
@@ -21,6 +28,17 @@ pub enum HandshakeError {
     /// The listener asks for something that this proxy does not have.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The control plane has not sent it.
+    #[error("there is no secret {0}")]
+    NoSecret(Str),
+    /// A file cannot be used.
+    #[error("{what}: {why}")]
+    Unusable {
+        /// The file.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The TLS library refuses the configuration.
     #[error("the TLS configuration is refused")]
     Config(#[source] rustls::Error),
@@ -43,60 +61,188 @@ pub(crate) struct Secured {
 /// The server configurations of one worker, made once and kept.
 pub struct ServerConfigs {
     identity: Option<LiveIdentity>,
-    made: RefCell<Vec<(DownstreamTls, Arc<ServerConfig>)>>,
+    clock: Arc<dyn Clock>,
+    made: RefCell<Vec<Made>>,
+}
+
+struct Made {
+    wanted: DownstreamTls,
+    /// What it was made from of what the control plane sends.
+    secrets: Vec<Arc<Secret>>,
+    at: Instant,
+    config: Arc<ServerConfig>,
 }
 
 /// How many configurations are kept before all are made anew.
 const KEPT: usize = 64;
+/// After how long files are read again: certificates in them are renewed by others.
+const FILES_FRESH: Duration = Duration::from_secs(60);
+
+impl Made {
+    fn is(&self, wanted: &DownstreamTls, secrets: &[Arc<Secret>]) -> bool {
+        let mut same = self.secrets.iter().zip(secrets);
+        self.secrets.len() == secrets.len()
+            && same.all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.wanted == *wanted
+    }
+}
 
 impl ServerConfigs {
-    /// With an identity; without one TLS cannot be ended.
+    /// With an identity; without one TLS of the mesh cannot be ended.
     #[must_use]
-    pub fn new(identity: Option<LiveIdentity>) -> Self {
+    pub fn new(identity: Option<LiveIdentity>, clock: Arc<dyn Clock>) -> Self {
         Self {
             identity,
+            clock,
             made: RefCell::default(),
         }
     }
 
-    fn config(&self, wanted: &DownstreamTls) -> Result<Arc<ServerConfig>, HandshakeError> {
+    fn config(
+        &self,
+        wanted: &DownstreamTls,
+        known: &Map<Arc<Secret>>,
+    ) -> Result<Arc<ServerConfig>, HandshakeError> {
+        let secrets = wanted.secrets().filter_map(|name| known.get(name));
+        let secrets: Vec<_> = secrets.cloned().collect();
+        let now = self.clock.now();
         let mut made = self.made.borrow_mut();
-        if let Some((_, config)) = made.iter().find(|(tls, _)| tls == wanted) {
-            return Ok(config.clone());
+        let fresh = |made: &Made| {
+            !reads_files(wanted) || now.saturating_duration_since(made.at) < FILES_FRESH
+        };
+        let mut found = made.iter().filter(|made| made.is(wanted, &secrets));
+        if let Some(made) = found.find(|made| fresh(made)) {
+            return Ok(made.config.clone());
         }
-        let config = Arc::new(self.make(wanted)?);
+        let config = Arc::new(self.make(wanted, known)?);
+        // What an older secret was made into is of no use any more.
+        made.retain(|made| made.wanted != *wanted);
         if made.len() >= KEPT {
             made.clear();
         }
-        made.push((wanted.clone(), config.clone()));
+        made.push(Made {
+            wanted: wanted.clone(),
+            secrets,
+            at: now,
+            config: config.clone(),
+        });
         Ok(config)
     }
 
-    fn make(&self, wanted: &DownstreamTls) -> Result<ServerConfig, HandshakeError> {
-        let unsupported = HandshakeError::Unsupported;
-        let live = self
-            .identity
-            .as_ref()
-            .ok_or_else(|| unsupported("this proxy has no identity"))?;
-        if wanted.identity != Identity::Workload || wanted.roots != Roots::Mesh {
-            return Err(unsupported(
-                "only certificates of the mesh are served to clients",
-            ));
-        }
-        let own = || live.current().spiffe_id().trust_domain().clone();
-        let trust_domain = wanted.clients.trust_domains().next().unwrap_or_else(own);
-        let client_auth = match wanted.require_client_certificate {
-            true => ClientAuth::Required,
-            false => ClientAuth::Optional,
-        };
+    fn make(
+        &self,
+        wanted: &DownstreamTls,
+        known: &Map<Arc<Secret>>,
+    ) -> Result<ServerConfig, HandshakeError> {
         let named: Vec<&[u8]> = wanted.alpn.iter().map(|name| name.as_bytes()).collect();
         let alpn = if named.is_empty() {
             HTTP
         } else {
             named.as_slice()
         };
+        let client_auth = match wanted.require_client_certificate {
+            true => ClientAuth::Required,
+            false => ClientAuth::Optional,
+        };
+        let credentials = match &wanted.identity {
+            Identity::Workload => return self.of_mesh(wanted, client_auth, alpn),
+            Identity::Files { chain, key } => vec![files(chain, key)?],
+            Identity::Secrets(names) => sent(names, known)?,
+        };
+        if !wanted.clients.is_any() {
+            let why = "SPIFFE IDs can only be demanded of clients that the mesh's roots vouch for";
+            return Err(HandshakeError::Unsupported(why));
+        }
+        let clients = client_roots(&wanted.roots, known)?.map(|roots| (roots, client_auth));
+        if clients.is_none() && wanted.require_client_certificate {
+            let why = "nobody vouches for the clients' certificates that are demanded";
+            return Err(HandshakeError::Unsupported(why));
+        }
+        let edge = Edge {
+            credentials,
+            clients,
+            versions: wanted.versions,
+            alpn,
+        };
+        edge_config(&edge, self.clock.clone()).map_err(HandshakeError::Config)
+    }
+
+    fn of_mesh(
+        &self,
+        wanted: &DownstreamTls,
+        client_auth: ClientAuth,
+        alpn: &[&[u8]],
+    ) -> Result<ServerConfig, HandshakeError> {
+        let unsupported = HandshakeError::Unsupported;
+        let live = self
+            .identity
+            .as_ref()
+            .ok_or_else(|| unsupported("this proxy has no identity"))?;
+        if wanted.roots != Roots::Mesh {
+            let why = "the proxy's own certificate is shown to clients of the mesh alone";
+            return Err(unsupported(why));
+        }
+        let own = || live.current().spiffe_id().trust_domain().clone();
+        let trust_domain = wanted.clients.trust_domains().next().unwrap_or_else(own);
         tls::server_config(live, TrustPolicy { trust_domain }, client_auth, alpn)
             .map_err(HandshakeError::Config)
+    }
+}
+
+fn reads_files(wanted: &DownstreamTls) -> bool {
+    matches!(wanted.identity, Identity::Files { .. }) || matches!(wanted.roots, Roots::File(_))
+}
+
+fn files(chain: &Str, key: &Str) -> Result<Credential, HandshakeError> {
+    let (chain_pem, key_pem) = (read(chain)?, read(key)?);
+    Credential::from_pem(&chain_pem, &key_pem).map_err(|why| HandshakeError::Unusable {
+        what: chain.to_string(),
+        why: why.to_string(),
+    })
+}
+
+fn read(path: &Str) -> Result<Vec<u8>, HandshakeError> {
+    std::fs::read(&**path).map_err(|error| HandshakeError::Unusable {
+        what: path.to_string(),
+        why: error.to_string(),
+    })
+}
+
+/// The certificates that are there; without any of them there is nothing to show.
+fn sent(names: &[Str], known: &Map<Arc<Secret>>) -> Result<Vec<Credential>, HandshakeError> {
+    let found = names
+        .iter()
+        .filter_map(|name| known.get(name)?.certificate());
+    let found: Vec<_> = found.cloned().collect();
+    match (found.is_empty(), names.first()) {
+        (true, Some(first)) => Err(HandshakeError::NoSecret(first.clone())),
+        (_, _) => Ok(found),
+    }
+}
+
+/// Who vouches for clients. What should and is not there lets nobody in.
+fn client_roots(
+    roots: &Roots,
+    known: &Map<Arc<Secret>>,
+) -> Result<Option<ClientRoots>, HandshakeError> {
+    match roots {
+        Roots::Unverified => Ok(None),
+        Roots::Secret(name) => {
+            let found = known.get(name).and_then(|secret| secret.roots());
+            let found = found.ok_or_else(|| HandshakeError::NoSecret(name.clone()))?;
+            Ok(Some(found.clone()))
+        }
+        Roots::File(path) => {
+            let found = ClientRoots::from_pem(&read(path)?);
+            let found = found.map_err(|why| HandshakeError::Unusable {
+                what: path.to_string(),
+                why: why.to_string(),
+            })?;
+            Ok(Some(found))
+        }
+        Roots::Mesh | Roots::System => Err(HandshakeError::Unsupported(
+            "clients are judged by roots of the mesh or by those that were given",
+        )),
     }
 }
 
@@ -107,8 +253,9 @@ impl ServerConfigs {
 pub(crate) fn begin(
     configs: &ServerConfigs,
     wanted: &DownstreamTls,
+    known: &Map<Arc<Secret>>,
 ) -> Result<rustls::Connection, HandshakeError> {
-    let config = configs.config(wanted)?;
+    let config = configs.config(wanted, known)?;
     let session = rustls::ServerConnection::new(config).map_err(HandshakeError::Config)?;
     Ok(session.into())
 }
@@ -121,9 +268,13 @@ pub(crate) fn judge(
     session: &rustls::Connection,
     wanted: &DownstreamTls,
 ) -> Result<Secured, HandshakeError> {
-    let peer = peer(session.peer_certificates().unwrap_or_default())
-        .filter(|peer| wanted.clients.accepts(&peer.identity));
-    if peer.is_none() && wanted.require_client_certificate {
+    // Who was judged by other roots has no identity of the mesh, whatever the certificate says.
+    let peer = match wanted.roots {
+        Roots::Mesh => peer(session.peer_certificates().unwrap_or_default()),
+        Roots::File(_) | Roots::Secret(_) | Roots::System | Roots::Unverified => None,
+    };
+    let peer = peer.filter(|peer| wanted.clients.accepts(&peer.identity));
+    if peer.is_none() && wanted.require_client_certificate && wanted.roots == Roots::Mesh {
         return Err(HandshakeError::Refused);
     }
     let http2 = session.alpn_protocol() == Some(tls::ALPN_H2);

@@ -348,7 +348,8 @@ impl Opening {
         })?;
         match (&found.tls, sniffed) {
             (Some(tls), Sniffed::Tls(hello)) => {
-                let session = handshake::begin(&engine.server_tls, tls)?;
+                let session =
+                    handshake::begin(&engine.server_tls, tls, &engine.live.current().secrets)?;
                 self.step = Step::Handshake {
                     chain: index,
                     sni: hello.sni.clone(),

@@ -175,6 +175,7 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::Overloaded
         | FailureKind::UpgradeUnsupported
         | FailureKind::NoRoute
+        | FailureKind::FaultInjected
         | FailureKind::NoCluster
         | FailureKind::RouteUnusable
         | FailureKind::Denied

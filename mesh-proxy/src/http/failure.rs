@@ -51,6 +51,8 @@ pub enum FailureKind {
     UpgradeUnsupported,
     /// No virtual host or no route matches (404, NR).
     NoRoute,
+    /// The route makes it fail on purpose (the status that it says, FI).
+    FaultInjected,
     /// The route names a cluster that the configuration does not have (503, NC).
     NoCluster,
     /// The route was refused when the configuration was compiled (500).
@@ -97,7 +99,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -107,6 +109,7 @@ impl FailureKind {
         Self::HeadTimeout,
         Self::UpgradeUnsupported,
         Self::NoRoute,
+        Self::FaultInjected,
         Self::NoCluster,
         Self::RouteUnusable,
         Self::Denied,
@@ -175,6 +178,7 @@ impl FailureKind {
             | Self::TryTimeout
             | Self::StreamIdle => Side::Upstream,
             Self::NoRoute
+            | Self::FaultInjected
             | Self::NoCluster
             | Self::RouteUnusable
             | Self::Denied
@@ -207,6 +211,8 @@ pub struct Failure {
     pub retry: Retry,
     /// What happened.
     pub kind: FailureKind,
+    /// The statuses of HTTP and gRPC that are told instead of those of its kind.
+    pub told: Option<(u16, u16)>,
     /// What the library below said, for logs and `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -219,6 +225,7 @@ impl Failure {
             side: kind.side(),
             retry: Retry::Never,
             kind,
+            told: None,
             source: None,
         }
     }
@@ -239,6 +246,22 @@ impl Failure {
             retry: Retry::IfReused,
             ..Self::new(kind)
         }
+    }
+
+    /// A failure that was asked for, with the statuses that it shall have.
+    #[must_use]
+    pub fn on_purpose(http: u16, grpc: u16) -> Self {
+        Self {
+            told: Some((http, grpc)),
+            ..Self::new(FailureKind::FaultInjected)
+        }
+    }
+
+    /// The statuses of HTTP and gRPC by which it is told.
+    #[must_use]
+    pub fn statuses(&self) -> (u16, u16) {
+        let row = crate::record::response_flags::answer(self.kind);
+        self.told.unwrap_or((row.status, row.grpc))
     }
 
     /// Adds what the library below said.

@@ -114,7 +114,7 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
 #[must_use]
 pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     let request = with.request;
-    let status = crate::record::response_flags::answer(failure.kind).status;
+    let (status, _) = failure.statuses();
     if is_refusal(with, failure) {
         return Reply {
             head: local_head(request.version, status),
@@ -182,7 +182,7 @@ fn describe_body(fields: &mut Fields, body: &Bytes) {
 
 /// A gRPC client reads the status of its call, not that of HTTP.
 pub(crate) fn put_grpc_status(fields: &mut Fields, failure: &Failure) {
-    let code = crate::record::response_flags::answer(failure.kind).grpc;
+    let (_, code) = failure.statuses();
     put(fields, "grpc-status", code.to_string());
     let text = explain(failure);
     if !text.is_empty() {
@@ -227,6 +227,7 @@ fn explain(failure: &Failure) -> String {
         | FailureKind::CodingUnsupported
         | FailureKind::VersionUnsupported
         | FailureKind::DownstreamBody => failure.reason(),
+        FailureKind::FaultInjected => "fault filter abort".to_owned(),
         FailureKind::BodyTimeout => "request body timeout".to_owned(),
         FailureKind::HeadTimeout => "request header timeout".to_owned(),
         FailureKind::StreamIdle => "stream timeout".to_owned(),

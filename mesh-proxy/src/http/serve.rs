@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mesh_http::{RequestHead, ResponseHead};
 use mesh_traffic::config::Config;
+use mesh_traffic::fault::{Abort, Fault, Injected};
 
 use crate::http::attempt::{Attempts, Tried, Verdict};
 use crate::http::connect::{self, Connected};
@@ -101,6 +102,8 @@ pub struct Exchange {
     pub service_time: Option<Duration>,
     /// Whether the body can be sent once more; the driver keeps it true to the facts.
     pub can_repeat: bool,
+    /// What goes wrong with it on purpose.
+    injected: Injected,
     sent: Option<Instant>,
     /// The head of the present attempt, while nobody sends it.
     outgoing: Option<Box<RequestHead>>,
@@ -147,6 +150,7 @@ impl Exchange {
             upstream_metadata: PeerMetadata::default(),
             service_time: None,
             can_repeat: true,
+            injected: Injected::default(),
             sent: None,
             outgoing: None,
             spent: false,
@@ -176,6 +180,7 @@ impl Exchange {
         self.upstream_metadata.clear();
         self.service_time = None;
         self.can_repeat = true;
+        self.injected = Injected::default();
         self.sent = None;
         self.spent = false;
     }
@@ -199,7 +204,7 @@ impl Exchange {
             Event::Connected(Err(failure)) | Event::Answered(Err(failure)) => {
                 self.attempt_failed(worker, failure)
             }
-            Event::Paused => self.attempt(worker),
+            Event::Paused => self.abort_or_attempt(worker),
             Event::Expired(Limit::Route) => Outcome::Failed(FailureKind::RouteTimeout.into()),
             Event::Expired(Limit::Silence) => Outcome::Failed(FailureKind::StreamIdle.into()),
             Event::Expired(Limit::Try) => {
@@ -246,7 +251,30 @@ impl Exchange {
             return Outcome::Next(Next::Respond(reply));
         }
         self.shaped = Some(shaped);
-        self.attempt(worker)
+        match self.forwarding().and_then(|it| it.fault.clone()) {
+            None => self.attempt(worker),
+            Some(fault) => self.inject(worker, &fault),
+        }
+    }
+
+    /// What the route makes to go wrong: first the pause, then the answer.
+    fn inject(&mut self, worker: &mut Worker<'_>, fault: &Fault) -> Outcome {
+        self.injected = fault.draw(|| worker.random.u64(..));
+        match self.injected.delay {
+            Some(delay) => Outcome::Next(Next::Wait(Wait::Pause(delay))),
+            None => self.abort_or_attempt(worker),
+        }
+    }
+
+    fn abort_or_attempt(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        match self.injected.abort.take() {
+            None => self.attempt(worker),
+            Some(Abort::Http(status)) => {
+                Outcome::Failed(Failure::on_purpose(status, grpc_of_http(status)))
+            }
+            // Envoy: other clients get 200.
+            Some(Abort::Grpc(status)) => Outcome::Failed(Failure::on_purpose(200, status)),
+        }
     }
 
     /// attempt[ pick -> connect -> exchange ]
@@ -400,7 +428,17 @@ impl Exchange {
     /// How long the request may take with all its attempts, from the end of its body.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        self.forwarding().and_then(|forwarding| forwarding.timeout)
+        let bound = self
+            .forwarding()
+            .and_then(|forwarding| forwarding.timeout)?;
+        // Envoy: what holds requests up on purpose stands before the router, which counts the time.
+        Some(bound.saturating_add(self.injected.delay.unwrap_or_default()))
+    }
+
+    /// Whether it was held up on purpose.
+    #[must_use]
+    pub fn was_delayed(&self) -> bool {
+        self.injected.delay.is_some()
     }
 
     /// How long the present attempt may take.
@@ -408,6 +446,18 @@ impl Exchange {
     pub fn try_timeout(&self) -> Option<Duration> {
         self.forwarding()
             .and_then(|forwarding| forwarding.retry.per_try_timeout)
+    }
+}
+
+/// What a status of HTTP is to a client of gRPC (gRPC's `http-grpc-status-mapping`).
+fn grpc_of_http(status: u16) -> u16 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
     }
 }
 

@@ -8,6 +8,7 @@ use mesh_http::RequestHead;
 use mesh_model::Str;
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
+use mesh_traffic::fault::Fault;
 use mesh_traffic::route::HostRewrite;
 use mesh_traffic::{Action, Facts, RetryPolicy};
 
@@ -47,6 +48,8 @@ pub struct Forwarding {
     pub timeout: Option<Duration>,
     /// The protocol that the connection shall change to.
     pub upgrade: Option<String>,
+    /// What is made to go wrong.
+    pub fault: Option<Arc<Fault>>,
     /// Whether the endpoint's host name becomes the authority.
     pub endpoint_names_host: bool,
 }
@@ -133,6 +136,7 @@ impl ShapeWith<'_> {
             retry: policy.retry.clone(),
             timeout: request_timeout(out, policy.timeout, policy.max_grpc_timeout),
             upgrade,
+            fault: policy.fault.clone(),
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
         })
     }

@@ -11,8 +11,9 @@ use crate::http::failure::FailureKind;
 pub struct Flags(u16);
 
 /// Letters by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const LETTERS: [&str; 14] = [
-    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DC", "URX", "SI", "DPE", "UPE", "NC", "OM",
+const LETTERS: [&str; 16] = [
+    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "URX", "SI", "DPE", "UPE", "NC",
+    "OM",
 ];
 
 impl Flags {
@@ -32,20 +33,24 @@ impl Flags {
     pub const OVERFLOW: Self = Self(1 << 5);
     /// No route.
     pub const NO_ROUTE: Self = Self(1 << 6);
+    /// Delay injected.
+    pub const DELAY_INJECTED: Self = Self(1 << 7);
+    /// Fault injected.
+    pub const FAULT_INJECTED: Self = Self(1 << 8);
     /// Downstream connection termination.
-    pub const DOWNSTREAM_GONE: Self = Self(1 << 7);
+    pub const DOWNSTREAM_GONE: Self = Self(1 << 9);
     /// The limit of retries was reached.
-    pub const RETRY_LIMIT: Self = Self(1 << 8);
+    pub const RETRY_LIMIT: Self = Self(1 << 10);
     /// Stream idle timeout.
-    pub const STREAM_IDLE: Self = Self(1 << 9);
+    pub const STREAM_IDLE: Self = Self(1 << 11);
     /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 10);
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 12);
     /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 11);
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 13);
     /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 12);
+    pub const NO_CLUSTER: Self = Self(1 << 14);
     /// Overload manager.
-    pub const OVERLOADED: Self = Self(1 << 13);
+    pub const OVERLOADED: Self = Self(1 << 15);
 
     /// Both sets together.
     #[must_use]
@@ -164,6 +169,13 @@ pub fn answer(kind: FailureKind) -> Answer {
             Flags::NO_ROUTE,
             "route_not_found",
             "no_route",
+        ),
+        Kind::FaultInjected => row(
+            503,
+            UNAVAILABLE,
+            Flags::FAULT_INJECTED,
+            "fault_filter_abort",
+            "fault_injected",
         ),
         Kind::NoCluster => row(
             503,

@@ -153,7 +153,7 @@ impl Engine {
             observer: (shared.observers)(),
             balancers: Balancers::default(),
             random: fastrand::Rng::new(),
-            server_tls: ServerConfigs::new(shared.identity.clone()),
+            server_tls: ServerConfigs::new(shared.identity.clone(), shared.clock.clone()),
             client_tls: TlsConfigs::new(shared.identity.clone(), shared.clock.clone()),
             now,
             conns: SlotMap::with_key(),

@@ -170,6 +170,9 @@ pub(crate) fn is_configuration(kind: &Kind) -> bool {
             | Content::DestinationRule
             | Content::Gateway
             | Content::PeerAuthentication
+            | Content::Secret
+            | Content::Ingress
+            | Content::IngressClass
             | Content::Later
     )
 }

@@ -105,7 +105,7 @@ fn not_kept(kind: &Kind) -> Option<String> {
             "a local mesh runs {} and keeps their pods only: see `meshctl get pods`, `meshctl status`",
             kind.plural
         )),
-        Content::Tolerated => Some(format!(
+        Content::Node | Content::Tolerated => Some(format!(
             "{} have no effect in a local mesh and are not kept",
             kind.plural
         )),
@@ -121,7 +121,10 @@ fn not_kept(kind: &Kind) -> Option<String> {
         | Content::Service
         | Content::ServiceAccount
         | Content::Pod
-        | Content::EndpointSlice => None,
+        | Content::EndpointSlice
+        | Content::Secret
+        | Content::Ingress
+        | Content::IngressClass => None,
     }
 }
 

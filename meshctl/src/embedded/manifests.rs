@@ -81,6 +81,9 @@ fn check(sorted: &mut Manifests, object: &Object, texts: &Texts) -> Vec<String> 
             | Content::DestinationRule
             | Content::Gateway
             | Content::PeerAuthentication
+            | Content::Secret
+            | Content::Ingress
+            | Content::IngressClass
             | Content::Later
     ) {
         return Vec::new();
@@ -122,7 +125,7 @@ fn place(sorted: &mut Manifests, object: Object) -> Result<(), String> {
             };
             push_workload(sorted, &object, 1, true, template)?;
         }
-        Content::EndpointSlice | Content::Tolerated => {
+        Content::EndpointSlice | Content::Node | Content::Tolerated => {
             sorted
                 .notes
                 .push(format!("{}: has no effect in a local mesh", object.key));
@@ -131,6 +134,9 @@ fn place(sorted: &mut Manifests, object: Object) -> Result<(), String> {
         | Content::DestinationRule
         | Content::Gateway
         | Content::PeerAuthentication
+        | Content::Secret
+        | Content::Ingress
+        | Content::IngressClass
         | Content::Later => sorted.config.push(object),
     }
     Ok(())

@@ -82,9 +82,10 @@ fn pairs(group: &'static [&'static str]) -> impl Iterator<Item = Value> {
 
 fn shape(shape_of: &Shape) -> Value {
     match shape_of {
-        Shape::Text | Shape::AnyCaseChoice { .. } => json!({"type": "string"}),
-        Shape::Bool | Shape::OnlyFalse => json!({"type": "boolean"}),
+        Shape::Text | Shape::Hidden | Shape::AnyCaseChoice { .. } => json!({"type": "string"}),
+        Shape::Bool => json!({"type": "boolean"}),
         Shape::Count => json!({"type": "integer", "format": "int32", "minimum": 0}),
+        Shape::Percent => json!({"type": "number", "minimum": 0, "maximum": 100}),
         Shape::Port => json!({"type": "integer", "minimum": 1, "maximum": u16::MAX}),
         Shape::PortOrName => json!({"x-kubernetes-int-or-string": true}),
         Shape::Duration => json!({"type": "string", "pattern": DURATION}),

@@ -321,3 +321,89 @@ static SLICE_PORT: Message = Message {
     ],
     ..Message::KUBERNETES
 };
+
+pub(crate) static SECRET: Message = Message {
+    fields: &[
+        ("type", Shape::Text),
+        ("data", Shape::Map(&Shape::Hidden)),
+        ("stringData", Shape::Map(&Shape::Hidden)),
+    ],
+    ignored: &["apiVersion", "immutable", "kind", "metadata"],
+    ..Message::KUBERNETES
+};
+
+pub(crate) static INGRESS: Message = Message {
+    fields: &[
+        ("ingressClassName", Shape::Text),
+        ("defaultBackend", Shape::Message(&INGRESS_BACKEND)),
+        ("backend", Shape::Message(&INGRESS_BACKEND)),
+        ("rules", Shape::List(&Shape::Message(&INGRESS_RULE))),
+        ("tls", Shape::List(&Shape::Message(&INGRESS_TLS))),
+    ],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_RULE: Message = Message {
+    fields: &[
+        ("host", Shape::Text),
+        ("http", Shape::Message(&INGRESS_PATHS)),
+    ],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_PATHS: Message = Message {
+    fields: &[("paths", Shape::List(&Shape::Message(&INGRESS_PATH)))],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_PATH: Message = Message {
+    fields: &[
+        ("path", Shape::Text),
+        (
+            "pathType",
+            Shape::Choice {
+                now: &["Exact", "Prefix", "ImplementationSpecific"],
+                later: &[],
+            },
+        ),
+        ("backend", Shape::Message(&INGRESS_BACKEND)),
+    ],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_BACKEND: Message = Message {
+    fields: &[
+        ("service", Shape::Message(&INGRESS_SERVICE)),
+        ("serviceName", Shape::Text),
+        ("servicePort", Shape::PortOrName),
+    ],
+    ignored: &["resource"],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_SERVICE: Message = Message {
+    fields: &[
+        ("name", Shape::Text),
+        ("port", Shape::Message(&INGRESS_PORT)),
+    ],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_PORT: Message = Message {
+    fields: &[("number", Shape::Port), ("name", Shape::Text)],
+    ..Message::KUBERNETES
+};
+
+static INGRESS_TLS: Message = Message {
+    fields: &[
+        ("hosts", Shape::List(&Shape::Text)),
+        ("secretName", Shape::Text),
+    ],
+    ..Message::KUBERNETES
+};
+
+pub(crate) static INGRESS_CLASS: Message = Message {
+    fields: &[("controller", Shape::Text)],
+    ignored: &["parameters"],
+    ..Message::KUBERNETES
+};

@@ -23,6 +23,8 @@ pub struct VirtualService {
     pub gateways: Vec<String>,
     /// Rules for HTTP; the first that matches wins.
     pub http: Vec<HttpRoute>,
+    /// Rules for TLS that is passed on as it is; the first that matches wins.
+    pub tls: Vec<TlsRoute>,
     /// Namespaces that see it: `*`, `.` or names; empty means `["*"]`.
     pub export_to: Vec<String>,
 }
@@ -43,6 +45,39 @@ impl VirtualService {
     }
 }
 
+/// One rule for TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TlsRoute {
+    /// Alternatives, any of which suffices.
+    #[serde(rename = "match")]
+    pub matches: Vec<TlsMatch>,
+    /// Where connections go, by weight.
+    pub route: Vec<RouteDestination>,
+}
+
+/// Conditions on a connection that must all hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TlsMatch {
+    /// Server names that clients ask for.
+    pub sni_hosts: Vec<String>,
+    /// Only on this port.
+    pub port: Option<u16>,
+    /// Only at these gateways instead of the VirtualService's; empty means its.
+    pub gateways: Vec<String>,
+}
+
+/// Where connections go, and which share of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RouteDestination {
+    /// Where to.
+    pub destination: Destination,
+    /// Share in proportion to the sum; a lone destination receives all.
+    pub weight: u32,
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -59,7 +94,104 @@ pub struct HttpRoute {
     pub timeout: Option<Duration>,
     /// Changes of headers, whichever destination is taken.
     pub headers: Headers,
+    /// What is made to go wrong on purpose.
+    pub fault: Option<HttpFault>,
 }
+
+/// Failures that are made on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HttpFault {
+    /// Some requests wait before they go on.
+    pub delay: Option<FaultDelay>,
+    /// Some requests are answered by the proxy that should send them.
+    pub abort: Option<FaultAbort>,
+}
+
+/// A pause.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FaultDelay {
+    /// How long; absent when missing, which validation refuses.
+    #[serde(deserialize_with = "wire::duration")]
+    pub fixed_delay: Option<Duration>,
+    /// Of which share of requests.
+    pub percentage: Option<Percent>,
+    /// The older way to say it, in whole per cent.
+    pub percent: u32,
+}
+
+/// An answer instead of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FaultAbort {
+    /// A status of HTTP.
+    pub http_status: Option<u32>,
+    /// A status of gRPC, by its name.
+    pub grpc_status: Option<String>,
+    /// Of which share of requests.
+    pub percentage: Option<Percent>,
+    /// The older way to say it, in whole per cent.
+    pub percent: u32,
+}
+
+/// A share, kept in millionths as Envoy is told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Percent {
+    /// Millionths; written as a number from 0 to 100.
+    #[serde(rename = "value", deserialize_with = "wire::percent")]
+    pub millionths: u32,
+}
+
+impl FaultDelay {
+    /// The share in millionths. istio: without a word about it, nothing is hit.
+    #[must_use]
+    pub fn share(&self) -> u32 {
+        share(self.percentage, self.percent)
+    }
+}
+
+impl FaultAbort {
+    /// The share in millionths. istio: without a word about it, nothing is hit.
+    #[must_use]
+    pub fn share(&self) -> u32 {
+        share(self.percentage, self.percent)
+    }
+
+    /// The number of the status of gRPC, if its name is one.
+    #[must_use]
+    pub fn grpc_code(&self) -> Option<u16> {
+        let name = self.grpc_status.as_deref()?;
+        let at = GRPC_STATUSES.iter().position(|known| *known == name)?;
+        u16::try_from(at).ok()
+    }
+}
+
+fn share(percentage: Option<Percent>, percent: u32) -> u32 {
+    percentage.map_or_else(|| percent.saturating_mul(10_000), |share| share.millionths)
+}
+
+/// The statuses of gRPC by number.
+pub const GRPC_STATUSES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
 
 /// Conditions that must all hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -173,9 +305,37 @@ pub(crate) static VIRTUAL_SERVICE: Message = Message {
         ("hosts", Shape::List(&Shape::Text)),
         ("gateways", Shape::List(&Shape::Text)),
         ("http", Shape::List(&Shape::Message(&HTTP_ROUTE))),
+        ("tls", Shape::List(&Shape::Message(&TLS_ROUTE))),
         ("exportTo", Shape::List(&Shape::Text)),
     ],
-    later: &["tls", "tcp"],
+    later: &["tcp"],
+    ..Message::ISTIO
+};
+
+static TLS_ROUTE: Message = Message {
+    fields: &[
+        ("match", Shape::List(&Shape::Message(&TLS_MATCH))),
+        ("route", Shape::List(&Shape::Message(&TLS_DESTINATION))),
+    ],
+    ..Message::ISTIO
+};
+
+static TLS_MATCH: Message = Message {
+    fields: &[
+        ("sniHosts", Shape::List(&Shape::Text)),
+        ("port", Shape::Port),
+        ("gateways", Shape::List(&Shape::Text)),
+    ],
+    later: &["destinationSubnets", "sourceLabels", "sourceNamespace"],
+    ..Message::ISTIO
+};
+
+static TLS_DESTINATION: Message = Message {
+    fields: &[
+        ("destination", Shape::Message(&DESTINATION)),
+        ("weight", Shape::Count),
+    ],
+    required: &["destination"],
     ..Message::ISTIO
 };
 
@@ -186,6 +346,7 @@ static HTTP_ROUTE: Message = Message {
         ("route", Shape::List(&Shape::Message(&ROUTE_DESTINATION))),
         ("timeout", Shape::Duration),
         ("headers", Shape::Message(&HEADERS)),
+        ("fault", Shape::Message(&HTTP_FAULT)),
     ],
     later: &[
         "appendHeaders",
@@ -194,7 +355,6 @@ static HTTP_ROUTE: Message = Message {
         "corsPolicy",
         "delegate",
         "directResponse",
-        "fault",
         "mirror",
         "mirrorPercent",
         "mirrorPercentage",
@@ -206,6 +366,41 @@ static HTTP_ROUTE: Message = Message {
         "rewrite",
         "websocketUpgrade",
     ],
+    ..Message::ISTIO
+};
+
+static HTTP_FAULT: Message = Message {
+    fields: &[
+        ("delay", Shape::Message(&FAULT_DELAY)),
+        ("abort", Shape::Message(&FAULT_ABORT)),
+    ],
+    ..Message::ISTIO
+};
+
+static FAULT_DELAY: Message = Message {
+    fields: &[
+        ("fixedDelay", Shape::Duration),
+        ("percentage", Shape::Message(&PERCENT)),
+        ("percent", Shape::Count),
+    ],
+    later: &["exponentialDelay"],
+    ..Message::ISTIO
+};
+
+static FAULT_ABORT: Message = Message {
+    fields: &[
+        ("httpStatus", Shape::Count),
+        ("grpcStatus", Shape::Text),
+        ("percentage", Shape::Message(&PERCENT)),
+        ("percent", Shape::Count),
+    ],
+    later: &["http2Error"],
+    exclusive: &[&["httpStatus", "grpcStatus"]],
+    ..Message::ISTIO
+};
+
+static PERCENT: Message = Message {
+    fields: &[("value", Shape::Percent)],
     ..Message::ISTIO
 };
 

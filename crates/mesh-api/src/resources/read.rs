@@ -94,6 +94,27 @@ fn typed(object: &Object, found: &mut Vec<Diagnostic>) -> Option<Typed> {
         Content::ServiceAccount => {
             Typed::ServiceAccount(whole(object, &SERVICE_ACCOUNT, |_, _, _| {}, found)?)
         }
+        Content::Node => Typed::Node(whole(object, &NODE, |_, _, _| {}, found)?),
+        Content::Secret => Typed::Secret(whole(
+            object,
+            &kubernetes::SECRET,
+            validate::kubernetes::secret,
+            found,
+        )?),
+        Content::Ingress => Typed::Ingress(spec(
+            object,
+            &KUBERNETES_OBJECT,
+            &kubernetes::INGRESS,
+            validate::kubernetes::ingress,
+            found,
+        )?),
+        Content::IngressClass => Typed::IngressClass(spec(
+            object,
+            &KUBERNETES_OBJECT,
+            &kubernetes::INGRESS_CLASS,
+            |_, _, _| {},
+            found,
+        )?),
         // Decoding refuses the kinds of a later version by name; they hold nothing to read.
         Content::Tolerated | Content::Later => Typed::Tolerated(object.key.clone()),
     })
@@ -181,6 +202,11 @@ static POD: Message = Message {
 };
 
 static NAMESPACE: Message = Message {
+    ignored: &["apiVersion", "kind", "metadata", "spec", "status"],
+    ..Message::KUBERNETES
+};
+
+static NODE: Message = Message {
     ignored: &["apiVersion", "kind", "metadata", "spec", "status"],
     ..Message::KUBERNETES
 };

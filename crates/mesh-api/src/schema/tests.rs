@@ -32,7 +32,7 @@ static OUTER: Message = Message {
                 later: &["TCP"],
             },
         ),
-        ("httpsRedirect", Shape::OnlyFalse),
+        ("httpsRedirect", Shape::Bool),
     ],
     ignored: &["status"],
     later: &["fault"],
@@ -114,10 +114,6 @@ fn what_istio_knows_and_mesh_does_not_yet_is_refused_by_name() {
     refuses(
         json!({"mode": "MUTUAL"}),
         &format!("spec.mode: MUTUAL is {not_yet}; supported: STRICT, DISABLE"),
-    );
-    refuses(
-        json!({"httpsRedirect": true}),
-        &format!("spec.httpsRedirect: true is {not_yet}"),
     );
 }
 

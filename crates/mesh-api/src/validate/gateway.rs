@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use mesh_model::diag::Diagnostic;
 use mesh_model::name::{Hostname, ResourceKey, is_dns_label};
+use mesh_model::net::Protocol;
 
 use super::{Findings, names};
-use crate::networking::gateway::{Gateway, Server};
+use crate::networking::gateway::{Gateway, Server, ServerTls, ServerTlsMode, TlsVersion};
 
 /// Checks a Gateway by itself.
 pub fn check(gateway: &Gateway, key: &ResourceKey, found: &mut Vec<Diagnostic>) {
@@ -42,8 +43,85 @@ fn check_server(server: &Server, place: &str, findings: &mut Findings<'_>) {
         let text = format!("{:?} is not an IP address", server.bind);
         findings.error(format!("{place}.bind"), text);
     }
+    check_tls(server, place, findings);
     for (index, host) in server.hosts.iter().enumerate() {
         findings.check(format!("{place}.hosts[{index}]"), server_host(host));
+    }
+}
+
+fn check_tls(server: &Server, place: &str, findings: &mut Findings<'_>) {
+    let field = format!("{place}.tls");
+    let Some(tls) = &server.tls else {
+        if server.is_tls() {
+            findings.error_with_hint(field, "is missing", "say who ends TLS in tls.mode");
+        }
+        return;
+    };
+    if !server.is_tls() {
+        let redirect_alone = ServerTls {
+            https_redirect: tls.https_redirect,
+            ..ServerTls::default()
+        };
+        if *tls != redirect_alone {
+            let hint = "give the port the protocol HTTPS or TLS";
+            findings.error_with_hint(field, "is for ports of TLS, but for httpsRedirect", hint);
+        }
+        return;
+    }
+    if server.port.protocol == Some(Protocol::Tls) && tls.mode != ServerTlsMode::Passthrough {
+        let text = format!("{} of protocol TLS is", tls.mode.word());
+        findings.unsupported(format!("{field}.mode"), &text);
+    }
+    check_certificates(tls, &field, findings);
+    let (least, most) = (tls.min_protocol_version, tls.max_protocol_version);
+    if most != TlsVersion::Auto && least > most {
+        let text = "is greater than maxProtocolVersion";
+        findings.error(format!("{field}.minProtocolVersion"), text);
+    }
+}
+
+fn check_certificates(tls: &ServerTls, field: &str, findings: &mut Findings<'_>) {
+    let mode = tls.mode;
+    let named = tls.credentials().next().is_some();
+    let files = !(tls.server_certificate.is_empty() && tls.private_key.is_empty());
+    let roots = !tls.ca_certificates.is_empty();
+    if !mode.needs_certificate() {
+        if named || files || roots || !tls.ca_cert_credential_name.is_empty() {
+            let text = format!("{} goes without certificates of your own", mode.word());
+            findings.error(field, text);
+        }
+        return;
+    }
+    for (name, index) in tls.credential_names.iter().zip(0..) {
+        let field = format!("{field}.credentialNames[{index}]");
+        findings.check(field, names::object_name(name));
+    }
+    for (name, of) in [
+        (&tls.credential_name, "credentialName"),
+        (&tls.ca_cert_credential_name, "caCertCredentialName"),
+    ] {
+        if !name.is_empty() {
+            findings.check(format!("{field}.{of}"), names::object_name(name));
+        }
+    }
+    if tls.credential_names.len() > 2 {
+        findings.error(format!("{field}.credentialNames"), "has more than two");
+    }
+    if named && files {
+        findings.error(field, "has both a credential and files");
+    } else if !named {
+        for (path, of) in [
+            (&tls.server_certificate, "serverCertificate"),
+            (&tls.private_key, "privateKey"),
+        ] {
+            if path.is_empty() {
+                let hint = "or give a credentialName";
+                findings.error_with_hint(format!("{field}.{of}"), "is missing", hint);
+            }
+        }
+        if mode.needs_roots() && !roots && tls.ca_cert_credential_name.is_empty() {
+            findings.error(format!("{field}.caCertificates"), "is missing");
+        }
     }
 }
 

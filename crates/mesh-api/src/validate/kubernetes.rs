@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use mesh_model::diag::Diagnostic;
-use mesh_model::name::ResourceKey;
+use mesh_model::name::{Hostname, ResourceKey};
 
 use super::{Findings, names};
+use crate::codes;
+use crate::kubernetes::ingress::{Ingress, IngressBackend};
+use crate::kubernetes::secret::{Part, Secret, TLS};
 use crate::kubernetes::{
     AddressType, Container, Deployment, EndpointSlice, Pod, PodSpec, Service, ServiceType,
 };
@@ -134,5 +137,59 @@ pub fn endpoint_slice(slice: &EndpointSlice, key: &ResourceKey, found: &mut Vec<
                 findings.error(field, format!("{text:?} is no {kind:?} address"));
             }
         }
+    }
+}
+
+/// Checks a Secret by itself: one whose type says that it is a certificate must be one.
+pub fn secret(secret: &Secret, key: &ResourceKey, found: &mut Vec<Diagnostic>) {
+    let findings = &mut Findings { key, found };
+    if secret.secret_type != TLS {
+        return;
+    }
+    match &secret.certificate {
+        Part::Missing => findings.error("data", "has no tls.crt and tls.key"),
+        Part::Bad(why) => findings.error("data", why.clone()),
+        Part::Good(_) => {}
+    }
+    if let Part::Bad(why) = &secret.roots {
+        findings.error("data", why.clone());
+    }
+}
+
+/// Checks an Ingress by itself.
+pub fn ingress(ingress: &Ingress, key: &ResourceKey, found: &mut Vec<Diagnostic>) {
+    let findings = &mut Findings { key, found };
+    for (index, rule) in ingress.rules.iter().enumerate() {
+        let place = format!("spec.rules[{index}]");
+        if !rule.host.is_empty() {
+            let host = Hostname::parse(&rule.host).map(drop);
+            let host = host.map_err(|error| error.to_string());
+            findings.check(format!("{place}.host"), host);
+        }
+        for (index, path) in rule.http.paths.iter().enumerate() {
+            let place = format!("{place}.http.paths[{index}]");
+            if !path.path.is_empty() && !path.path.starts_with('/') {
+                let text = format!("{:?} does not begin with a slash", path.path);
+                findings.error(format!("{place}.path"), text);
+            }
+            check_backend(&path.backend, &format!("{place}.backend"), findings);
+        }
+    }
+    if let Some(backend) = ingress.default_backend() {
+        check_backend(backend, "spec.defaultBackend", findings);
+    }
+    for (index, tls) in ingress.tls.iter().enumerate() {
+        if tls.secret_name.is_empty() {
+            let field = format!("spec.tls[{index}].secretName");
+            let hint = "until it is given, its hosts are not served by TLS";
+            findings.warning(codes::SCHEMA, field, "is missing", hint);
+        }
+    }
+}
+
+fn check_backend(backend: &IngressBackend, field: &str, findings: &mut Findings<'_>) {
+    if backend.service().is_none() {
+        let hint = "requests for it get 404";
+        findings.warning(codes::UNSUPPORTED, field, "is no Service", hint);
     }
 }

@@ -20,8 +20,28 @@ use crate::resources::{Resource, ResourceSet};
 use crate::security::peer_authentication::PeerAuthentication;
 use crate::to_model::{DEFAULT_DOMAIN, resolve_gateway, resolve_host, service_host};
 
-/// The namespace whose configuration counts for the whole mesh.
+mod credentials;
+
+/// The namespace whose configuration counts for the whole mesh, where nothing else is said.
 pub const ROOT_NAMESPACE: &str = "istio-system";
+
+/// In which mesh references are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// DNS suffix of its services.
+    pub domain: String,
+    /// The namespace whose configuration counts for all of it.
+    pub root_namespace: String,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self {
+            domain: DEFAULT_DOMAIN.to_owned(),
+            root_namespace: ROOT_NAMESPACE.to_owned(),
+        }
+    }
+}
 
 /// Checks what the objects of `only` refer to, in a cluster of the domain `cluster.local`.
 #[must_use]
@@ -29,14 +49,28 @@ pub fn check_references(set: &ResourceSet, only: &BTreeSet<ResourceKey>) -> Vec<
     check_references_in(set, DEFAULT_DOMAIN, |key| only.contains(key))
 }
 
-/// Checks what the objects that `wanted` picks refer to.
+/// Checks what the objects that `wanted` picks refer to, in a mesh of the namespace `istio-system`.
 #[must_use]
 pub fn check_references_in(
     set: &ResourceSet,
     domain: &str,
     wanted: impl Fn(&ResourceKey) -> bool,
 ) -> Vec<Diagnostic> {
-    let index = Index::new(set, domain);
+    let mesh = Mesh {
+        domain: domain.to_owned(),
+        ..Mesh::default()
+    };
+    check_references_of(set, &mesh, wanted)
+}
+
+/// Checks what the objects that `wanted` picks refer to.
+#[must_use]
+pub fn check_references_of(
+    set: &ResourceSet,
+    mesh: &Mesh,
+    wanted: impl Fn(&ResourceKey) -> bool,
+) -> Vec<Diagnostic> {
+    let index = Index::new(set, mesh);
     let mut found = Vec::new();
     each(
         &set.virtual_services,
@@ -87,8 +121,10 @@ fn each<T>(
 /// What references are looked up in.
 struct Index<'a> {
     domain: &'a str,
+    root_namespace: &'a str,
     services: BTreeMap<Hostname, &'a Resource<Service>>,
     rules: Rules<'a>,
+    secrets: credentials::Secrets<'a>,
     gateways: BTreeSet<(&'a str, &'a str)>,
     /// Labels of pods and of pod templates, with their namespace.
     workloads: Vec<(&'a str, &'a Labels)>,
@@ -97,7 +133,8 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(set: &'a ResourceSet, domain: &'a str) -> Self {
+    fn new(set: &'a ResourceSet, mesh: &'a Mesh) -> Self {
+        let domain = mesh.domain.as_str();
         let services = set.services.iter().filter_map(|service| {
             let key = &service.key;
             let host = service_host(&key.name, &key.namespace, domain).ok()?;
@@ -106,6 +143,8 @@ impl<'a> Index<'a> {
         let gateways = set.gateways.iter();
         Self {
             domain,
+            root_namespace: &mesh.root_namespace,
+            secrets: credentials::Secrets::new(set),
             services: services.collect(),
             rules: Rules::new(set, domain),
             gateways: gateways
@@ -130,6 +169,12 @@ impl<'a> Index<'a> {
             }
         }
         self.conflicts(service, findings);
+        for (rule, tls) in service.spec.tls.iter().enumerate() {
+            for (index, to) in tls.route.iter().enumerate() {
+                let place = format!("spec.tls[{rule}].route[{index}].destination");
+                self.destination(&to.destination, namespace, &place, findings);
+            }
+        }
         for (rule, http) in service.spec.http.iter().enumerate() {
             for (index, to) in http.route.iter().enumerate() {
                 let place = format!("spec.http[{rule}].route[{index}].destination");
@@ -232,7 +277,7 @@ impl<'a> Index<'a> {
     fn rules_for(&self, host: &Hostname, namespace: &str) -> Vec<&'a Resource<DestinationRule>> {
         let service = self.services.get(host);
         let of_service = service.map_or(namespace, |service| service.key.namespace.as_str());
-        [namespace, of_service, ROOT_NAMESPACE]
+        [namespace, of_service, self.root_namespace]
             .into_iter()
             .map(|place| self.rules.of_namespace(host, place))
             .find(|rules| !rules.is_empty())
@@ -259,8 +304,15 @@ impl<'a> Index<'a> {
         let selected = self
             .workloads
             .iter()
-            .any(|(_, labels)| labels.contain(selector));
-        if !selected {
+            .filter(|(_, labels)| labels.contain(selector));
+        let namespaces: BTreeSet<&str> = selected.map(|(namespace, _)| *namespace).collect();
+        for (index, server) in gateway.spec.servers.iter().enumerate() {
+            if let Some(tls) = server.tls.as_ref().filter(|_| server.is_tls()) {
+                let field = format!("spec.servers[{index}].tls");
+                self.secrets.check(tls, &field, &namespaces, findings);
+            }
+        }
+        if namespaces.is_empty() {
             let hint = "until one does, nobody opens the ports of this gateway";
             no_workload("spec.selector", hint, findings);
         }

@@ -381,8 +381,7 @@ fn gateways() {
     server(
         "hosts: ['*'], tls: {httpsRedirect: true, mode: SIMPLE}",
         &[
-            "spec.servers[0].tls.httpsRedirect: true is known to Istio but not supported by this version of mesh",
-            "spec.servers[0].tls.mode: known to Istio but not supported by this version of mesh",
+            "spec.servers[0].tls: is for ports of TLS, but for httpsRedirect; give the port the protocol HTTPS or TLS",
         ],
     );
     check("gw", "{}", &["spec.servers: has no server"]);

@@ -9,8 +9,8 @@ use mesh_model::name::{Hostname, ResourceKey, is_dns_label};
 use super::{Findings, export, match_rules, names};
 use crate::codes;
 use crate::networking::virtual_service::{
-    Destination, HeaderOperations, Headers, HttpMatch, HttpRoute, HttpRouteDestination,
-    MESH_GATEWAY, VirtualService,
+    Destination, FaultAbort, GRPC_STATUSES, HeaderOperations, Headers, HttpFault, HttpMatch,
+    HttpRoute, HttpRouteDestination, MESH_GATEWAY, TlsRoute, VirtualService,
 };
 
 /// Checks a VirtualService by itself.
@@ -21,7 +21,13 @@ pub fn check(service: &VirtualService, key: &ResourceKey, found: &mut Vec<Diagno
         check_gateway(gateway, &format!("spec.gateways[{index}]"), findings);
     }
     export::check(&service.export_to, findings);
-    if service.http.is_empty() {
+    if !service.tls.is_empty() && service.for_sidecars() {
+        findings.unsupported("spec.tls", "for sidecars (the gateway \"mesh\") is");
+    }
+    for (index, route) in service.tls.iter().enumerate() {
+        check_tls_route(route, &format!("spec.tls[{index}]"), findings);
+    }
+    if service.http.is_empty() && service.tls.is_empty() {
         findings.error_with_hint("spec.http", "has no rule", "add a route to a destination");
     }
     for (index, route) in service.http.iter().enumerate() {
@@ -101,8 +107,90 @@ fn check_route(route: &HttpRoute, place: &str, findings: &mut Findings<'_>) {
     }
     check_weights(&route.route, place, findings);
     check_headers(&route.headers, place, findings);
+    if let Some(fault) = &route.fault {
+        check_fault(fault, &format!("{place}.fault"), findings);
+    }
     if let Some(timeout) = route.timeout {
         findings.check(format!("{place}.timeout"), check_timeout(timeout));
+    }
+}
+
+fn check_tls_route(route: &TlsRoute, place: &str, findings: &mut Findings<'_>) {
+    if route.matches.is_empty() {
+        findings.error(format!("{place}.match"), "is missing");
+    }
+    for (index, matched) in route.matches.iter().enumerate() {
+        let place = format!("{place}.match[{index}]");
+        if matched.sni_hosts.is_empty() {
+            findings.error(format!("{place}.sniHosts"), "is missing");
+        }
+        for (index, host) in matched.sni_hosts.iter().enumerate() {
+            let host = Hostname::parse(host).map(drop);
+            let host = host.map_err(|error| error.to_string());
+            findings.check(format!("{place}.sniHosts[{index}]"), host);
+        }
+        for (index, gateway) in matched.gateways.iter().enumerate() {
+            check_gateway(gateway, &format!("{place}.gateways[{index}]"), findings);
+        }
+    }
+    if route.route.is_empty() {
+        let text = "the rule goes nowhere";
+        findings.error_with_hint(format!("{place}.route"), text, "add a destination");
+    }
+    for (index, to) in route.route.iter().enumerate() {
+        let place = format!("{place}.route[{index}]");
+        check_place(&to.destination, &place, findings);
+    }
+    let total: u64 = route.route.iter().map(|to| u64::from(to.weight)).sum();
+    if route.route.len() > 1 && total == 0 {
+        let text = "the weights of several destinations add up to nought";
+        findings.error(format!("{place}.route"), text);
+    }
+}
+
+fn check_fault(fault: &HttpFault, place: &str, findings: &mut Findings<'_>) {
+    if fault.delay.is_none() && fault.abort.is_none() {
+        findings.error(place, "has neither a delay nor an abort");
+    }
+    if let Some(delay) = &fault.delay {
+        match delay.fixed_delay {
+            None => findings.error(format!("{place}.delay.fixedDelay"), "is missing"),
+            Some(wait) if wait < Duration::from_millis(1) => {
+                findings.error(format!("{place}.delay.fixedDelay"), "is less than 1ms");
+            }
+            Some(_) => {}
+        }
+        check_percent(delay.percent, &format!("{place}.delay.percent"), findings);
+    }
+    if let Some(abort) = &fault.abort {
+        check_abort(abort, &format!("{place}.abort"), findings);
+    }
+}
+
+fn check_abort(abort: &FaultAbort, place: &str, findings: &mut Findings<'_>) {
+    match (abort.http_status, &abort.grpc_status) {
+        (None, None) => {
+            let hint = "give httpStatus or grpcStatus";
+            findings.error_with_hint(place, "does not say with what", hint);
+        }
+        (Some(status), _) if !(200..600).contains(&status) => {
+            let text = format!("{status} is no status from 200 to 599");
+            findings.error(format!("{place}.httpStatus"), text);
+        }
+        (_, Some(name)) if abort.grpc_code().is_none() => {
+            let field = format!("{place}.grpcStatus");
+            let text = format!("{name:?} is no status of gRPC");
+            let hint = format!("one of {}", GRPC_STATUSES.join(", "));
+            findings.error_with_hint(field, text, hint);
+        }
+        (_, _) => {}
+    }
+    check_percent(abort.percent, &format!("{place}.percent"), findings);
+}
+
+fn check_percent(percent: u32, field: &str, findings: &mut Findings<'_>) {
+    if percent > 100 {
+        findings.error(field, format!("{percent} is more than 100"));
     }
 }
 
@@ -129,7 +217,12 @@ fn check_weights(route: &[HttpRouteDestination], place: &str, findings: &mut Fin
 }
 
 fn check_destination(to: &HttpRouteDestination, place: &str, findings: &mut Findings<'_>) {
-    let Destination { host, subset, port } = &to.destination;
+    check_place(&to.destination, place, findings);
+    check_headers(&to.headers, place, findings);
+}
+
+fn check_place(to: &Destination, place: &str, findings: &mut Findings<'_>) {
+    let Destination { host, subset, port } = to;
     let field = format!("{place}.destination.host");
     match host.as_str() {
         "" => findings.error(field, "is missing"),
@@ -148,7 +241,6 @@ fn check_destination(to: &HttpRouteDestination, place: &str, findings: &mut Find
     if port.is_some_and(|port| port.number == 0) {
         findings.error(format!("{place}.destination.port.number"), "is missing");
     }
-    check_headers(&to.headers, place, findings);
 }
 
 fn check_headers(headers: &Headers, place: &str, findings: &mut Findings<'_>) {

@@ -39,6 +39,15 @@ fn a_program_gives_its_own_namespace_and_account() {
 }
 
 #[test]
+fn citadel_is_looked_for_in_the_namespace_of_the_mesh() {
+    let citadel = |more: &[&str]| settings(more).unwrap().citadel().unwrap().to_string();
+    let account = "istio-citadel-service-account";
+    let of = |namespace: &str| format!("spiffe://cluster.local/ns/{namespace}/sa/{account}");
+    assert_eq!(citadel(&[]), of("istio-system"));
+    assert_eq!(citadel(&["--mesh-namespace=mesh"]), of("mesh"));
+}
+
+#[test]
 fn what_no_identity_can_be_made_of_is_named_by_its_flag() {
     let check = |flag: &str, expected: &str| {
         let error = settings(&[flag]).unwrap_err();
@@ -46,4 +55,5 @@ fn what_no_identity_can_be_made_of_is_named_by_its_flag() {
     };
     check("--trust-domain=a/b", "--trust-domain: \"a/b\" is not");
     check("--namespace=A", "--namespace, --service-account: \"A\" is");
+    check("--mesh-namespace=A", "--mesh-namespace: \"A\" is");
 }

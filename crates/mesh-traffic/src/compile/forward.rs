@@ -52,6 +52,7 @@ pub(super) fn compile(
             append_x_forwarded_host: pb.append_x_forwarded_host,
             cluster_not_found: cluster_not_found(pb.cluster_not_found_response_code)?,
             websocket: websocket.map(|u| is_true_or(u.enabled.as_ref(), true)),
+            fault: None,
         },
     })
 }

@@ -12,7 +12,7 @@ use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementTyp
 
 use super::common::{metadata_text, number, text};
 use super::ops::{self, lists};
-use super::{forward, matcher, redirect, retry};
+use super::{fault, forward, matcher, redirect, retry};
 use crate::matching::host::Hosts;
 use crate::reject::{At, Compiled, Fault};
 use crate::retry::RetryPolicy;
@@ -152,13 +152,19 @@ pub(super) struct Inherited {
 
 impl Inherited {
     fn route(&self, pb: &pb::Route) -> Compiled<Route> {
-        refuse(&[], &pb.typed_per_filter_config)?;
+        let mut others = pb.typed_per_filter_config.clone();
+        others.remove(fault::FILTER);
+        refuse(&[], &others)?;
+        let fault = fault::of_route(&pb.typed_per_filter_config)?;
         let matcher = pb.r#match.as_ref().ok_or_else(|| Fault::missing("match"))?;
         let matches = matcher::route(matcher).at("match")?;
         let action = match &pb.action {
             Some(Action::Route(action)) => forward::compile(action, &matches.path, self)
                 .at("route")
-                .map(|forward| RouteAction::Forward(Box::new(forward))),
+                .map(|mut forward| {
+                    forward.policy.fault = fault;
+                    RouteAction::Forward(Box::new(forward))
+                }),
             Some(Action::Redirect(action)) => redirect::compile(action, &matches.path)
                 .at("redirect")
                 .map(RouteAction::Redirect),

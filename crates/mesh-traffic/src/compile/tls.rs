@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 
 use super::common::{is_true, text, unpack};
 use crate::reject::{At, Compiled, Fault};
-use crate::tls::{DownstreamTls, Identity, Roots, Sans, UpstreamTls};
+use crate::tls::{DownstreamTls, Identity, Roots, Sans, UpstreamTls, Versions};
 
 /// Name of the secret that is the workload's own certificate (Istio's SDS).
 const WORKLOAD_SECRET: &str = "default";
@@ -37,6 +37,7 @@ pub(super) fn downstream(pb: Option<&core::TransportSocket>) -> Compiled<Option<
             ));
         }
         Ok(DownstreamTls {
+            versions: versions(common.tls_params.as_ref())?,
             identity: identity(&common)?.ok_or_else(|| Fault::missing("tls_certificates"))?,
             require_client_certificate: is_true(context.require_client_certificate.as_ref()),
             roots: peer.roots,
@@ -65,8 +66,15 @@ pub(super) fn upstream(pb: Option<&core::TransportSocket>) -> Compiled<Option<Up
     let common = context.common_tls_context.unwrap_or_default();
     let compiled = || -> Compiled<UpstreamTls> {
         let peer = Peer::of(&common)?;
+        let identity = identity(&common)?;
+        if matches!(identity, Some(Identity::Secrets(_))) {
+            return Err(Fault::unsupported("tls_certificate_sds_secret_configs"));
+        }
+        if matches!(peer.roots, Roots::Secret(_)) {
+            return Err(Fault::unsupported("validation_context_sds_secret_config"));
+        }
         Ok(UpstreamTls {
-            identity: identity(&common)?,
+            identity,
             roots: peer.roots,
             servers: peer.sans,
             dns_names: peer.dns_names,
@@ -98,19 +106,13 @@ fn identity(common: &pb::CommonTlsContext) -> Compiled<Option<Identity>> {
     const SECRETS: &str = "tls_certificate_sds_secret_configs";
     match common.tls_certificate_sds_secret_configs.as_slice() {
         [secret] if secret.name == WORKLOAD_SECRET => return Ok(Some(Identity::Workload)),
-        [secret] => {
-            let why = format!(
-                "there is no secret {:?}, only {WORKLOAD_SECRET:?}",
-                secret.name
-            );
-            return Err(Fault::new(SECRETS, why));
-        }
         [] => {}
-        _ => {
-            return Err(Fault::new(
-                SECRETS,
-                "more than one certificate is not supported",
-            ));
+        secrets => {
+            let names = secrets.iter().map(|secret| sent(SECRETS, secret));
+            return names
+                .collect::<Compiled<_>>()
+                .map(Identity::Secrets)
+                .map(Some);
         }
     }
     match common.tls_certificates.as_slice() {
@@ -124,6 +126,51 @@ fn identity(common: &pb::CommonTlsContext) -> Compiled<Option<Identity>> {
             "tls_certificates",
             "more than one certificate is not supported",
         )),
+    }
+}
+
+/// The name of a secret that comes by the stream that everything comes by.
+fn sent(field: &str, secret: &pb::SdsSecretConfig) -> Compiled<Str> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    let source = secret.sds_config.as_ref();
+    match source.and_then(|source| source.config_source_specifier.as_ref()) {
+        Some(Source::Ads(_)) if !secret.name.is_empty() => Ok(secret.name.as_str().into()),
+        Some(_) | None => {
+            let why = format!(
+                "there is no secret {:?} but by ADS, and {WORKLOAD_SECRET:?} and {ROOT_SECRET:?}",
+                secret.name
+            );
+            Err(Fault::new(field, why))
+        }
+    }
+}
+
+/// TLS before 1.2 is not spoken, whatever is asked for.
+fn versions(params: Option<&pb::TlsParameters>) -> Compiled<Versions> {
+    use pb::tls_parameters::TlsProtocol as Version;
+    let Some(params) = params else {
+        return Ok(Versions::All);
+    };
+    let read = |field: &str, version: i32| {
+        let version = Version::try_from(version);
+        version.map_err(|_| Fault::new(field, "is no version of TLS"))
+    };
+    let least = read(
+        "tls_params.tls_minimum_protocol_version",
+        params.tls_minimum_protocol_version,
+    )?;
+    let most = read(
+        "tls_params.tls_maximum_protocol_version",
+        params.tls_maximum_protocol_version,
+    )?;
+    match (least, most) {
+        (Version::TlSv13, Version::TlsAuto | Version::TlSv13) => Ok(Versions::Only13),
+        (Version::TlSv13, _) | (_, Version::TlSv10 | Version::TlSv11) => Err(Fault::new(
+            "tls_params",
+            "leaves no version of TLS that is spoken",
+        )),
+        (_, Version::TlSv12) => Ok(Versions::Only12),
+        (_, Version::TlsAuto | Version::TlSv13) => Ok(Versions::All),
     }
 }
 
@@ -238,7 +285,7 @@ fn trust_domain_prefix(prefix: &str) -> Compiled<Str> {
 }
 
 /// Checks that would be skipped if they were ignored.
-fn refuse_pins(context: &pb::CertificateValidationContext) -> Compiled<()> {
+pub(super) fn refuse_pins(context: &pb::CertificateValidationContext) -> Compiled<()> {
     let checks = [
         (
             !context.verify_certificate_spki.is_empty(),
@@ -275,8 +322,8 @@ fn roots(
     match secret {
         Some(secret) if secret.name == ROOT_SECRET => return Ok(Roots::Mesh),
         Some(secret) => {
-            let why = format!("there is no secret {:?}, only {ROOT_SECRET:?}", secret.name);
-            return Err(Fault::new("validation_context_sds_secret_config", why));
+            let name = sent("validation_context_sds_secret_config", secret)?;
+            return Ok(Roots::Secret(name));
         }
         None => {}
     }

@@ -19,7 +19,7 @@ pub struct Update {
 }
 
 /// One resource that is new or has changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Upsert {
     /// Its name.
     pub name: String,
@@ -27,6 +27,17 @@ pub struct Upsert {
     pub version: String,
     /// Its content.
     pub any: Any,
+}
+
+/// The content is not shown: it may be secret.
+impl fmt::Debug for Upsert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upsert")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("bytes", &self.any.value.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of an update.

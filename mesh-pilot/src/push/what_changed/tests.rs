@@ -35,7 +35,13 @@ fn an_unchanged_view_sends_nothing_but_a_version() {
     let first = refresh(None, view(&text), 1);
     assert_eq!(
         first.changed,
-        [any::CLUSTER, any::ENDPOINT, any::LISTENER, any::ROUTE]
+        [
+            any::CLUSTER,
+            any::ENDPOINT,
+            any::LISTENER,
+            any::ROUTE,
+            any::SECRET
+        ]
     );
     let second = refresh(Some(&first.held), view(&text), 2);
     assert_eq!(second.changed, [] as [&str; 0]);

@@ -79,7 +79,7 @@ pub(super) fn route_match(wanted: &HttpMatch) -> proto::RouteMatch {
         },
         headers,
         query_parameters: named(&wanted.query_params).map(query).collect(),
-        path_specifier: Some(path(wanted.uri.as_ref())),
+        path_specifier: Some(path(wanted)),
         ..Default::default()
     }
 }
@@ -108,8 +108,11 @@ fn is_presence(text: &TextMatch) -> bool {
     matches!(text, TextMatch::Regex(regex) if regex == "*")
 }
 
-fn path(uri: Option<&TextMatch>) -> PathSpecifier {
-    match uri {
+fn path(wanted: &HttpMatch) -> PathSpecifier {
+    match wanted.uri.as_ref() {
+        Some(TextMatch::Prefix(prefix)) if wanted.whole_segments => {
+            PathSpecifier::PathSeparatedPrefix(prefix.clone())
+        }
         None => PathSpecifier::Prefix("/".into()),
         Some(TextMatch::Prefix(prefix)) if prefix.is_empty() => PathSpecifier::Prefix("/".into()),
         Some(TextMatch::Prefix(prefix)) => PathSpecifier::Prefix(prefix.clone()),

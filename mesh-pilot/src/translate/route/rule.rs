@@ -12,6 +12,7 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
 use super::headers::{host_rewrite, to_add};
 use super::matching::{self, Place};
 use crate::snapshot::rules::{Destination, HttpMatch, HttpRule, Routing};
+use crate::snapshot::view::View;
 use crate::translate::{message, names};
 
 /// Compiles rules until the first that nothing passes.
@@ -55,6 +56,7 @@ fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatc
         r#match: Some(matched),
         metadata: Some(message::config_metadata(&routing.config)),
         decorator: super::decorated(operation),
+        typed_per_filter_config: super::fault::of_route(rule.fault),
         action: Some(proto::route::Action::Route(action)),
         ..Default::default()
     };
@@ -129,6 +131,16 @@ fn cluster(place: Place<'_>, destination: &Destination) -> String {
     names::outbound_cluster(port_of(place, destination), &destination.subset, host)
 }
 
+/// The cluster of a destination of connections that are passed on.
+pub(in crate::translate) fn passed(view: &View, port: u16, to: &Destination) -> String {
+    let place = Place {
+        view,
+        port,
+        gateway: None,
+    };
+    cluster(place, to)
+}
+
 /// The named port, else the only one that the service has, else the one that is compiled for.
 fn port_of(place: Place<'_>, destination: &Destination) -> u16 {
     if let Some(port) = destination.port {
@@ -154,7 +166,9 @@ fn operation(
 ) -> String {
     let path = match &matched.path_specifier {
         Some(PathSpecifier::Path(path)) => path.clone(),
-        Some(PathSpecifier::Prefix(prefix)) => format!("{prefix}*"),
+        Some(PathSpecifier::Prefix(prefix) | PathSpecifier::PathSeparatedPrefix(prefix)) => {
+            format!("{prefix}*")
+        }
         Some(PathSpecifier::SafeRegex(regex)) => regex.regex.clone(),
         _ => "/*".to_owned(),
     };

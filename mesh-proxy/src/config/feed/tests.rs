@@ -13,6 +13,8 @@ use mesh_runtime::SystemClock;
 
 use super::*;
 
+mod secrets;
+
 fn feed() -> Feed {
     let clock = TestClock::starting_at(SystemClock.now(), SystemTime::UNIX_EPOCH);
     let live = Arc::new(LiveConfig::new(mesh_traffic::Config::default()));

@@ -62,6 +62,10 @@ pub(super) fn make(wanted: &UpstreamTls, carries: Carries) -> Result<ClientConfi
                 .with_client_auth_cert(certificates, key)
                 .map_err(refused)?
         }
+        Some(Identity::Secrets(_)) => {
+            let why = "certificates that are sent are shown to clients alone";
+            return Err(OutsideError::Unsupported(why));
+        }
         Some(Identity::Workload) => {
             let why = "the workload's certificate is shown to servers of the mesh alone";
             return Err(OutsideError::Unsupported(why));
@@ -97,6 +101,10 @@ fn verifier(wanted: &UpstreamTls) -> Result<Verifier, OutsideError> {
             let found = SYSTEM_ROOTS.iter().find(|path| Path::new(path).exists());
             let none = OutsideError::Unsupported("this system keeps no list of trusted roots");
             Some((*found.ok_or(none)?).to_owned())
+        }
+        Roots::Secret(_) => {
+            let why = "roots that are sent judge clients alone";
+            return Err(OutsideError::Unsupported(why));
         }
         Roots::Mesh => {
             let why = "the mesh's roots vouch for workloads, which are reached by ISTIO_MUTUAL";

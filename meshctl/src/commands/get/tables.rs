@@ -72,8 +72,12 @@ fn columns(kind: &'static Kind) -> &'static [Column] {
         | Content::ServiceAccount
         | Content::Deployment
         | Content::OtherWorkload
+        | Content::Node
         | Content::Tolerated
         | Content::Later => &[],
+        Content::Secret => &[("type", "/type")],
+        Content::Ingress => &[("class", "/spec/ingressClassName")],
+        Content::IngressClass => &[("controller", "/spec/controller")],
     }
 }
 

@@ -114,6 +114,7 @@ impl Case {
         let settings = IdentitySettings {
             trust_domain,
             account: ServiceAccount::new("default", "reviews").unwrap(),
+            mesh_namespace: "istio-system".into(),
             ca_address: address.to_string(),
             ca_root: folder.path().join("root-cert.pem"),
             token_file: folder.path().join("reviews.token"),

@@ -11,6 +11,7 @@ fn settings(folder: &TempDir) -> IdentitySettings {
     IdentitySettings {
         trust_domain: TrustDomain::parse("cluster.local").unwrap(),
         account: ServiceAccount::new("default", "a").unwrap(),
+        mesh_namespace: "istio-system".into(),
         ca_address: "127.0.0.1:1".into(),
         ca_root: folder.path().join("root-cert.pem"),
         token_file: folder.path().join("a.token"),
