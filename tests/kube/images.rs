@@ -7,7 +7,7 @@ use mesh_tests::mesh::binary;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::cluster::{Cluster, shared, success};
+use crate::cluster::{shared, success};
 
 /// Packs every image of the programs that are built.
 #[track_caller]
@@ -84,7 +84,7 @@ fn images_are_the_same_bytes_every_time() {
 fn a_pod_runs_an_image_without_rights() {
     let cluster = shared().read();
     let images = packed();
-    import(&cluster, &images.path().join("mesh-pilot.tar"));
+    cluster.import(&images.path().join("mesh-pilot.tar"));
     cluster.namespace("images");
     cluster.apply(&json!({
         "apiVersion": "v1",
@@ -109,10 +109,4 @@ fn a_pod_runs_an_image_without_rights() {
     cluster.wait(succeeded, &["pod/version", "-n", "images"]);
     let log = cluster.kubectl(&["logs", "version", "-n", "images"]);
     assert!(log.starts_with("mesh-pilot "), "{log}");
-}
-
-#[track_caller]
-fn import(cluster: &Cluster, archive: &Path) {
-    let archive = archive.to_string_lossy();
-    success(&cluster.run("ctr", &["images", "import", &archive]));
 }

@@ -20,7 +20,7 @@ pub(crate) fn pack(cluster: &Cluster) {
     let folder = TempDir::new().unwrap();
     std::fs::copy(cluster.program("toolbox"), folder.path().join("toolbox")).unwrap();
     std::fs::write(folder.path().join("page"), PAGE).unwrap();
-    cluster.image(IMAGE, folder.path(), "/toolbox");
+    cluster.image(IMAGE, folder.path(), &["/toolbox"]);
 }
 
 /// A pod that runs one of its programs.

@@ -9,6 +9,7 @@
 )]
 
 pub mod caller;
+pub mod cluster;
 mod listeners;
 pub mod mesh;
 pub mod metrics;

@@ -8,7 +8,8 @@
 #   cluster.sh up                               ready when it returns
 #   cluster.sh hold                             picks a free CLUSTER_ID, up, says `ready ID FOLDER`;
 #                                               down when its input ends
-#   cluster.sh image NAME FOLDER ENTRYPOINT...  packs a folder and imports it (IMAGE_USER=uid:gid)
+#   cluster.sh image NAME FOLDER ENTRYPOINT...  packs a folder and imports it
+#                                               (IMAGE_USER=uid:gid, IMAGE_ENV="A=1 B=2")
 #   cluster.sh kubectl|helm|ctr ARGS...
 #   cluster.sh stop|start COMPONENT             kills and revives a part
 #   cluster.sh logs COMPONENT

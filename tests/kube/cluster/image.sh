@@ -14,10 +14,11 @@ blob() { # FOLDER FILE: moves it among the blobs; its descriptor's digest and si
 
 pack() { # ARCHIVE IMAGE FOLDER ENTRYPOINT...
   local archive=$1 image=$2 root=$3 oci=application/vnd.oci.image work layer config manifest
-  local words='' word diff architecture
+  local words='' variables='' word diff architecture
   shift 3
   case $(uname -m) in aarch64) architecture=arm64 ;; *) architecture=amd64 ;; esac
   for word in "$@"; do words+=${words:+,}$(quoted "$word"); done
+  for word in ${IMAGE_ENV:-}; do variables+=,$(quoted "$word"); done
   work=$(mktemp -d "$archive.XXXX")
   mkdir -p "$work/blobs/sha256"
   tar --sort=name --mode=a+rX,u+w --numeric-owner --owner=0 --group=0 -C "$root" -cf "$work/layer" .
@@ -25,7 +26,7 @@ pack() { # ARCHIVE IMAGE FOLDER ENTRYPOINT...
   layer=$(blob "$work" "$work/layer")
   cat >"$work/config" <<J
 {"architecture":"$architecture","os":"linux","config":{"User":"${IMAGE_USER:-}","Entrypoint":[$words],
-"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"$variables]},
 "rootfs":{"type":"layers","diff_ids":["sha256:$diff"]}}
 J
   config=$(blob "$work" "$work/config")
