@@ -17,15 +17,25 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// # Panics
 /// At the deadline, with the last `Err`.
 #[track_caller]
-pub fn eventually<T, E: std::fmt::Debug>(
+pub fn eventually<T, E: std::fmt::Debug>(what: &str, question: impl FnMut() -> Result<T, E>) -> T {
+    eventually_for(DEADLINE, what, question)
+}
+
+/// As [`eventually`], within `limit`.
+///
+/// # Panics
+/// At the deadline, with the last `Err`.
+#[track_caller]
+pub fn eventually_for<T, E: std::fmt::Debug>(
+    limit: Duration,
     what: &str,
     mut question: impl FnMut() -> Result<T, E>,
 ) -> T {
-    let deadline = Deadline::start(DEADLINE);
+    let deadline = Deadline::start(limit);
     loop {
         match question() {
             Ok(answer) => return answer,
-            Err(last) if deadline.passed() => panic!("{what}: not within {DEADLINE:?}: {last:?}"),
+            Err(last) if deadline.passed() => panic!("{what}: not within {limit:?}: {last:?}"),
             Err(_) => pause(),
         }
     }

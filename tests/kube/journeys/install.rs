@@ -1,0 +1,70 @@
+//! A new user installs mesh and does what it tells him then.
+
+use crate::shop::Shop;
+use crate::world::{SYSTEM, World, path};
+
+pub(crate) fn run(world: &World) {
+    definitions(world);
+    let notes = mesh(world);
+    follow(world, &notes);
+    world.all_rolled_out("default");
+    Shop::of(world).open();
+}
+
+/// The kinds: one chart, and the API server serves each of them when it is installed.
+#[track_caller]
+pub(crate) fn definitions(world: &World) {
+    let chart = path("charts/mesh-init");
+    world.helm(&[
+        "install",
+        "mesh-init",
+        &chart,
+        "-n",
+        SYSTEM,
+        "--create-namespace",
+        "--wait",
+    ]);
+    let all = ["crd", "-l", "app.kubernetes.io/part-of=mesh"];
+    let established = "jsonpath={.status.conditions[?(@.type==\"Established\")].status}=True";
+    world.cluster.wait(established, &all);
+    let names = world.kubectl(&[&["get", "-o", "name"], &all[..]].concat());
+    assert_eq!(names.lines().count(), 62, "{names}");
+}
+
+/// The mesh: what Helm says when everything is ready.
+#[track_caller]
+pub(crate) fn mesh(world: &World) -> String {
+    let (chart, profile) = (path("charts/mesh"), path("charts/mesh/profiles/demo.yaml"));
+    // There is nobody here who makes load balancers.
+    let port = "gateways.istio-ingressgateway.type=NodePort";
+    let install = [
+        "install", "mesh", &chart, "-n", SYSTEM, "-f", &profile, "--set", port,
+    ];
+    let said = world.helm(&[&install[..], &["--wait", "--timeout", "120s"]].concat());
+    for (pod, ready) in world.readiness(SYSTEM, &[]) {
+        assert_eq!(ready, "1/1", "{pod}");
+    }
+    said
+}
+
+/// The commands of the notes, word by word.
+#[track_caller]
+fn follow(world: &World, notes: &str) {
+    let commands = notes
+        .lines()
+        .filter_map(|line| line.strip_prefix("    kubectl "));
+    let mut followed = 0;
+    for command in commands {
+        // They are written for the top of the repository.
+        let words = command
+            .split_whitespace()
+            .map(|word| match word.strip_prefix("samples/") {
+                Some(_) => path(word),
+                None => word.to_owned(),
+            });
+        let words: Vec<String> = words.collect();
+        world.kubectl(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        followed += 1;
+    }
+    assert_eq!(followed, 5, "{notes}");
+}

@@ -1,0 +1,54 @@
+//! What a user does with mesh on Kubernetes, on a real cluster that this suite starts: our images,
+//! charts, kubectl, Helm, kubelet and iptables in pods, nothing mocked.
+//!
+//! The journeys run one after the other on one cluster, in the order of [`JOURNEYS`], each with a
+//! deadline. Arguments are parts of names: `install` and what they name is run then, and all else not.
+//! What a journey that failed left behind is in `kube-failures/JOURNEY` of the target folder.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "journeys report by panicking"
+)]
+
+mod app;
+mod canary;
+mod capture;
+mod evidence;
+mod ingress;
+mod install;
+mod kube_inject;
+mod polyglot;
+mod remote;
+mod runner;
+mod shop;
+mod strict;
+mod uninstall;
+mod upgrade;
+mod validation;
+mod webhook;
+mod world;
+
+use std::process::ExitCode;
+
+use runner::Journey;
+
+/// Every journey, in the order in which a user would come to them.
+const JOURNEYS: &[Journey] = &[
+    Journey::new("install", 180, install::run),
+    Journey::new("webhook", 120, webhook::run),
+    Journey::new("kube_inject", 180, kube_inject::run),
+    Journey::new("ingress", 120, ingress::run),
+    Journey::new("canary", 180, canary::run),
+    Journey::new("strict", 120, strict::run),
+    Journey::new("validation", 120, validation::run),
+    Journey::new("capture", 180, capture::run),
+    Journey::new("polyglot", 300, polyglot::run),
+    Journey::new("upgrade", 300, upgrade::run),
+    Journey::new("uninstall", 180, uninstall::run),
+];
+
+fn main() -> ExitCode {
+    runner::run(JOURNEYS)
+}

@@ -1,0 +1,77 @@
+//! The namespace goes from taking anything to mutual TLS alone, while it is used.
+
+use mesh_test::eventually;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::evidence::Door;
+use crate::remote::{Remote, fetch};
+use crate::world::{Pod, World};
+
+const HERE: &str = "strict";
+const OUTSIDE: &str = "outside";
+const SERVER: &str = "http://server.strict/";
+
+pub(crate) fn run(world: &World) {
+    world.meshed(HERE);
+    world.cluster.namespace(OUTSIDE);
+    App::new(HERE, "server").replicas(2).apply(world);
+    App::new(HERE, "client").apply(world);
+    App::new(OUTSIDE, "stranger").deploy(world);
+    world.all_rolled_out(HERE);
+    let client = world.remote(HERE, "client");
+    let stranger = world.remote(OUTSIDE, "stranger");
+
+    // Both may call, and only one of them is known.
+    eventually("the mesh's own call", || known(&client));
+    let seen = stranger.get(SERVER).unwrap().caller();
+    assert_eq!(seen.unwrap(), "", "a stranger has no certificate");
+
+    client.load(SERVER, 100, "server");
+    mode(world, "STRICT");
+    eventually("plain text is refused", || match stranger.get(SERVER) {
+        Ok(answered) => Err(answered),
+        Err(why) => Ok(why),
+    });
+    for pod in world.pods(HERE, "app=server") {
+        let direct = fetch(&format!("http://{}:8080/", pod.address), &[]);
+        assert!(direct.is_err(), "{pod:?}: {direct:?}");
+        identity(world, &pod);
+    }
+    known(&client).unwrap();
+    mode(world, "PERMISSIVE");
+    eventually("plain text is taken again", || stranger.get(SERVER));
+    client.end().assert_unharmed("the mesh's own calls", 100);
+    world.forget(HERE);
+    world.forget(OUTSIDE);
+}
+
+/// That the server knows who calls.
+fn known(client: &Remote) -> Result<(), String> {
+    let caller = client.get(SERVER)?.caller()?;
+    let expected = "URI=spiffe://cluster.local/ns/strict/sa/default";
+    caller.contains(expected).then_some(()).ok_or(caller)
+}
+
+#[track_caller]
+fn mode(world: &World, mode: &str) {
+    world.cluster.apply(&json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "default", "namespace": HERE},
+        "spec": {"mtls": {"mode": mode}},
+    }));
+}
+
+/// That a sidecar shows a certificate with the name of its pod's account, and no key.
+#[track_caller]
+fn identity(world: &World, pod: &Pod) {
+    let door = Door::open(world, pod, 15000).expect("a port of the sidecar");
+    let (status, text) = fetch(&format!("{}/certs", door.url), &[]).unwrap();
+    assert_eq!(status, 200, "{text}");
+    let page: Value = serde_json::from_str(&text).unwrap();
+    let expected = json!([{"uri": "spiffe://cluster.local/ns/strict/sa/default"}]);
+    let chain = &page["certificates"][0]["cert_chain"][0];
+    assert_eq!(chain["subject_alt_names"], expected, "{page:#}");
+    assert!(!text.contains("PRIVATE"), "{text}");
+}
