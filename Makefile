@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` shows the mesh, `make test` proves it.
-.PHONY: demo test bench soak fuzz
+.PHONY: demo test test-kube bench soak fuzz
 
 demo: cargo
 	cargo build --release --locked --workspace --bins
@@ -7,6 +7,10 @@ demo: cargo
 
 test: cargo
 	cargo xtask ci
+
+# Only what runs on a real Kubernetes, which it starts itself; builds that once, for minutes.
+test-kube: cargo
+	cargo xtask kube
 
 bench: cargo
 	cargo xtask bench

@@ -85,31 +85,39 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     close(&rows, &tests)
 }
 
-/// Runs the suite of the real cluster, whose programs it builds when they never were.
+/// Runs the suites of the real cluster.
 pub(crate) fn kube(root: &Path) -> Result<()> {
-    const SUITE: &Suite = &KUBE;
-    let have = suites::capabilities(&[KUBE]);
-    let mut rows = Vec::new();
+    let have = suites::capabilities(&KUBE);
+    let required = required()?;
     let mut tests = Tests::default();
-    if SUITE.needs.iter().all(|need| have.contains(need)) {
+    let mut rows: Vec<Row> = programs(&have).into_iter().collect();
+    if !rows.is_empty() {
+        // Images are packed of the products' own binaries.
+        let ours = ["build", "--release", "--workspace", "--bins", "--locked"];
+        rows.push(gate("build", "the binaries", cargo(root, &ours)));
+    }
+    for suite in &KUBE {
+        rows.push(run_suite(root, suite, &have, &required, &mut tests));
+    }
+    close(&rows, &tests)
+}
+
+/// Builds the programs of a cluster when they never were, where one can be.
+fn programs(have: &BTreeSet<Need>) -> Option<Row> {
+    let mut needs = KUBE.iter().flat_map(|suite| suite.needs);
+    needs.all(|need| have.contains(need)).then(|| {
         let mut build = Command::new(tools::cluster("cluster.sh"));
         build
             .arg("build")
             .env("CLUSTER_TOOLS", tools::folder().join("kube"));
         let what = "Kubernetes, etcd, containerd, CoreDNS, Helm: once, for minutes";
-        rows.push(gate("programs", what, build));
-        // Images are packed of the products' own binaries.
-        let ours = ["build", "--release", "--workspace", "--bins", "--locked"];
-        rows.push(gate("build", "the binaries", cargo(root, &ours)));
-    }
-    let required = required()?;
-    rows.push(run_suite(root, SUITE, &have, &required, &mut tests));
-    close(&rows, &tests)
+        gate("programs", what, build)
+    })
 }
 
 /// The test targets of the suites that have one of their own, each once, as Cargo's arguments.
 fn targets() -> impl Iterator<Item = &'static str> + Clone {
-    let suites = SUITES.iter().chain([&KUBE]);
+    let suites = SUITES.iter().chain(&KUBE);
     let mut targets: Vec<_> = suites.map(|suite| suite.cargo).collect();
     targets.dedup();
     targets.into_iter().flatten().copied()

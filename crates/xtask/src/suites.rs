@@ -287,24 +287,47 @@ pub(crate) const SUITES: [Suite; 14] = [
     },
 ];
 
-/// A real cluster. Not among [`SUITES`]: its programs take minutes to build where they never were.
-pub(crate) const KUBE: Suite = Suite {
-    name: "kube",
-    proves: "a real Kubernetes comes up, runs pods, outlives failures and leaves nothing",
-    needs: &[
-        Need::Root,
-        Need::Netfilter,
-        Need::Openssl,
-        Need::Go,
-        Need::Runc,
-    ],
-    cargo: &["--test", "kube"],
-    only: None,
-};
+/// What a real cluster needs.
+const CLUSTER: &[Need] = &[
+    Need::Root,
+    Need::Netfilter,
+    Need::Openssl,
+    Need::Go,
+    Need::Runc,
+];
+
+/// The suites of a real cluster. Not among [`SUITES`]: its programs take minutes to build where they
+/// never were.
+pub(crate) const KUBE: [Suite; 2] = [
+    Suite {
+        name: "kube",
+        proves: "a real Kubernetes comes up, runs pods, outlives failures and leaves nothing",
+        needs: CLUSTER,
+        cargo: &["--test", "kube"],
+        only: None,
+    },
+    Suite {
+        name: "kube-journeys",
+        proves: "what users do with mesh on Kubernetes, from install to uninstall",
+        // And Java, for Bookinfo in four languages.
+        needs: &[
+            Need::Root,
+            Need::Netfilter,
+            Need::Openssl,
+            Need::Go,
+            Need::Runc,
+            Need::Jdk,
+        ],
+        cargo: &["--test", "kube-journeys"],
+        only: None,
+    },
+];
 
 /// What the machine has of what suites need, after trying to install what is missing.
-pub(crate) fn capabilities(suites: &[Suite]) -> BTreeSet<Need> {
-    let needs = suites.iter().flat_map(|suite| suite.needs.iter().copied());
+pub(crate) fn capabilities<'a>(suites: impl IntoIterator<Item = &'a Suite>) -> BTreeSet<Need> {
+    let needs = suites
+        .into_iter()
+        .flat_map(|suite| suite.needs.iter().copied());
     have(needs.collect())
 }
 
