@@ -1,7 +1,9 @@
 //! Attempts of one request: what was tried, and whether a failure is worth another try.
 //!
-//! Two reasons repeat a request. The route's policy says which failures it wants repeated. And a
-//! connection that its peer closed while it was idle never costs a request, whatever the policy.
+//! Three reasons repeat a request. The route's policy says which failures it wants repeated. A
+//! connection that its peer closed while it was idle never costs a request, whatever the policy. And
+//! an idempotent request whose connection dies before any byte of the answer is tried once more,
+//! unless the route wants nothing repeated.
 
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ pub struct Attempts {
     stale: u32,
     tried: SmallVec<[usize; 4]>,
     stay: bool,
+    repeated: bool,
     may_have_run: bool,
 }
 
@@ -44,6 +47,9 @@ pub struct Tried<'a> {
     pub method: &'a str,
     /// Whether a further attempt would send the same body.
     pub can_repeat: bool,
+    /// Whether it may go to another endpoint. A sidecar has one application only: that of another
+    /// workload chooses.
+    pub has_choice: bool,
 }
 
 impl Attempts {
@@ -104,15 +110,28 @@ impl Attempts {
             self.stay = true;
             return Verdict::Again(Duration::ZERO);
         }
-        let Some(kind) = policy_kind(&failure) else {
-            return Verdict::Over(failure);
-        };
-        let Some(pause) = policy.may_retry(self.made, kind, || random.u64(..)) else {
-            return Verdict::Over(failure);
+        let wanted = policy_kind(&failure)
+            .and_then(|kind| policy.may_retry(self.made, kind, || random.u64(..)));
+        let Some(pause) = wanted else {
+            return if self.repeats(policy, &failure, tried) {
+                self.repeated = true;
+                Verdict::Again(Duration::ZERO)
+            } else {
+                Verdict::Over(failure)
+            };
         };
         // Nothing has happened yet, and another endpoint may be well: no reason to wait.
         let at_once = failure.retry == Retry::Safe && self.made <= 1;
         Verdict::Again(if at_once { Duration::ZERO } else { pause })
+    }
+
+    /// Whether it is the one more try of an idempotent request whose connection died.
+    fn repeats(&self, policy: &RetryPolicy, failure: &Failure, tried: &Tried<'_>) -> bool {
+        !self.repeated
+            && policy.retries > 0
+            && tried.has_choice
+            && failure.retry == Retry::IfIdempotent
+            && is_idempotent(tried.method)
     }
 
     /// The pause before another attempt after an answer; `None` keeps the answer.
@@ -135,15 +154,16 @@ fn is_stale(failure: &Failure, tried: &Tried<'_>) -> bool {
     if !tried.connected.is_some_and(|connected| connected.reused) {
         return false;
     }
-    match failure.retry {
-        Retry::Safe => failure.kind == FailureKind::UpstreamClosed,
-        Retry::IfReused => is_idempotent(tried.method),
-        Retry::Never => false,
-    }
+    failure.kind == FailureKind::UpstreamClosed
+        && match failure.retry {
+            Retry::Safe => true,
+            Retry::IfIdempotent => is_idempotent(tried.method),
+            Retry::Never => false,
+        }
 }
 
 /// RFC 9110 9.2.2
-fn is_idempotent(method: &str) -> bool {
+pub(super) fn is_idempotent(method: &str) -> bool {
     matches!(
         method,
         "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"

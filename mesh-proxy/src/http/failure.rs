@@ -24,8 +24,9 @@ pub enum Side {
 pub enum Retry {
     /// Never on our own account; the route's policy may still ask for it.
     Never,
-    /// When the connection had carried a request before: its peer may have closed it while idle.
-    IfReused,
+    /// When its method is idempotent (RFC 9110 9.2.2): the connection died before any byte of the
+    /// answer.
+    IfIdempotent,
     /// Always: the peer has not seen the request, or said that it did nothing with it.
     Safe,
 }
@@ -239,11 +240,11 @@ impl Failure {
         }
     }
 
-    /// A failure that may be the race with a peer that closes an idle connection.
+    /// A failure of the connection before any byte of the answer.
     #[must_use]
-    pub fn if_reused(kind: FailureKind) -> Self {
+    pub fn if_idempotent(kind: FailureKind) -> Self {
         Self {
-            retry: Retry::IfReused,
+            retry: Retry::IfIdempotent,
             ..Self::new(kind)
         }
     }

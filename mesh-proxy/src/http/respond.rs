@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mesh_http::{Fields, Name, RequestHead, ResponseHead, Version};
+use mesh_http::{ErrorCode, Fields, Name, RequestHead, ResponseHead, Version};
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
+use crate::http::attempt::is_idempotent;
 use crate::http::connection::Connection;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
@@ -31,8 +32,9 @@ pub enum ReplyBody {
     Upstream,
     /// From here.
     Own(Bytes),
-    /// There is none: the stream is refused, and a client that is a proxy tries somebody else.
-    Refused,
+    /// There is none: the stream is reset, and by the code a client that is a proxy knows whether it
+    /// may try somebody else.
+    Reset(ErrorCode),
 }
 
 /// What answering needs to know besides the answer.
@@ -115,10 +117,10 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
 pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     let request = with.request;
     let (status, _) = failure.statuses();
-    if is_refusal(with, failure) {
+    if let Some(code) = reset_for_proxy(with, failure) {
         return Reply {
             head: local_head(request.version, status),
-            body: ReplyBody::Refused,
+            body: ReplyBody::Reset(code),
         };
     }
     let mut head = local_head(request.version, status);
@@ -139,15 +141,24 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     }
 }
 
-/// Whether the failure is told to the peer's proxy as REFUSED_STREAM: its request has not reached
-/// the application, so it may be sent to another endpoint whatever it asks for.
-fn is_refusal(with: &Answering<'_>, failure: &Failure) -> bool {
-    with.connection.direction() == Direction::Inbound
+/// The code by which the failure is told to the peer's proxy, where that may send the request to
+/// another endpoint.
+fn reset_for_proxy(with: &Answering<'_>, failure: &Failure) -> Option<ErrorCode> {
+    let is_to_proxy = with.connection.direction() == Direction::Inbound
         && with.connection.peer.is_some()
-        && with.request.version == Version::Http2
-        && failure.retry == Retry::Safe
-        && failure.kind.never_reached_upstream()
-        && !with.may_have_run
+        && with.request.version == Version::Http2;
+    let is_unseen = failure.kind.never_reached_upstream();
+    if !is_to_proxy || !(is_unseen || failure.kind == FailureKind::UpstreamClosed) {
+        return None;
+    }
+    if is_unseen && failure.retry == Retry::Safe && !with.may_have_run {
+        // It has not reached the application, so it may be repeated whatever it asks for.
+        return Some(ErrorCode::REFUSED_STREAM);
+    }
+    // The application's connection died under it, before any byte of its answer: no application
+    // resets a stream by this code, so the peer can tell.
+    let may_repeat = failure.retry != Retry::Never && is_idempotent(&with.request.method);
+    may_repeat.then_some(ErrorCode::CONNECT_ERROR)
 }
 
 /// A number in decimal digits, without a heap.

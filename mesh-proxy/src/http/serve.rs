@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use mesh_http::{RequestHead, ResponseHead};
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::{Abort, Fault, Injected};
+use mesh_traffic::listener::Direction;
 
 use crate::http::attempt::{Attempts, Tried, Verdict};
 use crate::http::connect::{self, Connected};
@@ -362,6 +363,7 @@ impl Exchange {
             connected: self.connected.as_ref(),
             method: &self.request.method,
             can_repeat: self.can_repeat,
+            has_choice: self.connection.direction() == Direction::Outbound,
         };
         match self
             .attempts

@@ -123,7 +123,7 @@ impl Engine {
         flow.end.head_sent = head.fields.size() as u64;
         let down = flow.down;
         match from {
-            ReplyBody::Refused => return self.refuse_stream(key),
+            ReplyBody::Reset(code) => return self.reset_stream(key, code),
             ReplyBody::Own(bytes) => self.reply_own(key, &head, &bytes),
             ReplyBody::Upstream => {
                 self.reply_upstream(key, &head, body.unwrap_or(BodyLength::None))
@@ -133,7 +133,7 @@ impl Engine {
         self.mark(down);
     }
 
-    pub(super) fn refuse_stream(&mut self, key: FlowKey) {
+    fn reset_stream(&mut self, key: FlowKey, code: ErrorCode) {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
@@ -142,7 +142,7 @@ impl Engine {
         let (down_key, stream) = (flow.down, flow.stream);
         self.close_books(key, Finish::Failed(kind));
         if let Some(down) = self.downstream(down_key) {
-            down.codec.reset(stream, ErrorCode::REFUSED_STREAM);
+            down.codec.reset(stream, code);
         }
         self.mark(down_key);
         self.end_flow(key, ErrorCode::CANCEL);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_http::{Fields, RequestHead, ResponseHead, Version};
+use mesh_http::{ErrorCode, Fields, RequestHead, ResponseHead, Version};
 use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
 use mesh_traffic::{Cluster, Config};
@@ -242,14 +242,14 @@ fn a_connection_that_was_closed_while_idle_costs_no_request() {
         reused: true,
         ..fresh()
     });
-    bench.connects_to(Event::Answered(Err(Failure::if_reused(
+    bench.connects_to(Event::Answered(Err(Failure::if_idempotent(
         FailureKind::UpstreamClosed,
     ))));
     assert_eq!(bench.exchange.attempts.reuse_within("GET"), None);
     assert_eq!(bench.exchange.attempts.made(), 1);
     bench.sends(fresh());
     // The same on a connection of its own is the application's fault.
-    let reply = bench.replies(Event::Answered(Err(Failure::if_reused(
+    let reply = bench.replies(Event::Answered(Err(Failure::if_idempotent(
         FailureKind::UpstreamClosed,
     ))));
     assert_eq!(reply.head.status, 503);
@@ -257,7 +257,7 @@ fn a_connection_that_was_closed_while_idle_costs_no_request() {
 
 #[test]
 fn a_post_that_may_have_run_is_not_repeated_and_takes_no_connection_that_was_long_idle() {
-    let closed = || Event::Answered(Err(Failure::if_reused(FailureKind::UpstreamClosed)));
+    let closed = || Event::Answered(Err(Failure::if_idempotent(FailureKind::UpstreamClosed)));
     let post = || {
         let mut arrival = mk_arrival(Version::Http11, "reviews", &[]);
         arrival.head.method = "POST".into();
@@ -282,6 +282,37 @@ fn a_post_that_may_have_run_is_not_repeated_and_takes_no_connection_that_was_lon
     let longest = |method| bench.exchange.attempts.reuse_within(method);
     assert!(longest("POST") < longest("GET"));
     assert!(bench.exchange.attempts.may_have_run());
+}
+
+fn died() -> Event {
+    Event::Answered(Err(Failure::if_idempotent(FailureKind::UpstreamClosed)))
+}
+
+#[test]
+fn an_idempotent_request_whose_connection_died_is_tried_once_more_on_another_endpoint() {
+    let mut bench = Bench::new(&outbound(true), two());
+    bench.connects_to(arrives(Version::Http11, "reviews", &[]));
+    bench.sends(fresh());
+    bench.connects_to(died());
+    assert_eq!(bench.exchange.attempts.made(), 2);
+    bench.sends(fresh());
+    assert_eq!(bench.replies(died()).head.status, 503);
+}
+
+#[test]
+fn an_application_that_died_under_an_idempotent_request_is_told_to_a_peer_by_a_reset_of_its_own() {
+    let told = |version, method: &str| {
+        let mut bench = Bench::new(&inbound(), vec![mk_cluster("reviews", &[A.into()])]);
+        let mut arrival = mk_arrival(version, "reviews", &[]);
+        arrival.head.method = method.into();
+        bench.connects_to(Event::Arrived(arrival));
+        bench.sends(fresh());
+        bench.replies(died()).body
+    };
+    let lost = ReplyBody::Reset(ErrorCode::CONNECT_ERROR);
+    assert_eq!(told(Version::Http2, "GET"), lost);
+    assert_ne!(told(Version::Http2, "POST"), lost);
+    assert_ne!(told(Version::Http11, "GET"), lost);
 }
 
 #[test]
@@ -385,7 +416,8 @@ fn an_application_that_is_away_is_told_to_a_peer_as_a_refused_stream() {
             });
         }
         let Next::Respond(reply) = next else { panic!() };
-        assert_eq!(reply.body == ReplyBody::Refused, expect, "{version:?}");
+        let refused = ReplyBody::Reset(ErrorCode::REFUSED_STREAM);
+        assert_eq!(reply.body == refused, expect, "{version:?}");
     }
 }
 

@@ -155,6 +155,8 @@ impl Engine {
         let failure = match (processed, code) {
             (false, ErrorCode::REFUSED_STREAM) => Failure::safe(FailureKind::UpstreamRefusedStream),
             (false, _) => Failure::safe(FailureKind::UpstreamClosed),
+            // The other sidecar says that its application's connection died (`respond.rs`).
+            (true, ErrorCode::CONNECT_ERROR) => Failure::if_idempotent(FailureKind::UpstreamReset),
             (true, _) => Failure::new(FailureKind::UpstreamReset),
         };
         self.link_stream_failed(key, stream, failure);
@@ -255,7 +257,7 @@ impl Engine {
                 Some(kind) => Failure::new(kind),
                 None if !is_h2 && !link.told => Failure::safe(FailureKind::UpstreamClosed),
                 None if !is_h2 && link.heard => Failure::new(FailureKind::UpstreamClosed),
-                None => Failure::if_reused(FailureKind::UpstreamClosed),
+                None => Failure::if_idempotent(FailureKind::UpstreamClosed),
             };
             self.answer_failed(flow, failure.caused_by(why.to_owned()));
         }
