@@ -96,7 +96,9 @@ async fn shown(to: SocketAddr, host: &'static str) -> Option<CertificateDer<'sta
 }
 
 async fn page(client: &mut Client, host: &str) -> Result<u16, Failure> {
-    let answer = client.get(&format!("https://{host}/productpage"), &[]).await?;
+    let answer = client
+        .get(&format!("https://{host}/productpage"), &[])
+        .await?;
     Ok(answer.status().as_u16())
 }
 
@@ -135,22 +137,38 @@ async fn a_certificate_is_replaced_under_load_and_no_request_is_lost() {
     mesh.apply(&secret("shop", &first, None));
     let simple = "{mode: SIMPLE, credentialName: shop}";
     mesh.apply(&gateway(port, &[("shop.example", simple)]));
-    assert_eq!(shown(at(port), "shop.example").await, Some(first.chain[0].clone()));
+    assert_eq!(
+        shown(at(port), "shop.example").await,
+        Some(first.chain[0].clone())
+    );
 
-    let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (done, answered) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let callers: Vec<_> = (0..CALLERS)
         .map(|index| {
             let http = if index == 0 { Http::Two } else { Http::One };
-            tokio::spawn(call_until_done(at(port), http, done.clone(), answered.clone()))
+            tokio::spawn(call_until_done(
+                at(port),
+                http,
+                done.clone(),
+                answered.clone(),
+            ))
         })
         .collect();
     for _ in 0..REPLACEMENTS {
         let next = leaf();
         let (mesh, text) = (mesh.clone(), secret("shop", &next, None));
         let before = answered.load(Ordering::SeqCst);
-        tokio::task::spawn_blocking(move || mesh.apply(&text)).await.unwrap();
+        tokio::task::spawn_blocking(move || mesh.apply(&text))
+            .await
+            .unwrap();
         // In force when the command returns.
-        assert_eq!(shown(at(port), "shop.example").await, Some(next.chain[0].clone()));
+        assert_eq!(
+            shown(at(port), "shop.example").await,
+            Some(next.chain[0].clone())
+        );
         eventually_async("requests go on", || async {
             let now = answered.load(Ordering::SeqCst);
             if now > before { Ok(()) } else { Err(now) }
@@ -163,7 +181,12 @@ async fn a_certificate_is_replaced_under_load_and_no_request_is_lost() {
         wrong.extend(caller.await.unwrap());
     }
     let answered = answered.load(Ordering::SeqCst);
-    assert!(wrong.is_empty(), "{} of {answered}: {:?}", wrong.len(), wrong.first());
+    assert!(
+        wrong.is_empty(),
+        "{} of {answered}: {:?}",
+        wrong.len(),
+        wrong.first()
+    );
 }
 
 #[tokio::test]
@@ -182,26 +205,44 @@ async fn each_server_name_has_its_own_certificate_and_a_missing_one_costs_no_nei
             ("gone.example", &simple("gone")),
         ],
     ));
-    assert_eq!(shown(at(port), "one.example").await, Some(one.chain[0].clone()));
-    assert_eq!(shown(at(port), "other.example").await, Some(other.chain[0].clone()));
+    assert_eq!(
+        shown(at(port), "one.example").await,
+        Some(one.chain[0].clone())
+    );
+    assert_eq!(
+        shown(at(port), "other.example").await,
+        Some(other.chain[0].clone())
+    );
     assert_eq!(shown(at(port), "gone.example").await, None);
     assert_eq!(shown(at(port), "nobody.example").await, None);
     let said = mesh.meshctl_ok(&["status"]);
     let missing = "spec.servers[2].tls.credentialName: there is no usable Secret istio-system/gone";
     let logs = std::fs::read_to_string(mesh.state().join("logs/pilot.log")).unwrap();
-    assert!(said.contains(missing) || logs.contains(missing), "{said}\n{logs}");
+    assert!(
+        said.contains(missing) || logs.contains(missing),
+        "{said}\n{logs}"
+    );
 
     // It comes, and its listener needs nothing else.
     let late = leaf();
     mesh.apply(&secret("gone", &late, None));
-    assert_eq!(shown(at(port), "gone.example").await, Some(late.chain[0].clone()));
+    assert_eq!(
+        shown(at(port), "gone.example").await,
+        Some(late.chain[0].clone())
+    );
     nothing_secret_is_told(&mesh, &[&one, &other, &late]).await;
 }
 
 /// No log and no page says a word of a private key.
 async fn nothing_secret_is_told(mesh: &Mesh, leaves: &[&Certified]) {
-    let admin = mesh.status().component("istio-ingressgateway").admin.clone();
-    let dump = mesh_test::client::get(&format!("{admin}/config_dump"), &[]).await.unwrap();
+    let admin = mesh
+        .status()
+        .component("istio-ingressgateway")
+        .admin
+        .clone();
+    let dump = mesh_test::client::get(&format!("{admin}/config_dump"), &[])
+        .await
+        .unwrap();
     let mut told = String::from_utf8_lossy(dump.body()).into_owned();
     assert!(told.contains("kubernetes://one"), "{told}");
     for log in std::fs::read_dir(mesh.state().join("logs")).unwrap() {
@@ -279,16 +320,34 @@ async fn requests_fail_on_purpose_as_often_as_is_said() {
              \x20   route: [{{destination: {{host: reviews}}}}]\n"
         )
     };
-    let outbound = mesh.status().workload("productpage").outbound.clone().unwrap();
-    mesh.apply(&fault("{abort: {httpStatus: 555, percentage: {value: 100}}}"));
+    let outbound = mesh
+        .status()
+        .workload("productpage")
+        .outbound
+        .clone()
+        .unwrap();
+    mesh.apply(&fault(
+        "{abort: {httpStatus: 555, percentage: {value: 100}}}",
+    ));
     let mut caller = mesh_tests::Caller::through(&outbound).await;
-    let answer = caller.get("http://reviews:9080/reviews/0", &[]).await.unwrap();
+    let answer = caller
+        .get("http://reviews:9080/reviews/0", &[])
+        .await
+        .unwrap();
     let body = String::from_utf8_lossy(answer.body()).into_owned();
-    assert_eq!((answer.status().as_u16(), body.as_str()), (555, "fault filter abort"));
-    mesh.apply(&fault("{abort: {httpStatus: 503, percentage: {value: 50}}}"));
+    assert_eq!(
+        (answer.status().as_u16(), body.as_str()),
+        (555, "fault filter abort")
+    );
+    mesh.apply(&fault(
+        "{abort: {httpStatus: 503, percentage: {value: 50}}}",
+    ));
     let mut failed = 0;
     for _ in 0..400 {
-        let answer = caller.get("http://reviews:9080/reviews/0", &[]).await.unwrap();
+        let answer = caller
+            .get("http://reviews:9080/reviews/0", &[])
+            .await
+            .unwrap();
         failed += usize::from(answer.status() == 503);
     }
     // Five standard deviations.
