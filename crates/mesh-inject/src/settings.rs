@@ -106,9 +106,8 @@ pub struct Proxy {
     pub access_log: String,
     /// How long connections may finish.
     pub drain_time: String,
-    /// How long the sidecar serves after SIGTERM though no connection is open. When it is empty a
-    /// classic sidecar does so for the drain time, since it gets its signal with the application; a
-    /// native one, which gets it after, does not.
+    /// How long the sidecar serves after SIGTERM though no connection is open. When it is empty that is
+    /// the drain time, but nothing for a native sidecar in the pod of a Job.
     pub minimum_drain_time: String,
     /// Whether the sidecar waits for the last connection, however long that takes.
     pub exit_on_zero_active_connections: bool,
@@ -118,8 +117,6 @@ pub struct Proxy {
     pub trust_domain: String,
     /// Where citadel signs certificates.
     pub ca_address: String,
-    /// Namespace of the mesh's own components, whose identities are there.
-    pub mesh_namespace: String,
     /// Where pilot serves configuration.
     pub xds_address: String,
     /// Where mixer takes telemetry; nothing is sent when empty.
@@ -321,7 +318,6 @@ impl Proxy {
             domain: "cluster.local".to_owned(),
             trust_domain: "cluster.local".to_owned(),
             ca_address: format!("istio-citadel.{root_namespace}.svc:8060"),
-            mesh_namespace: root_namespace.to_owned(),
             xds_address: format!("istio-pilot.{root_namespace}.svc:15012"),
             telemetry_address: format!("istio-telemetry.{root_namespace}.svc:9091"),
             status_port: STATUS_PORT,

@@ -65,11 +65,6 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         "" => "$(POD_NAME)",
         name => name,
     };
-    let mesh_namespace = match proxy.mesh_namespace.as_str() {
-        // The proxy's own default needs no word.
-        "istio-system" => "",
-        other => other,
-    };
     let flags = [
         ("name", "$(POD_NAME)"),
         ("namespace", "$(POD_NAMESPACE)"),
@@ -79,7 +74,6 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("domain", &proxy.domain),
         ("interception-mode", wanted.settings.capture.mode.word()),
         ("trust-domain", &proxy.trust_domain),
-        ("mesh-namespace", mesh_namespace),
         ("ca-address", &proxy.ca_address),
         ("ca-root", volumes::ROOT_FILE),
         ("token-file", volumes::TOKEN_FILE),
@@ -91,7 +85,7 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("drain-time", &drain_time),
         (
             "minimum-drain-duration",
-            &minimum_drain_time(&wanted.settings, &drain_time),
+            &minimum_drain_time(&wanted.settings, around, &drain_time),
         ),
         ("exit-on-zero-active-connections", exits),
         ("status-port", &port(proxy.status_port)),
@@ -113,11 +107,16 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
 }
 
 /// How long the sidecar stays at the least; empty is not at all.
-fn minimum_drain_time(settings: &Settings, drain_time: &str) -> String {
+///
+/// A classic one gets its signal with the application, which may still call others. A native one has
+/// outlived the application, but its clients do not all know yet that the pod is gone: who is refused
+/// goes elsewhere at once, who asks an address that nobody has waits. Nobody calls a pod that has done
+/// its work.
+fn minimum_drain_time(settings: &Settings, around: Around<'_>, drain_time: &str) -> String {
     let proxy = &settings.proxy;
     match proxy.minimum_drain_time.as_str() {
         "" if proxy.exit_on_zero_active_connections => MINIMUM_DRAIN_TIME.to_owned(),
-        "" if settings.native_sidecars => String::new(),
+        "" if settings.native_sidecars && around.ends => String::new(),
         "" => drain_time.to_owned(),
         minimum => durations::with_one_unit(minimum).unwrap_or_default(),
     }

@@ -189,7 +189,12 @@ fn a_sidecar_stays_as_long_as_its_form_needs() {
             .collect();
         assert_eq!(drains, wanted, "{native} {config}");
     };
-    check("true", "", &["--drain-time=5s"]);
+    // The application has ended, but not everybody knows.
+    check(
+        "true",
+        "",
+        &["--drain-time=5s", "--minimum-drain-duration=5s"],
+    );
     // It gets its signal with the application, which may still call others.
     check(
         "false",
