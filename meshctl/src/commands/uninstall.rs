@@ -113,7 +113,7 @@ async fn attached(cluster: &Cluster, ui: &Ui) -> Result<(), CommandError> {
         .count();
     if with > 0 {
         ui.warning(&format!(
-            "{with} pods still have a sidecar: they keep serving; restart them to be rid of it"
+            "pods that still have a sidecar: {with}; they keep serving, restart them to be rid of it"
         ));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Objects put into a cluster, and taken out when they are wanted no more.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mesh_kube::{Cluster, RequestError};
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ use crate::ui::{Tone, Ui};
 
 /// The labels of what this program has installed.
 const OURS: &str = "app.kubernetes.io%2Fpart-of%3Dmesh%2Capp.kubernetes.io%2Fmanaged-by%3Dmeshctl";
+/// How often a busy API server is asked, and between two times.
+const TRIES: usize = 40;
+const PAUSE: Duration = Duration::from_millis(500);
 /// The Deployment that tells who installed the mesh.
 const PILOT: &str = "istio-pilot";
 const HELM: &str = "/metadata/annotations/meta.helm.sh~1release-name";
@@ -158,7 +162,8 @@ impl<'a> Target<'a> {
             if !dry_run {
                 let path = resource.path(namespace, name);
                 let asked = Asked::new("apply", resource.plural(), namespace, name);
-                let sent = self.cluster.apply(&path, MANAGER, object).await;
+                let sent =
+                    patiently(async || self.cluster.apply(&path, MANAGER, object).await).await;
                 sent.map_err(|error| asked.failed(&error))?;
             }
             done.push(json!({
@@ -254,7 +259,7 @@ impl<'a> Target<'a> {
             "{}?labelSelector={selector}",
             resource.collection(namespace)
         );
-        match self.cluster.get(&path).await {
+        match patiently(async || self.cluster.get(&path).await).await {
             Ok(list) => Ok(items(list).into_iter().map(|one| (resource, one)).collect()),
             Err(RequestError::Missing) => Ok(Vec::new()),
             Err(error) => Err(Asked::new("list", resource.plural(), namespace, "").failed(&error)),
@@ -289,6 +294,21 @@ impl<'a> Target<'a> {
         }
         Ok(())
     }
+}
+
+/// Asks again while the API server is busy: it is, for a kind, for seconds after its definition.
+async fn patiently<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
+    for _ in 0..TRIES {
+        match ask().await {
+            Err(RequestError::Refused {
+                code: 429 | 503, ..
+            }) => tokio::time::sleep(PAUSE).await,
+            other => return other,
+        }
+    }
+    ask().await
 }
 
 fn say(what: &str, ui: &Ui) {
