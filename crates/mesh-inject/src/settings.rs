@@ -117,6 +117,8 @@ pub struct Proxy {
     pub trust_domain: String,
     /// Where citadel signs certificates.
     pub ca_address: String,
+    /// Namespace of the mesh's own components, whose identities are there.
+    pub mesh_namespace: String,
     /// Where pilot serves configuration.
     pub xds_address: String,
     /// Where mixer takes telemetry; nothing is sent when empty.
@@ -318,6 +320,7 @@ impl Proxy {
             domain: "cluster.local".to_owned(),
             trust_domain: "cluster.local".to_owned(),
             ca_address: format!("istio-citadel.{root_namespace}.svc:8060"),
+            mesh_namespace: root_namespace.to_owned(),
             xds_address: format!("istio-pilot.{root_namespace}.svc:15012"),
             telemetry_address: format!("istio-telemetry.{root_namespace}.svc:9091"),
             status_port: STATUS_PORT,

@@ -65,6 +65,11 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         "" => "$(POD_NAME)",
         name => name,
     };
+    let mesh_namespace = match proxy.mesh_namespace.as_str() {
+        // The proxy's own default needs no word.
+        "istio-system" => "",
+        other => other,
+    };
     let flags = [
         ("name", "$(POD_NAME)"),
         ("namespace", "$(POD_NAMESPACE)"),
@@ -74,6 +79,7 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("domain", &proxy.domain),
         ("interception-mode", wanted.settings.capture.mode.word()),
         ("trust-domain", &proxy.trust_domain),
+        ("mesh-namespace", mesh_namespace),
         ("ca-address", &proxy.ca_address),
         ("ca-root", volumes::ROOT_FILE),
         ("token-file", volumes::TOKEN_FILE),
