@@ -11,3 +11,4 @@ mod samples;
 mod security;
 mod seen;
 mod tcp;
+mod views;

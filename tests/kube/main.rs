@@ -15,6 +15,7 @@ mod citadel;
 mod cluster;
 mod images;
 mod leftovers;
+mod meshctl;
 mod pods;
 mod revival;
 mod services;

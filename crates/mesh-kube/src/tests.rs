@@ -2,9 +2,11 @@
 
 mod api;
 mod follows;
+mod forwards;
 mod objects;
 mod outages;
 mod permissions;
+mod persons;
 mod writes;
 
 use std::time::Duration;

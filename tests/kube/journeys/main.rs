@@ -16,6 +16,7 @@ mod app;
 mod canary;
 mod capture;
 mod evidence;
+mod failures;
 mod ingress;
 mod install;
 mod kube_inject;
@@ -46,6 +47,7 @@ const JOURNEYS: &[Journey] = &[
     Journey::new("capture", 180, capture::run),
     Journey::new("polyglot", 300, polyglot::run),
     Journey::new("upgrade", 300, upgrade::run),
+    Journey::new("failures", 420, failures::run),
     Journey::new("uninstall", 180, uninstall::run),
 ];
 
