@@ -136,7 +136,8 @@ fn the_config_dump_has_envoys_shape() {
             "ClustersConfigDump",
             "EndpointsConfigDump",
             "ListenersConfigDump",
-            "RoutesConfigDump"
+            "RoutesConfigDump",
+            "SecretsConfigDump"
         ]
     );
     let cluster = &dump["configs"][1]["dynamic_active_clusters"][0]["cluster"];
