@@ -4,11 +4,10 @@
 ///
 /// glibc takes large blocks from the kernel and gives them back at once, but raises the size from
 /// which it does so with every such block, up to 32 MiB; after a few large messages, blocks of that
-/// size fragment its heaps for good. It also gives each thread a heap and caches of its own, and they
-/// grow for many minutes before each has found its size. With a fixed size, its first one, one heap,
-/// and blocks that are joined as soon as they are free, a busy sidecar keeps half of the memory, and
-/// keeps to it; a request, which allocates nothing, pays nothing for it (docs/performance.md).
+/// size fragment its heaps for good. It also gives each thread a heap of its own, and they grow for
+/// many minutes before each has found its size. With a fixed size, its first one, and one heap for
+/// all, a busy sidecar keeps to two thirds of the memory (docs/performance.md).
 pub const TUNABLES: (&str, &str) = (
     "GLIBC_TUNABLES",
-    "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072",
+    "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072",
 );

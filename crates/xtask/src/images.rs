@@ -74,7 +74,7 @@ pub(crate) const USER: &str = "1337:1337";
 /// Variables of every program. Without the second a busy proxy takes half as much memory again.
 pub(crate) const ENVIRONMENT: [&str; 2] = [
     "PATH=/usr/local/bin:/usr/sbin:/usr/bin",
-    "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0:glibc.malloc.mmap_threshold=131072",
+    "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072",
 ];
 
 /// Makes every image: a folder `NAME` and an archive `NAME.tar`.
