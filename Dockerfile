@@ -9,7 +9,7 @@ FROM scratch AS base
 USER 1337:1337
 WORKDIR /
 ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin
-ENV GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072
+ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072
 
 FROM base AS mesh-citadel
 COPY --from=build /mesh/target/images/mesh-citadel/ /
