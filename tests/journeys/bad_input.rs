@@ -71,9 +71,8 @@ async fn apply_refuses_what_cannot_work_and_what_was_in_force_stays() {
     );
     let typo = bad("  - rout:\n    - destination: {host: reviews}\n");
     refused(&mesh, &typo, &["spec.http[0].rout", "route"]);
-    let later = bad(
-        "  - mirror: {host: ratings}\n    route:\n    - destination: {host: reviews}\n",
-    );
+    let later =
+        bad("  - mirror: {host: ratings}\n    route:\n    - destination: {host: reviews}\n");
     refused(&mesh, &later, &["spec.http[0].mirror", "not supported"]);
     let kind = "apiVersion: networking.istio.io/v1\nkind: VirtualServices\nmetadata: {name: x}\nspec: {}\n";
     refused(&mesh, kind, &["VirtualServices", "VirtualService"]);
