@@ -83,7 +83,8 @@ fn proxies_say_what_they_have_and_pilot_that_they_have_it() {
     let unknown = mesh.meshctl(&["pc", "routes", "productpag"]);
     let errors = String::from_utf8_lossy(&unknown.stderr);
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(errors.contains("did you mean productpage"), "{errors}");
+    assert!(errors.contains("productpag: no such proxy"), "{errors}");
+    assert!(errors.contains("`meshctl proxy-status` lists them"), "{errors}");
 }
 
 #[test]
