@@ -84,7 +84,10 @@ fn proxies_say_what_they_have_and_pilot_that_they_have_it() {
     let errors = String::from_utf8_lossy(&unknown.stderr);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(errors.contains("productpag: no such proxy"), "{errors}");
-    assert!(errors.contains("`meshctl proxy-status` lists them"), "{errors}");
+    assert!(
+        errors.contains("`meshctl proxy-status` lists them"),
+        "{errors}"
+    );
 }
 
 #[test]
