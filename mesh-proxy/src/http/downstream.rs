@@ -23,6 +23,8 @@ use crate::worker::timers::TimerKey;
 
 /// Bytes of answers that wait for the client before their upstreams are held back.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
+/// What may wait besides them on HTTP/2: heads of answers, and frames about the connection.
+const BESIDE_BODIES: usize = 64 * 1024;
 /// Undecoded bytes of a pipelining client before its socket is left alone.
 const PIPELINED: usize = 16 * 1024;
 /// Reads in a row before others get their turn.
@@ -117,7 +119,17 @@ impl Downstream {
             false => PIPELINED,
         };
         // A client that takes no answers gets no further requests in.
+        let room = room.saturating_add(self.beside_bodies());
         !self.ended && takes && self.rest.len() < limit && self.has_room(room)
+    }
+
+    /// How much more than bodies may wait to be written while the socket is read. HTTP/2 must be read
+    /// on (RFC 9113 5.2.2): who waits for us to read before he reads himself would wait forever.
+    fn beside_bodies(&self) -> usize {
+        match self.codec.version() {
+            Version::Http2 => BESIDE_BODIES,
+            _ => 0,
+        }
     }
 
     fn if_it_reads(&mut self, room: usize) -> Option<&mut Self> {
