@@ -11,8 +11,10 @@ use mesh_traffic::config::Config;
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
 use mio::event::Event;
 
-use crate::conn::tunnel::{Progress, Side, Tunnel};
+use crate::conn::tunnel::{Means, Progress, Side, Tunnel};
 use crate::conn::wire::Wire;
+use crate::conn::wire::scratch::Scratch;
+use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::balance::{Avoid, LoadGuard};
@@ -59,7 +61,7 @@ struct Calling {
     ahead: Vec<u8>,
     upstream: Option<Wire>,
     target: Option<Target>,
-    session: Option<Box<rustls::Connection>>,
+    session: Option<Session>,
     said: Vec<u8>,
     last: Option<Failure>,
 }
@@ -194,7 +196,7 @@ impl Engine {
             if let State::Calling(calling) = &mut forward.state {
                 calling.upstream = Some(Wire::new(socket));
                 calling.target = Some(target);
-                calling.session = session.map(Box::new);
+                calling.session = session;
             }
         }
         Ok(())
@@ -310,7 +312,12 @@ impl Engine {
             return self.return_scratch(scratch);
         };
         self.tunnels.read_at_once(self.held.at_once());
-        let progress = tunnel.advance(&mut self.tunnels, &mut scratch, now);
+        let mut means = Means {
+            shared: &mut self.tunnels,
+            scratch: &mut scratch,
+            sealing: &mut self.sealing,
+        };
+        let progress = tunnel.advance(&mut means, now);
         self.held.note(&mut forward.holding, tunnel.held());
         let (sent, received) = (tunnel.sent(), tunnel.received());
         self.return_scratch(scratch);
@@ -402,7 +409,7 @@ impl Forward {
         Ok(target(cluster, self.wanted, &cluster.transport))
     }
 
-    fn advance_call(&mut self, scratch: &mut crate::conn::wire::Scratch) -> Result<bool, Failure> {
+    fn advance_call(&mut self, scratch: &mut Scratch) -> Result<bool, Failure> {
         let State::Calling(calling) = &mut self.state else {
             return Ok(false);
         };

@@ -16,7 +16,9 @@ use mesh_traffic::Secret;
 use mesh_traffic::config::Map;
 use mesh_traffic::tls::{DownstreamTls, Identity, Roots};
 use rustls::ServerConfig;
+use rustls::server::UnbufferedServerConnection;
 
+use crate::conn::wire::tls::Session;
 use crate::http::connection::Peer;
 
 /// ALPN offered where the configuration names none: HTTP, the newer version first.
@@ -254,9 +256,9 @@ pub(crate) fn begin(
     configs: &ServerConfigs,
     wanted: &DownstreamTls,
     known: &Map<Arc<Secret>>,
-) -> Result<rustls::Connection, HandshakeError> {
+) -> Result<Session, HandshakeError> {
     let config = configs.config(wanted, known)?;
-    let session = rustls::ServerConnection::new(config).map_err(HandshakeError::Config)?;
+    let session = UnbufferedServerConnection::new(config).map_err(HandshakeError::Config)?;
     Ok(session.into())
 }
 
@@ -265,7 +267,7 @@ pub(crate) fn begin(
 /// # Errors
 /// [`HandshakeError::Refused`] when it is nobody who is let in.
 pub(crate) fn judge(
-    session: &rustls::Connection,
+    session: &rustls::CommonState,
     wanted: &DownstreamTls,
 ) -> Result<Secured, HandshakeError> {
     // Who was judged by other roots has no identity of the mesh, whatever the certificate says.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_http::{Output, Version};
+use mesh_http::Version;
 use mesh_model::Str;
 use mesh_traffic::listener::{Codec, Inspection, Listener, Network};
 
@@ -16,6 +16,7 @@ use crate::conn::drain::Drain;
 use crate::conn::handshake::{self, HandshakeError};
 use crate::conn::redirect::Arrived;
 use crate::conn::sniff::{SNIFF_TIMEOUT, SniffError, Sniffed, Sniffer};
+use crate::conn::wire::scratch::Scratch;
 use crate::conn::wire::{Filled, Wire};
 use crate::http::connection::{Connection, Peer};
 use crate::http::downstream::Downstream;
@@ -156,7 +157,7 @@ impl Engine {
     pub(crate) fn flush_opening(&mut self, key: ConnKey) {
         if let Some(Conn::Opening(opening)) = self.conns.get_mut(key) {
             // A socket that fails here fails at the next read as well.
-            let _broken = opening.wire.flush(&mut Output::new());
+            let _broken = opening.wire.flush_handshake();
         }
     }
 
@@ -385,13 +386,13 @@ impl Opening {
         shaken
     }
 
-    fn shake_with(&mut self, scratch: &mut crate::conn::wire::Scratch) -> Result<Next, Refused> {
+    fn shake_with(&mut self, scratch: &mut Scratch) -> Result<Next, Refused> {
         let Step::Handshake { chain, sni } = &self.step else {
             return Ok(Next::Wait);
         };
         loop {
             // What the client said last may have been enough, and may ask for an answer.
-            let flushed = self.wire.flush(&mut Output::new());
+            let flushed = self.wire.flush_handshake();
             flushed.map_err(tls_error)?;
             if !self.wire.is_shaking() {
                 break;
@@ -403,7 +404,7 @@ impl Opening {
                 Ok(Filled::Bytes(read)) => {
                     let ahead = scratch.bytes.get(..read).unwrap_or_default().to_vec();
                     let known = self.known(*chain, sni.clone())?;
-                    let flushed = self.wire.flush(&mut Output::new());
+                    let flushed = self.wire.flush_handshake();
                     flushed.map_err(tls_error)?;
                     return Ok(Next::Serve(known, ahead));
                 }

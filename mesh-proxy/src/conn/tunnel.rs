@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 
 use crate::conn::tunnel::pipes::{Pipe, Pipes};
-use crate::conn::wire::{Filled, Scratch, Wire};
+use crate::conn::wire::scratch::{Scratch, Sealing};
+use crate::conn::wire::{Filled, Wire};
 
 /// Bytes that are moved before other connections get their turn.
 const SHARE: usize = 1 << 20;
@@ -35,6 +36,13 @@ impl Shared {
     pub(crate) fn read_at_once(&mut self, most: usize) {
         self.at_once = Some(most).filter(|most| *most < BATCH);
     }
+}
+
+/// What the worker lends for a turn.
+pub(crate) struct Means<'a> {
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) sealing: &'a mut Sealing,
 }
 
 /// An end of a tunnel, as seen from the proxy.
@@ -144,13 +152,8 @@ impl Tunnel {
     }
 
     /// Moves what can be moved; to be called after [`Tunnel::ready`], and after `Again`.
-    pub(crate) fn advance(
-        &mut self,
-        shared: &mut Shared,
-        scratch: &mut Scratch,
-        now: Instant,
-    ) -> Progress {
-        match self.pump(shared, scratch, now) {
+    pub(crate) fn advance(&mut self, means: &mut Means<'_>, now: Instant) -> Progress {
+        match self.pump(means, now) {
             Err(error) => {
                 self.cut();
                 Progress::Broken(error)
@@ -175,17 +178,12 @@ impl Tunnel {
         }
     }
 
-    fn pump(
-        &mut self,
-        shared: &mut Shared,
-        scratch: &mut Scratch,
-        now: Instant,
-    ) -> io::Result<Turn> {
+    fn pump(&mut self, means: &mut Means<'_>, now: Instant) -> io::Result<Turn> {
         let limit = self.sent.moved + self.received.moved + SHARE as u64;
         loop {
             let (client, upstream) = (&mut self.client, &mut self.upstream);
-            let sent = self.sent.step(client, upstream, shared, scratch)?;
-            let received = self.received.step(upstream, client, shared, scratch)?;
+            let sent = self.sent.step(client, upstream, means)?;
+            let received = self.received.step(upstream, client, means)?;
             if !sent && !received {
                 return Ok(Turn::Blocked);
             }
@@ -215,30 +213,24 @@ impl Course {
     }
 
     /// Moves one batch; false when there is nothing to be done.
-    fn step(
-        &mut self,
-        from: &mut Wire,
-        to: &mut Wire,
-        shared: &mut Shared,
-        scratch: &mut Scratch,
-    ) -> io::Result<bool> {
-        let mut progress = self.flush(to)?;
+    fn step(&mut self, from: &mut Wire, to: &mut Wire, means: &mut Means<'_>) -> io::Result<bool> {
+        let mut progress = self.flush(to, means.sealing)?;
         // A handshake goes on whatever the other end does; its bytes are for nobody else.
         if self.is_waiting() || !(to.takes() || from.is_shaking()) {
             return Ok(progress);
         }
-        let at_once = shared.at_once;
+        let at_once = means.shared.at_once;
         let splices = self.bulk && at_once.is_none() && from.is_plain() && to.is_plain();
         progress |= if splices {
-            self.splice(from, to, &mut shared.pipes)?
+            self.splice(from, to, &mut means.shared.pipes)?
         } else {
             // It is empty: nothing waits.
             if let Some(pipe) = self.pipe.take() {
-                shared.pipes.give_back(pipe);
+                means.shared.pipes.give_back(pipe);
             }
-            self.copy(from, to, scratch, at_once.unwrap_or(BATCH))?
+            self.copy(from, to, means, at_once.unwrap_or(BATCH))?
         };
-        Ok(progress | self.close(to)?)
+        Ok(progress | self.close(to, means.sealing)?)
     }
 
     fn held(&self) -> usize {
@@ -250,14 +242,14 @@ impl Course {
     }
 
     /// Passes on what came before.
-    fn flush(&mut self, to: &mut Wire) -> io::Result<bool> {
-        let mut progress = to.flush_tls()?;
+    fn flush(&mut self, to: &mut Wire, sealing: &mut Sealing) -> io::Result<bool> {
+        let mut progress = to.flush_tls(sealing)?;
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_empty()) {
             progress |= to.splice_from(pipe)?;
         }
         if !self.held.is_empty() && to.takes() {
             let rest = self.held.get(self.taken..).unwrap_or_default();
-            let written = to.write(rest)?;
+            let written = to.write(rest, sealing)?;
             self.taken += written;
             progress |= written > 0;
             if self.taken == self.held.len() {
@@ -302,7 +294,7 @@ impl Course {
         &mut self,
         from: &mut Wire,
         to: &mut Wire,
-        scratch: &mut Scratch,
+        means: &mut Means<'_>,
         most: usize,
     ) -> io::Result<bool> {
         if self.ended || !from.is_readable() {
@@ -310,10 +302,10 @@ impl Course {
         }
         let both_plain = from.is_plain() && to.is_plain();
         let at_once = if both_plain { PROBE } else { BATCH };
-        let read = match from.fill_at_most(most.min(at_once), scratch)? {
+        let read = match from.fill_at_most(most.min(at_once), means.scratch)? {
             Filled::Bytes(read) => read,
             // TLS may have something to say for itself.
-            Filled::Nothing => return from.flush_tls(),
+            Filled::Nothing => return from.flush_tls(means.sealing),
             Filled::End => {
                 self.ended = true;
                 return Ok(true);
@@ -321,19 +313,19 @@ impl Course {
         };
         self.moved += read as u64;
         self.bulk = both_plain && read == PROBE;
-        let bytes = scratch.bytes.get(..read).unwrap_or_default();
-        let written = to.write(bytes)?;
+        let bytes = means.scratch.bytes.get(..read).unwrap_or_default();
+        let written = to.write(bytes, means.sealing)?;
         let rest = bytes.get(written..).unwrap_or_default();
         self.held.extend_from_slice(rest);
         Ok(true)
     }
 
     /// Passes the end on, behind everything that came before it.
-    fn close(&mut self, to: &mut Wire) -> io::Result<bool> {
+    fn close(&mut self, to: &mut Wire, sealing: &mut Sealing) -> io::Result<bool> {
         if self.closed || !self.ended || self.is_waiting() {
             return Ok(false);
         }
-        self.closed = to.try_finish()?;
+        self.closed = to.try_finish(sealing)?;
         Ok(self.closed)
     }
 }

@@ -2,9 +2,11 @@
 //! waiting.
 //!
 //! Sockets are edge-triggered: what was not read or written to the end is remembered here, because
-//! nobody will tell it again. Buffers for reading are the worker's; a wire owns none.
+//! nobody will tell it again. Buffers are the worker's; a wire owns none but what waits in it.
 
 mod passing;
+pub(crate) mod scratch;
+pub(crate) mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,28 +16,8 @@ use mesh_http::Output;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
-/// Bytes that are read from a socket at once.
-const READ: usize = 64 * 1024;
-/// Bytes that are sealed by TLS before they are written: what a slow reader can make us hold.
-const SEALED: usize = 64 * 1024;
-
-/// The worker's buffers for reading.
-pub(crate) struct Scratch {
-    /// What was read, as the peer meant it.
-    pub(crate) bytes: Box<[u8]>,
-    /// What TLS came as.
-    sealed: Box<[u8]>,
-}
-
-impl Scratch {
-    pub(crate) fn new() -> Box<Self> {
-        Box::new(Self {
-            // A record that was cut in two reads adds to what one read can hold.
-            bytes: vec![0; READ + 32 * 1024].into_boxed_slice(),
-            sealed: vec![0; READ].into_boxed_slice(),
-        })
-    }
-}
+use crate::conn::wire::scratch::{Scratch, Sealed, Sealing};
+use crate::conn::wire::tls::{Session, Tls};
 
 /// What a read came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +33,13 @@ pub(crate) enum Filled {
 /// A socket, and TLS if there is any.
 pub(crate) struct Wire {
     socket: TcpStream,
-    tls: Option<Box<rustls::Connection>>,
+    tls: Option<Box<Tls>>,
     /// There may be something to be read.
     readable: bool,
     /// The peer's end was announced: reading goes on to it whatever a read brings.
     closing: bool,
     /// The socket may take something.
     writable: bool,
-    /// TLS has said that nothing more comes.
-    close_heard: bool,
-    /// Bytes that TLS was given since it last had nothing to write.
-    sealed: usize,
 }
 
 impl Wire {
@@ -73,8 +51,6 @@ impl Wire {
             readable: true,
             closing: false,
             writable: true,
-            close_heard: false,
-            sealed: 0,
         }
     }
 
@@ -88,9 +64,9 @@ impl Wire {
         &self.socket
     }
 
-    /// The TLS session, if there is one.
-    pub(crate) fn tls(&self) -> Option<&rustls::Connection> {
-        self.tls.as_deref()
+    /// What TLS knows of the peer, if there is any.
+    pub(crate) fn tls(&self) -> Option<&rustls::CommonState> {
+        self.tls.as_deref().map(Tls::state)
     }
 
     /// Begins TLS on the socket; `ahead` was read from it already.
@@ -99,22 +75,11 @@ impl Wire {
     /// When `ahead` breaks TLS.
     pub(crate) fn begin_tls(
         &mut self,
-        session: rustls::Connection,
+        session: Session,
         ahead: &[u8],
     ) -> Result<(), rustls::Error> {
-        let mut session = Box::new(session);
-        // What is sealed at once is bounded by us, in `flush`.
-        session.set_buffer_limit(None);
-        let mut ahead = ahead;
-        while !ahead.is_empty() {
-            let read = session.read_tls(&mut ahead);
-            session.process_new_packets()?;
-            if !matches!(read, Ok(1..)) {
-                break;
-            }
-        }
-        self.tls = Some(session);
-        Ok(())
+        let tls = self.tls.insert(Box::new(Tls::new(session)));
+        tls.begin(ahead)
     }
 
     /// Notes what the kernel tells of the socket.
@@ -126,7 +91,7 @@ impl Wire {
 
     /// Whether a read may bring something.
     pub(crate) fn is_readable(&self) -> bool {
-        self.readable || self.close_heard
+        self.readable || self.tls.as_ref().is_some_and(|tls| tls.has_heard_close())
     }
 
     /// Lets the next read try the socket, whatever the kernel has told so far.
@@ -136,17 +101,18 @@ impl Wire {
 
     /// Whether everything handed to TLS has left.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
+        self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
     }
 
-    /// Bytes that TLS has sealed and that have not left, at most.
+    /// Bytes that TLS has sealed and that have not left, and those of a record of which more is to
+    /// come.
     pub(crate) fn backlog(&self) -> usize {
-        self.sealed
+        self.tls.as_ref().map_or(0, |tls| tls.held())
     }
 
     /// Whether TLS is still being negotiated.
     pub(crate) fn is_shaking(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+        self.tls().is_some_and(|tls| tls.is_handshaking())
     }
 
     /// Reads once into the scratch buffer.
@@ -167,7 +133,7 @@ impl Wire {
         scratch: &mut Scratch,
     ) -> io::Result<Filled> {
         match self.tls {
-            None => self.read_plain(first(&mut scratch.bytes, most)),
+            None => self.read_plain(first(&mut scratch.bytes, most.min(Scratch::PLAIN))),
             Some(_) => self.read_tls(most, scratch),
         }
     }
@@ -202,106 +168,72 @@ impl Wire {
     }
 
     fn read_tls(&mut self, most: usize, scratch: &mut Scratch) -> io::Result<Filled> {
-        let mut sealed = std::mem::take(&mut scratch.sealed);
-        let filled = self.read_sealed(first(&mut sealed, most), &mut scratch.bytes);
-        scratch.sealed = sealed;
-        filled
-    }
-
-    fn read_sealed(&mut self, sealed: &mut [u8], into: &mut [u8]) -> io::Result<Filled> {
-        // What came with the first bytes may wait inside TLS.
-        let mut filled = self.open(&mut &[][..], into)?;
-        while filled == 0 {
-            if self.close_heard {
-                return Ok(Filled::End);
-            }
-            let read = match self.read_plain(sealed)? {
-                Filled::Bytes(read) => read,
-                Filled::Nothing => return Ok(Filled::Nothing),
-                // Without TLS's own end anybody may have cut the connection.
-                Filled::End => return Err(io::ErrorKind::UnexpectedEof.into()),
-            };
-            let mut fresh = sealed.get(..read).unwrap_or_default();
-            filled = self.open(&mut fresh, into)?;
-        }
-        Ok(Filled::Bytes(filled))
-    }
-
-    /// Lets TLS open what came, and takes the bytes out.
-    fn open(&mut self, sealed: &mut &[u8], into: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else {
-            return Ok(0);
-        };
-        let mut filled = 0;
         loop {
-            if !sealed.is_empty() {
-                tls.read_tls(sealed)?;
-            }
-            let state = tls
-                .process_new_packets()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            self.close_heard |= state.peer_has_closed();
-            let waiting = state.plaintext_bytes_to_read();
-            if waiting > 0 {
-                let room = into.get_mut(filled..).unwrap_or_default();
-                let read = tls.reader().read(room)?;
-                filled += read;
-                if read < waiting {
-                    // Only a peer that sends far more than one read holds comes here.
-                    self.readable = true;
-                }
-            }
-            if sealed.is_empty() {
-                return Ok(filled);
+            let mut sealed = scratch.lend_sealed();
+            let read = self.read_sealed(most, &mut sealed, scratch);
+            scratch.return_sealed(sealed);
+            match read? {
+                // A record of which more is to come, or one of TLS's own.
+                Filled::Bytes(0) => {}
+                filled => return Ok(filled),
             }
         }
+    }
+
+    /// Reads once, behind what is left of the last read, and lets TLS open it.
+    fn read_sealed(
+        &mut self,
+        most: usize,
+        sealed: &mut Sealed,
+        scratch: &mut Scratch,
+    ) -> io::Result<Filled> {
+        if self.tls.as_ref().is_some_and(|tls| tls.has_heard_close()) {
+            return Ok(Filled::End);
+        }
+        let read = match self.read_plain(first(sealed.fresh(), most))? {
+            Filled::Bytes(read) => read,
+            Filled::Nothing => return Ok(Filled::Nothing),
+            // Without TLS's own end anybody may have cut the connection.
+            Filled::End => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        let Some(tls) = &mut self.tls else {
+            return Ok(Filled::Nothing);
+        };
+        tls.open(sealed, read, scratch).map(Filled::Bytes)
     }
 
     /// Writes as much of `out` as the socket takes.
     ///
     /// # Errors
     /// When the socket is broken.
-    pub(crate) fn flush(&mut self, out: &mut Output) -> io::Result<()> {
-        let Self {
-            socket,
-            tls,
-            writable,
-            sealed,
-            ..
-        } = self;
-        let Some(tls) = tls else {
-            while *writable && !out.is_empty() {
-                let written = write(socket, out.pending(), writable)?;
-                out.consume(written);
-            }
-            return Ok(());
-        };
-        loop {
-            write_sealed(tls, socket, writable)?;
-            if !tls.wants_write() {
-                *sealed = 0;
-            }
-            if !*writable || out.is_empty() || tls.is_handshaking() {
-                return Ok(());
-            }
-            let part = out.pending();
-            let part = part.get(..part.len().min(SEALED)).unwrap_or_default();
-            let taken = tls.writer().write(part)?;
-            *sealed += taken;
+    pub(crate) fn flush(&mut self, out: &mut Output, sealing: &mut Sealing) -> io::Result<()> {
+        if self.tls.is_some() {
+            self.flush_tls(sealing)?;
+        }
+        while self.takes() && !out.is_empty() {
+            let taken = self.write(out.pending(), sealing)?;
             out.consume(taken);
+        }
+        Ok(())
+    }
+
+    /// Writes what a handshake has to say.
+    ///
+    /// # Errors
+    /// When the socket is broken.
+    pub(crate) fn flush_handshake(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => tls.write(&mut self.socket, &mut self.writable).map(drop),
+            None => Ok(()),
         }
     }
 
     /// Says that nothing more will be sent, once everything was.
     pub(crate) fn finish(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
+            tls.close();
             // A peer that takes nothing more does not get it.
-            while tls.wants_write() {
-                if !matches!(tls.write_tls(&mut self.socket), Ok(1..)) {
-                    break;
-                }
-            }
+            let _best_effort = tls.write(&mut self.socket, &mut self.writable);
         }
         // The peer may be gone already, which is as good.
         let _gone = self.socket.shutdown(Shutdown::Write);
@@ -332,22 +264,6 @@ fn write(socket: &mut TcpStream, bytes: &[u8], writable: &mut bool) -> io::Resul
             Ok(0)
         }
     }
-}
-
-/// Writes what TLS has sealed; whether some of it has left.
-fn write_sealed(
-    tls: &mut rustls::Connection,
-    socket: &mut TcpStream,
-    writable: &mut bool,
-) -> io::Result<bool> {
-    let mut progress = false;
-    while *writable && tls.wants_write() {
-        match tls.write_tls(socket) {
-            Ok(_) => progress = true,
-            Err(error) => blocked(error, writable)?,
-        }
-    }
-    Ok(progress)
 }
 
 fn blocked(error: io::Error, writable: &mut bool) -> io::Result<()> {

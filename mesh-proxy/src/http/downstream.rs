@@ -358,7 +358,7 @@ impl Engine {
             ..
         } = &mut **down;
         let waiting = codec.output().len();
-        if let Err(error) = wire.flush(codec.output()) {
+        if let Err(error) = wire.flush(codec.output(), &mut self.sealing) {
             return self.downstream_broken(key, &error);
         }
         let written = codec.output().is_empty() && wire.is_flushed();

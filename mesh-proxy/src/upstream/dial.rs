@@ -3,13 +3,15 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use mesh_http::Output;
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
 use rustix::io::Errno;
+use rustls::client::UnbufferedClientConnection;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::conn::wire::{Filled, Scratch, Wire};
+use crate::conn::wire::scratch::Scratch;
+use crate::conn::wire::tls::Session;
+use crate::conn::wire::{Filled, Wire};
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::target::Target;
 use crate::upstream::tls::{Carries, TlsConfigs, is_of_mesh, server_name};
@@ -61,20 +63,20 @@ pub(crate) fn session(
     configs: &TlsConfigs,
     target: &Target,
     carries: Carries,
-) -> Result<Option<rustls::Connection>, Failure> {
+) -> Result<Option<Session>, Failure> {
     let Some(tls) = &target.tls else {
         return Ok(None);
     };
     let name = server_name(tls.sni.as_ref(), target.address)?;
     let config = configs.config(tls, carries)?;
-    let session = rustls::ClientConnection::new(config, name)
+    let session = UnbufferedClientConnection::new(config, name)
         .map_err(|error| Failure::safe(FailureKind::TlsFailed).caused_by(error))?;
     Ok(Some(session.into()))
 }
 
 /// What a finished handshake says of the server.
 pub(crate) fn about(
-    session: Option<&rustls::Connection>,
+    session: Option<&rustls::CommonState>,
     target: &Target,
     local: Option<SocketAddr>,
 ) -> About {
@@ -122,7 +124,7 @@ pub(crate) fn tls_failure(error: io::Error) -> Failure {
 pub(crate) fn advance(
     wire: &mut Wire,
     address: SocketAddr,
-    session: &mut Option<Box<rustls::Connection>>,
+    session: &mut Option<Session>,
     ahead: &mut Vec<u8>,
     scratch: &mut Scratch,
 ) -> Result<bool, Failure> {
@@ -133,18 +135,18 @@ pub(crate) fn advance(
         let Some(session) = session.take() else {
             return Ok(true);
         };
-        wire.begin_tls(*session, &[])
+        wire.begin_tls(session, &[])
             .map_err(|error| tls_failure(io::Error::other(error)))?;
     }
     loop {
-        wire.flush(&mut Output::new()).map_err(tls_failure)?;
+        wire.flush_handshake().map_err(tls_failure)?;
         if !wire.is_shaking() {
             return Ok(true);
         }
         match wire.fill(scratch) {
             // The answer to what came is written before more is waited for.
             Ok(Filled::Nothing) => {
-                wire.flush(&mut Output::new()).map_err(tls_failure)?;
+                wire.flush_handshake().map_err(tls_failure)?;
                 if wire.is_shaking() {
                     return Ok(false);
                 }
@@ -155,7 +157,7 @@ pub(crate) fn advance(
             Ok(Filled::End) => return Err(tls_failure(io::ErrorKind::UnexpectedEof.into())),
             Err(error) => {
                 // A refusal is told to the server by an alert, if it takes it.
-                let _alert = wire.flush(&mut Output::new());
+                let _alert = wire.flush_handshake();
                 return Err(tls_failure(error));
             }
         }

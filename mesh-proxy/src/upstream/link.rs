@@ -9,6 +9,7 @@ use std::time::Instant;
 use mesh_http::{CannotSend, ErrorCode, Fields, RequestHead, StreamId, Version, h1, h2};
 
 use crate::conn::wire::Wire;
+use crate::conn::wire::tls::Session;
 use crate::http::codec::ClientCodec;
 use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::{Failure, FailureKind};
@@ -61,7 +62,7 @@ enum State {
     /// It is being opened: TCP, then TLS if `session` is there.
     Opening {
         target: Box<Target>,
-        session: Option<Box<rustls::Connection>>,
+        session: Option<Session>,
         timer: TimerKey,
     },
     /// It carries requests.
@@ -184,7 +185,7 @@ impl Engine {
             pool,
             state: State::Opening {
                 target: Box::new(target.clone()),
-                session: session.map(Box::new),
+                session,
                 timer: TimerKey::default(),
             },
             rest: Vec::new(),
@@ -328,7 +329,7 @@ impl Engine {
             return self.open_link(key);
         };
         let waiting = codec.output().len();
-        if let Err(error) = link.wire.flush(codec.output()) {
+        if let Err(error) = link.wire.flush(codec.output(), &mut self.sealing) {
             // An answer may have come before the endpoint closed, later than the kernel's last word.
             link.told = true;
             link.wire.read_again();

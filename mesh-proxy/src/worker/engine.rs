@@ -28,7 +28,7 @@ use crate::config::live::LiveConfig;
 use crate::conn::accept::Accepted;
 use crate::conn::handshake::ServerConfigs;
 use crate::conn::tunnel;
-use crate::conn::wire::Scratch;
+use crate::conn::wire::scratch::{Scratch, Sealing};
 use crate::http::exchange::OwnMetadata;
 use crate::http::flow::Flow;
 use crate::http::observe::Observer;
@@ -125,6 +125,8 @@ pub(crate) struct Engine {
     /// The last call to finish that was followed.
     drains: u64,
     dirty: Vec<ConnKey>,
+    /// Buffers for what leaves by TLS.
+    pub(crate) sealing: Sealing,
     scratch: Option<Box<Scratch>>,
     inbox: mpsc::Receiver<Accepted>,
     identity: Option<LiveIdentity>,
@@ -174,6 +176,7 @@ impl Engine {
             tunnels: tunnel::Shared::default(),
             drains: 0,
             dirty: Vec::new(),
+            sealing: Sealing::new(),
             scratch: Some(Scratch::new()),
             inbox,
             identity: shared.identity.clone(),
@@ -414,6 +417,10 @@ impl Engine {
         self.sweep_links();
         drop(self.spares.sweep());
         self.buffers.sweep();
+        self.sealing.sweep();
+        if let Some(scratch) = &mut self.scratch {
+            scratch.sweep();
+        }
         for conn in self.conns.values_mut() {
             conn.rest();
         }

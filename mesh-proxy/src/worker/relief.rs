@@ -201,7 +201,7 @@ impl Engine {
     fn leave_client(&mut self, key: ConnKey) {
         if let Some(Conn::Downstream(down)) = self.conns.get_mut(key) {
             down.codec.drain();
-            let _broken = down.wire.flush(down.codec.output());
+            let _broken = down.wire.flush(down.codec.output(), &mut self.sealing);
             if !down.codec.output().is_empty() {
                 down.wire.cut();
             }

@@ -11,9 +11,16 @@ use mesh_test::pki::Authority;
 use mesh_test::tls::{careless_client, careless_server};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData,
+    StreamOwned,
+};
 
 use super::*;
+use crate::conn::wire::tls::Session;
 
 /// How long a test waits for anything.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -36,6 +43,7 @@ struct Rig {
     tunnel: Tunnel,
     shared: Shared,
     scratch: Box<Scratch>,
+    sealing: Sealing,
     began: Instant,
     turns: usize,
 }
@@ -59,6 +67,7 @@ impl Rig {
             tunnel,
             shared: Shared::default(),
             scratch: Scratch::new(),
+            sealing: Sealing::new(),
             began,
             turns: 0,
         }
@@ -69,10 +78,12 @@ impl Rig {
         let mut events = Events::with_capacity(8);
         loop {
             self.turns += 1;
-            match self
-                .tunnel
-                .advance(&mut self.shared, &mut self.scratch, self.began)
-            {
+            let mut means = Means {
+                shared: &mut self.shared,
+                scratch: &mut self.scratch,
+                sealing: &mut self.sealing,
+            };
+            match self.tunnel.advance(&mut means, self.began) {
                 Progress::Again => continue,
                 Progress::Wait => {}
                 end @ (Progress::Done | Progress::Broken(_)) => return end,
@@ -108,36 +119,37 @@ fn plain() -> (Peer, Wire) {
 
 /// A client of TLS, and the tunnel's end that serves it.
 fn secure_client() -> (StreamOwned<ClientConnection, Peer>, Wire) {
-    let (client, server) = sessions();
+    let (client, server) = configs();
     let (peer, own) = pair();
-    let end = secured(own, server.into());
-    (StreamOwned::new(client, peer), end)
+    let session = UnbufferedServerConnection::new(server).unwrap();
+    let client = ClientConnection::new(client, name()).unwrap();
+    (StreamOwned::new(client, peer), secured(own, session))
 }
 
 /// A server of TLS, and the tunnel's end that calls it.
 fn secure_server() -> (StreamOwned<ServerConnection, Peer>, Wire) {
-    let (client, server) = sessions();
+    let (client, server) = configs();
     let (peer, own) = pair();
-    let end = secured(own, client.into());
-    (StreamOwned::new(server, peer), end)
+    let session = UnbufferedClientConnection::new(client, name()).unwrap();
+    let server = ServerConnection::new(server).unwrap();
+    (StreamOwned::new(server, peer), secured(own, session))
 }
 
-fn secured(own: TcpStream, session: rustls::Connection) -> Wire {
+fn secured(own: TcpStream, session: impl Into<Session>) -> Wire {
     let mut wire = Wire::new(own);
-    wire.begin_tls(session, &[]).unwrap();
+    wire.begin_tls(session.into(), &[]).unwrap();
     wire
 }
 
-fn sessions() -> (ClientConnection, ServerConnection) {
+fn name() -> ServerName<'static> {
+    "localhost".try_into().unwrap()
+}
+
+fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
     let authority = Authority::root("cluster.local", clock::now());
     let leaf = authority.leaf("spiffe://cluster.local/ns/default/sa/a");
-    let client = Arc::new(careless_client(Some(&leaf), &[]));
-    let server = Arc::new(careless_server(&leaf, &[]));
-    let name = "localhost".try_into().unwrap();
-    (
-        ClientConnection::new(client, name).unwrap(),
-        ServerConnection::new(server).unwrap(),
-    )
+    let client = careless_client(Some(&leaf), &[]);
+    (Arc::new(client), Arc::new(careless_server(&leaf, &[])))
 }
 
 /// Bytes of which each block differs from the last one.

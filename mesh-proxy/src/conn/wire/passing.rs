@@ -1,11 +1,12 @@
 //! What passing on bytes as they are needs of a wire: writes without a buffer of our own, moves inside
 //! the kernel, and an end that is known to have been said.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::Shutdown;
 
-use super::{Filled, Wire, blocked, write, write_sealed};
+use super::{Filled, Wire, blocked, write};
 use crate::conn::tunnel::pipes::Pipe;
+use crate::conn::wire::scratch::Sealing;
 
 impl Wire {
     /// Whether there is no TLS in the way.
@@ -15,24 +16,23 @@ impl Wire {
 
     /// Whether bytes may be written: the socket takes some, and nothing waits before them.
     pub(crate) fn takes(&self) -> bool {
-        let free = |tls: &rustls::Connection| !tls.is_handshaking() && !tls.wants_write();
-        self.writable && self.tls.as_deref().is_none_or(free)
+        self.writable && self.is_flushed() && !self.is_shaking()
     }
 
-    /// Writes what is taken of `bytes`; TLS takes all of it.
+    /// Writes what is taken of `bytes`. What TLS has sealed counts as taken: it waits here.
     ///
     /// # Errors
     /// When the socket is broken.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else {
-            return match self.writable {
-                true => write(&mut self.socket, bytes, &mut self.writable),
-                false => Ok(0),
+    pub(crate) fn write(&mut self, bytes: &[u8], sealing: &mut Sealing) -> io::Result<usize> {
+        let mut taken = 0;
+        while self.takes() && taken < bytes.len() {
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let (socket, writable) = (&mut self.socket, &mut self.writable);
+            taken += match &mut self.tls {
+                None => write(socket, rest, writable)?,
+                Some(tls) => tls.seal(rest, socket, writable, sealing)?,
             };
-        };
-        let taken = tls.writer().write(bytes)?;
-        self.sealed += taken;
-        self.flush_tls()?;
+        }
         Ok(taken)
     }
 
@@ -40,14 +40,12 @@ impl Wire {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub(crate) fn flush_tls(&mut self) -> io::Result<bool> {
+    pub(crate) fn flush_tls(&mut self, sealing: &mut Sealing) -> io::Result<bool> {
         let Some(tls) = &mut self.tls else {
             return Ok(false);
         };
-        let progress = write_sealed(tls, &mut self.socket, &mut self.writable)?;
-        if !tls.wants_write() {
-            self.sealed = 0;
-        }
+        let progress = tls.write(&mut self.socket, &mut self.writable)?;
+        tls.give_back(sealing);
         Ok(progress)
     }
 
@@ -88,14 +86,14 @@ impl Wire {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub(crate) fn try_finish(&mut self) -> io::Result<bool> {
+    pub(crate) fn try_finish(&mut self, sealing: &mut Sealing) -> io::Result<bool> {
         if self.is_shaking() {
             return Ok(false);
         }
         if let Some(tls) = &mut self.tls {
             // Said once, however often it is asked for.
-            tls.send_close_notify();
-            self.flush_tls()?;
+            tls.close();
+            self.flush_tls(sealing)?;
         }
         if !self.is_flushed() {
             return Ok(false);

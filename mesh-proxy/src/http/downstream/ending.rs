@@ -36,7 +36,7 @@ impl Engine {
     fn end_downstream_after_flush(&mut self, key: ConnKey) {
         if let Some(Conn::Downstream(down)) = self.conns.get_mut(key) {
             // What cannot leave at once does not leave.
-            let _broken = down.wire.flush(down.codec.output());
+            let _broken = down.wire.flush(down.codec.output(), &mut self.sealing);
         }
         self.close(key);
     }

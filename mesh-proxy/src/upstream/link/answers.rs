@@ -233,7 +233,7 @@ impl Engine {
             && let State::Open { codec, .. } = &mut link.state
         {
             // GOAWAY is told if it can be told at once.
-            let _broken = link.wire.flush(codec.output());
+            let _broken = link.wire.flush(codec.output(), &mut self.sealing);
         }
         let kind = match fault.kind {
             FaultKind::CutOff => None,

@@ -112,7 +112,7 @@ impl Engine {
         if let Some(Conn::Link(link)) = self.conns.get_mut(key)
             && let State::Open { codec, .. } = &mut link.state
         {
-            let _broken = link.wire.flush(codec.output());
+            let _broken = link.wire.flush(codec.output(), &mut self.sealing);
         }
         self.close(key);
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mesh_http::ErrorCode;
 
 use super::{Conn, ConnKey, Engine, FlowKey};
-use crate::conn::wire::Scratch;
+use crate::conn::wire::scratch::Scratch;
 use crate::http::flow::Flow;
 
 impl Engine {
