@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    apply, check, check_inject, child, completion, dashboard, delete, down, get, install,
-    kube_inject, logs, proxy_config, proxy_status, start, status, stop, uninject, uninstall, up,
-    validate, version,
+    apply, bug_report, check, check_inject, child, completion, dashboard, delete, down, get,
+    install, kube_inject, logs, proxy_config, proxy_status, start, status, stop, uninject,
+    uninstall, up, validate, version,
 };
 use crate::ui::Color;
 
@@ -127,6 +127,8 @@ pub(crate) enum Command {
     Dashboard(dashboard::DashboardArgs),
     /// Check whether the mesh is as it should be
     Check(check::CheckArgs),
+    /// Collect the state of the mesh in one archive, for those who shall say what is wrong
+    BugReport(bug_report::BugReportArgs),
     /// Check manifests without a mesh
     #[command(visible_alias = "v")]
     Validate(validate::ValidateArgs),

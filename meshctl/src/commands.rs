@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::ui::Ui;
 
 pub(crate) mod apply;
+pub(crate) mod bug_report;
 pub(crate) mod check;
 pub(crate) mod check_inject;
 pub(crate) mod child;
@@ -71,6 +72,7 @@ pub(crate) fn run(cli: Cli, args: &[OsString], ui: &Ui) -> Result<(), CommandErr
             runtime()?.block_on(dashboard::run(&global, dashboard, ui))
         }
         Command::Check(check) => runtime()?.block_on(check::run(&global, check, ui)),
+        Command::BugReport(report) => runtime()?.block_on(bug_report::run(&global, report, ui)),
         Command::Validate(validate) => validate::run(&global, &validate, ui),
         Command::CheckInject(check) => runtime()?.block_on(check_inject::run(&global, &check, ui)),
         Command::Version(version) => runtime()?.block_on(version::run(&global, version, ui)),

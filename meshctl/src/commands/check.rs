@@ -40,16 +40,24 @@ pub(crate) async fn run(global: &Global, args: CheckArgs, ui: &Ui) -> Result<(),
         let cluster = args.at.cluster().await?;
         pre::check(&cluster, args.at.root()).await?
     } else {
-        match Plane::find(global, &args.at).await? {
-            Plane::Local(mesh) => local::check(&mesh).await,
-            Plane::Cluster(installed) => cluster::check(&installed).await?,
-        }
+        report(&Plane::find(global, &args.at).await?).await?
     };
     match global.output {
         Output::Json => ui.json(&report.to_json()),
         Output::Table | Output::Yaml => ui.data(&report.text(ui)),
     }
     report.verdict()
+}
+
+/// Whether a mesh is as it should be.
+///
+/// # Errors
+/// When the API server cannot be reached.
+pub(crate) async fn report(plane: &Plane) -> Result<Report, CommandError> {
+    match plane {
+        Plane::Local(mesh) => Ok(local::check(mesh).await),
+        Plane::Cluster(installed) => cluster::check(installed).await,
+    }
 }
 
 /// How many there are, with a word that fits.

@@ -94,6 +94,18 @@ fn lines(running: &Running) -> String {
     }
 }
 
+/// The versions of a mesh that was found.
+///
+/// # Errors
+/// When it does not say them.
+pub(crate) async fn of(plane: &Plane) -> Result<Value, CommandError> {
+    let running = match plane {
+        Plane::Local(mesh) => local(mesh).await,
+        Plane::Cluster(mesh) => cluster(mesh).await?,
+    };
+    Ok(json!({"control_plane": running.control_plane, "data_plane": running.data_plane}))
+}
+
 /// A mesh that nobody named need not be there.
 async fn running(global: &Global, at: &Where) -> Result<Option<Running>, CommandError> {
     let named = at.names_cluster() || global.state.is_some();

@@ -14,9 +14,9 @@ use crate::error::CommandError;
 /// Admin port of a sidecar or gateway.
 pub(crate) const PROXY_ADMIN: u16 = 15000;
 /// Admin port of the control plane's components.
-pub(super) const COMPONENT_ADMIN: u16 = 15014;
+pub(crate) const COMPONENT_ADMIN: u16 = 15014;
 /// Where mixer shows the whole mesh.
-pub(super) const MIXER_PAGES: u16 = 42422;
+pub(crate) const MIXER_PAGES: u16 = 42422;
 
 /// A mesh in a cluster.
 pub(crate) struct Installed {

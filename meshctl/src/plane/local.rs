@@ -14,14 +14,18 @@ use crate::error::CommandError;
 use crate::target::Mesh;
 
 /// Components that are no proxies.
-const CONTROL_PLANE: [&str; 3] = ["citadel", "pilot", "mixer"];
+pub(crate) const CONTROL_PLANE: [&str; 3] = ["citadel", "pilot", "mixer"];
 
 /// One proxy of the mesh: its pod, and where its pages are.
-struct Known<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    admin: &'a str,
-    runs: bool,
+pub(crate) struct Known<'a> {
+    /// The pod's namespace.
+    pub(crate) namespace: &'a str,
+    /// The pod's name.
+    pub(crate) name: &'a str,
+    /// Base URL of its pages.
+    pub(crate) admin: &'a str,
+    /// Whether there is a process.
+    pub(crate) runs: bool,
 }
 
 /// The proxy of that name.
@@ -90,7 +94,8 @@ pub(crate) fn proxies(status: &Status) -> Vec<Pages> {
         .collect()
 }
 
-fn known(status: &Status) -> Vec<Known<'_>> {
+/// Every proxy.
+pub(crate) fn known(status: &Status) -> Vec<Known<'_>> {
     let gateways = status.components.iter();
     let gateways = gateways
         .filter(|one| !CONTROL_PLANE.contains(&one.name.as_str()))
@@ -122,14 +127,15 @@ fn is_called(one: &Known<'_>, wanted: &ProxyName) -> bool {
     }
 }
 
-/// Pods are numbered; the gateway is no pod.
-fn deployment(pod: &str) -> &str {
+/// The Deployment of a pod: pods are numbered; the gateway is no pod.
+pub(crate) fn deployment(pod: &str) -> &str {
     let numbered = |(_, end): &(&str, &str)| end.bytes().all(|byte| byte.is_ascii_digit());
     let numbered = pod.rsplit_once('-').filter(numbered);
     numbered.map_or(pod, |(deployment, _)| deployment)
 }
 
-fn admin(base: &str) -> Option<SocketAddr> {
+/// The address of a base URL.
+pub(crate) fn admin(base: &str) -> Option<SocketAddr> {
     base.strip_prefix("http://")?.parse().ok()
 }
 

@@ -19,11 +19,13 @@ const FAR: Duration = Duration::from_secs(30);
 const REASON: Duration = Duration::from_secs(1);
 
 /// The way to the admin pages of a process.
+#[derive(Clone)]
 pub(crate) struct Pages {
     whose: String,
     way: Way,
 }
 
+#[derive(Clone)]
 enum Way {
     Here(SocketAddr),
     InPod {
