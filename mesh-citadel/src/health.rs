@@ -50,8 +50,8 @@ impl Health {
     /// The pages of the process.
     pub(crate) fn pages(self, registry: Registry) -> Admin {
         Admin::new()
-            .page("/healthz", |_| Page::text(200, "ok\n"))
-            .page("/readyz", move |_| self.page())
-            .page("/metrics", move |_| Page::metrics(&registry))
+            .open_page("/healthz", |_| Page::text(200, "ok\n"))
+            .open_page("/readyz", move |_| self.page())
+            .open_page("/metrics", move |_| Page::metrics(&registry))
     }
 }

@@ -29,7 +29,7 @@ impl Ready {
 pub fn mesh(hub: &Hub) -> Admin {
     let (metrics, graph) = (hub.clone(), hub.clone());
     Admin::new()
-        .page("/metrics", move |_| Page {
+        .open_page("/metrics", move |_| Page {
             status: 200,
             content_type: CONTENT_TYPE,
             body: metrics.metrics().into(),
@@ -50,15 +50,15 @@ pub fn mesh(hub: &Hub) -> Admin {
 pub fn admin(hub: &Hub, registry: Registry, ready: Ready) -> Admin {
     let hub = hub.clone();
     Admin::new()
-        .page("/healthz", |_| Page::text(200, "ok\n"))
-        .page("/readyz", move |_| {
+        .open_page("/healthz", |_| Page::text(200, "ok\n"))
+        .open_page("/readyz", move |_| {
             if ready.is_set() {
                 Page::text(200, "ready\n")
             } else {
                 Page::text(503, "no certificate yet\n")
             }
         })
-        .page("/metrics", move |_| {
+        .open_page("/metrics", move |_| {
             hub.measure();
             Page::metrics(&registry)
         })

@@ -63,9 +63,9 @@ impl Debug {
             move |_: &mesh_runtime::admin::Query| page(&inner)
         };
         Admin::new()
-            .page("/healthz", |_| Page::text(200, "ok\n"))
-            .page("/readyz", with(Inner::ready))
-            .page("/metrics", with(Inner::metrics))
+            .open_page("/healthz", |_| Page::text(200, "ok\n"))
+            .open_page("/readyz", with(Inner::ready))
+            .open_page("/metrics", with(Inner::metrics))
             .page("/debug/syncz", with(Inner::syncz))
             .page("/debug/config_status", with(Inner::config_status))
     }

@@ -25,7 +25,7 @@ pub struct Settings {
     /// Where proxies connect (gRPC over mutual TLS).
     #[arg(long, value_name = "HOST:PORT")]
     pub address: SocketAddr,
-    /// Where the admin pages are served; keep it on loopback.
+    /// Where the admin pages are served; off loopback health and metrics alone.
     #[arg(long, value_name = "HOST:PORT")]
     pub admin: SocketAddr,
     /// Folder with the configuration that users applied; it counts before a cluster's.

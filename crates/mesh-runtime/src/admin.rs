@@ -1,9 +1,11 @@
-//! The admin server: pages by path, on an address that only the machine itself reaches.
+//! The admin server: pages by path. It speaks plain text, so whoever is not on loopback gets what is
+//! meant for everybody, health and metrics, and nothing else.
 //!
 //! A page is a function from a query to a [`Page`]; it must answer from what it has at hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,11 @@ use crate::{Tasks, net};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Admin connections at once; more wait in the listen queue.
 const CONNECTIONS: usize = 64;
+/// istio: from here a sidecar passes on to its application what came from anywhere.
+const PASSED_ON: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6)),
+    IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6)),
+];
 
 /// What a page answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +82,17 @@ type Provider = Arc<dyn Fn(&Query) -> Page + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Admin {
     pages: BTreeMap<(Verb, &'static str), Provider>,
+    /// The pages that everybody may read.
+    open: BTreeSet<&'static str>,
+}
+
+/// Who asks, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// A process of this machine, or of this pod.
+    Near,
+    /// Anybody.
+    Far,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +108,18 @@ impl Admin {
         Self::default()
     }
 
-    /// Adds a page that is read.
+    /// Adds a page that everybody may read who reaches the port: health, metrics.
+    #[must_use]
+    pub fn open_page(
+        mut self,
+        path: &'static str,
+        provider: impl Fn(&Query) -> Page + Send + Sync + 'static,
+    ) -> Self {
+        self.open.insert(path);
+        self.page(path, provider)
+    }
+
+    /// Adds a page that is read, on loopback alone.
     #[must_use]
     pub fn page(
         mut self,
@@ -101,7 +130,7 @@ impl Admin {
         self
     }
 
-    /// Adds a page that changes something, which only POST may do.
+    /// Adds a page that changes something, which only POST may do, on loopback alone.
     #[must_use]
     pub fn action(
         mut self,
@@ -112,7 +141,7 @@ impl Admin {
         self
     }
 
-    /// Answers one request.
+    /// Answers one request that came by loopback.
     #[must_use]
     pub fn answer(&self, method: &Method, path: &str, query: &Query) -> Page {
         let found = |verb| {
@@ -128,6 +157,13 @@ impl Admin {
             (None, None) => Page::text(404, self.index()),
             _ => Page::text(405, "method not allowed\n"),
         }
+    }
+
+    fn answer_to(&self, caller: Caller, method: &Method, path: &str, query: &Query) -> Page {
+        if caller == Caller::Far && !self.open.contains(path) {
+            return Page::text(403, "only on loopback\n");
+        }
+        self.answer(method, path, query)
     }
 
     fn index(&self) -> String {
@@ -150,16 +186,17 @@ impl Admin {
             let Ok(permit) = room.clone().acquire_owned().await else {
                 return;
             };
-            let (stream, _) = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 accepted = net::accept(&listener, "admin") => accepted,
                 () = tasks.stopping().cancelled() => return,
             };
+            let caller = caller(peer.ip(), stream.local_addr().map(|own| own.ip()).ok());
             let pages = pages.clone();
             let stopping = tasks.stopping().clone();
             tasks.spawn("admin connection", async move {
                 let service = service_fn(move |request| {
                     let pages = pages.clone();
-                    async move { Ok::<_, Infallible>(respond(&pages, &request)) }
+                    async move { Ok::<_, Infallible>(respond(&pages, caller, &request)) }
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -177,9 +214,19 @@ impl Admin {
     }
 }
 
-fn respond(pages: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+/// Near is who comes from loopback to loopback, and was not passed on.
+fn caller(peer: IpAddr, own: Option<IpAddr>) -> Caller {
+    let near = |ip: IpAddr| ip.to_canonical().is_loopback();
+    let passed_on = PASSED_ON.contains(&peer.to_canonical());
+    match near(peer) && !passed_on && own.is_some_and(near) {
+        true => Caller::Near,
+        false => Caller::Far,
+    }
+}
+
+fn respond(pages: &Admin, caller: Caller, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let query = parse_query(request.uri().query().unwrap_or_default());
-    let page = pages.answer(request.method(), request.uri().path(), &query);
+    let page = pages.answer_to(caller, request.method(), request.uri().path(), &query);
     let mut response = Response::new(Full::new(page.body));
     *response.status_mut() =
         StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
