@@ -61,7 +61,7 @@ pub(crate) async fn report(plane: &Plane) -> Result<Report, CommandError> {
 }
 
 /// How many there are, with a word that fits.
-fn count(number: usize, one: &str) -> String {
+pub(crate) fn count(number: usize, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
         several => format!("{several} {one}s"),

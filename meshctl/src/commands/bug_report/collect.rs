@@ -189,7 +189,8 @@ impl<'a, W: Write> Collection<'a, W> {
             0 => ("√", String::new()),
             some => ("‼", format!(", {some} missing")),
         };
-        self.ui.note(&format!("{sign} {name}: {files} files{lost}"));
+        let files = crate::commands::check::count(files, "file");
+        self.ui.note(&format!("{sign} {name}: {files}{lost}"));
         Ok(())
     }
 
