@@ -14,6 +14,7 @@ pub(crate) mod lease;
 pub(crate) mod manifests;
 pub(crate) mod plan;
 pub(crate) mod review;
+pub(crate) mod rooms;
 pub(crate) mod state_dir;
 pub(crate) mod status;
 pub(crate) mod substitute;

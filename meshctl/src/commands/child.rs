@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::embedded::guard;
+use crate::embedded::rooms::entry::Entry;
 use crate::error::CommandError;
 
 /// Becomes a process that ends with its parent.
@@ -11,6 +12,8 @@ pub(crate) struct ChildArgs {
     /// The process that must be the parent
     #[arg(long)]
     parent: u32,
+    #[command(flatten)]
+    entry: Entry,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
@@ -28,6 +31,9 @@ pub(crate) fn run(args: &ChildArgs) -> Result<(), CommandError> {
     let Some((program, rest)) = args.command.split_first() else {
         return Err(CommandError::usage("no program to become"));
     };
+    args.entry
+        .enter()
+        .map_err(|error| CommandError::problem(format!("network namespace: {error}")))?;
     let error = guard::become_child(args.parent, program, rest);
     Err(CommandError::problem(format!(
         "{}: {error}",

@@ -14,7 +14,8 @@ use crate::embedded::config::Opening;
 use crate::embedded::input::{self, Input};
 use crate::embedded::lease::{Lease, Ports};
 use crate::embedded::plan::sets::Sets;
-use crate::embedded::plan::{self, Plan, Settings};
+use crate::embedded::plan::{self, Layout, Plan, Settings};
+use crate::embedded::rooms::rights::{self, Rights};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::Status;
 use crate::embedded::supervise::{self, Holdings, Progress, Roster};
@@ -34,6 +35,7 @@ Examples:
   meshctl up -f samples/bookinfo
   meshctl up -f bookinfo.yaml -f images.yaml --ingress-port 9000
   meshctl up -f samples/bookinfo --detach
+  meshctl up -f samples/bookinfo --network namespaces
   meshctl up -f samples/bookinfo --set citadel.workload-cert-ttl=1h --set proxy.concurrency=1";
 
 /// Run a mesh on this machine.
@@ -49,6 +51,9 @@ pub(crate) struct UpArgs {
     /// Port of the ingress gateway on 127.0.0.1; 0 is any free one [default: 8080 or one near it]
     #[arg(long, value_name = "PORT")]
     ingress_port: Option<u16>,
+    /// How the processes of the mesh find one another
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t)]
+    network: Layout,
     /// A flag for citadel, pilot, mixer or every proxy
     #[arg(long, value_name = "COMPONENT.FLAG=VALUE")]
     set: Vec<String>,
@@ -70,13 +75,20 @@ pub(crate) fn run(
     if args.detach {
         return runtime()?.block_on(detach::run(typed, ui));
     }
+    // Before there is a second thread: the rights are of the whole process.
+    let rights = match args.network {
+        Layout::Loopback => None,
+        Layout::Namespaces => Some(rights::gain()),
+    };
     if !args.background {
-        return runtime()?.block_on(foreground(global, &args, typed, ui));
+        return runtime()?.block_on(foreground(global, &args, rights.transpose()?, typed, ui));
     }
     // A session of its own: signals of the terminal that started it are not meant for it.
     rustix::process::setsid().map_err(CommandError::problem)?;
     let ui = Ui::for_parent();
-    let outcome = runtime()?.block_on(foreground(global, &args, typed, &ui));
+    let outcome = rights
+        .transpose()
+        .and_then(|rights| runtime()?.block_on(foreground(global, &args, rights, typed, &ui)));
     if let Err(error) = &outcome {
         ui.error(error);
     }
@@ -86,6 +98,7 @@ pub(crate) fn run(
 async fn foreground(
     global: &Global,
     args: &UpArgs,
+    rights: Option<Rights>,
     typed: &[OsString],
     ui: &Ui,
 ) -> Result<(), CommandError> {
@@ -103,6 +116,7 @@ async fn foreground(
     let lease = Lease::take()?;
     let mut ports = Ports::default();
     let settings = Settings {
+        layout: args.network,
         network: lease.network,
         low_ports: lease.low_ports(),
         ingress_port: ingress_port(args, &mut ports, ui)?,
@@ -133,7 +147,7 @@ async fn foreground(
         _lease: lease,
         _ports: ports,
     };
-    supervise::run(roster, holdings, &progress).await
+    supervise::run(roster, holdings, rights, &progress).await
 }
 
 fn ingress_port(args: &UpArgs, ports: &mut Ports, ui: &Ui) -> Result<u16, CommandError> {

@@ -20,6 +20,10 @@ pub(crate) const HTTP_PROXY: u16 = 15002;
 pub(crate) const PROXY_OWN: [u16; 4] = [PROXY_ADMIN, HTTP_PROXY, 15006, 15090];
 /// How far a privileged port is moved up.
 const MOVED_BY: u16 = 10_000;
+/// The first two parts of the addresses of pods in a mesh of namespaces.
+const PODS: [u8; 2] = [10, 44];
+/// Those of its services.
+const SERVICES: [u8; 2] = [10, 45];
 /// Service addresses begin after this one.
 const SERVICES_AFTER: u8 = 10;
 /// The greatest number of a service.
@@ -74,6 +78,11 @@ impl std::fmt::Display for Network {
     }
 }
 
+/// The control plane and the gateway as pods of a mesh of namespaces see them.
+pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(PODS[0], PODS[1], 0, 1);
+/// Every service's address in a mesh of namespaces.
+pub(crate) const SERVICE_CIDR: &str = "10.45.0.0/16";
+
 /// The number of a workload: the third part of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WorkloadNumber(u8);
@@ -88,6 +97,22 @@ impl WorkloadNumber {
             ))
             .hint("lower `replicas`, or load fewer manifests")),
         }
+    }
+
+    /// The address of its pod in a mesh of namespaces.
+    pub(crate) fn pod(self) -> Ipv4Addr {
+        Ipv4Addr::new(PODS[0], PODS[1], self.0, 2)
+    }
+
+    /// The node's end of the way to its pod.
+    pub(crate) fn gateway(self) -> Ipv4Addr {
+        Ipv4Addr::new(PODS[0], PODS[1], self.0, 1)
+    }
+}
+
+impl std::fmt::Display for WorkloadNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -105,6 +130,11 @@ impl ServiceNumber {
             ))
             .hint("load fewer manifests")),
         }
+    }
+
+    /// The service's address in a mesh of namespaces.
+    pub(crate) fn cluster_ip(self) -> Ipv4Addr {
+        Ipv4Addr::new(SERVICES[0], SERVICES[1], 0, self.0)
     }
 }
 

@@ -8,8 +8,9 @@ use mesh_api::{Object, decode};
 use mesh_model::labels::Labels;
 use serde_json::{Map, Value, json};
 
+use super::addresses::ServiceNumber;
 use super::manifests::ServiceManifest;
-use super::plan::{INGRESS, Plan, ROOT_NAMESPACE, Workload, ingress, selects, target};
+use super::plan::{INGRESS, Layout, Plan, ROOT_NAMESPACE, Workload, ingress, selects, target};
 
 /// The annotation that says where a proxy listens when traffic is not captured.
 const LISTENERS: &str = "mesh/listeners";
@@ -37,11 +38,8 @@ pub(crate) struct ClusterFile {
 /// Objects that do not change while the mesh runs.
 pub(crate) fn fixed(plan: &Plan) -> Vec<ClusterFile> {
     let mut objects: Vec<Value> = plan.declared.clone();
-    objects.extend(
-        plan.services
-            .iter()
-            .map(|service| service.object.value.clone()),
-    );
+    let services = plan.services.iter().enumerate();
+    objects.extend(services.map(|(index, service)| service_object(plan, index, service)));
     objects.push(ingress_service(plan));
     objects.extend(missing_namespaces(plan));
     objects.extend(missing_accounts(plan));
@@ -51,7 +49,7 @@ pub(crate) fn fixed(plan: &Plan) -> Vec<ClusterFile> {
 /// Objects that follow the state of the replicas, `states` in the order of the plan's workloads.
 pub(crate) fn moving(plan: &Plan, states: &[PodState], ingress: PodState) -> Vec<ClusterFile> {
     let workloads = || plan.workloads.iter().zip(states.iter().copied());
-    let mut objects: Vec<Value> = workloads().map(|(w, state)| pod(w, state)).collect();
+    let mut objects: Vec<Value> = workloads().map(|(w, state)| pod(plan, w, state)).collect();
     objects.push(ingress_pod(plan, ingress));
     objects.push(ingress_slice(plan, ingress));
     for service in &plan.services {
@@ -90,11 +88,38 @@ fn file(object: Value) -> ClusterFile {
     }
 }
 
-fn pod(workload: &Workload, state: PodState) -> Value {
+/// A service as it was written; in a mesh of namespaces with the address by which it is called.
+fn service_object(plan: &Plan, index: usize, service: &ServiceManifest) -> Value {
+    let mut object = service.object.value.clone();
+    let address = cluster_ip(plan, index, service);
+    if let (Some(address), Some(Value::Object(spec))) = (address, object.get_mut("spec")) {
+        spec.insert("clusterIP".to_owned(), address.to_string().into());
+        spec.insert("clusterIPs".to_owned(), json!([address.to_string()]));
+    }
+    object
+}
+
+/// The address of a service in a mesh of namespaces; headless ones and names for others have none.
+pub(crate) fn cluster_ip(plan: &Plan, index: usize, service: &ServiceManifest) -> Option<Ipv4Addr> {
+    let says = |member: &str, word: &str| {
+        let spec = service.object.value.get("spec");
+        spec.and_then(|spec| spec.get(member)) == Some(&word.into())
+    };
+    let none = says("clusterIP", "None") || says("type", "ExternalName");
+    if plan.layout == Layout::Loopback || none {
+        return None;
+    }
+    Some(ServiceNumber::of(index).ok()?.cluster_ip())
+}
+
+fn pod(plan: &Plan, workload: &Workload, state: PodState) -> Value {
     let labels = with_workload_name(&workload.labels, &workload.deployment);
     let labels = labels.chain([("security.istio.io/tlsMode", "istio")]);
     let mut annotations = workload.annotations.clone();
-    annotations.insert(LISTENERS.to_owned(), listeners(workload).to_string());
+    // Where connections are captured, a sidecar listens where every captured one does.
+    if plan.layout == Layout::Loopback {
+        annotations.insert(LISTENERS.to_owned(), listeners(workload).to_string());
+    }
     let containers: Vec<Value> = workload
         .containers
         .iter()
@@ -247,7 +272,10 @@ fn resolved(plan: &Plan, service: &ServiceManifest, workload: &Workload) -> Vec<
         .filter_map(|port| {
             Some((
                 port.name.clone(),
-                plan.low_ports.place(resolve(port, workload)?),
+                match plan.layout {
+                    Layout::Loopback => plan.low_ports.place(resolve(port, workload)?),
+                    Layout::Namespaces => resolve(port, workload)?,
+                },
             ))
         })
         .collect()

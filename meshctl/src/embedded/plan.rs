@@ -12,7 +12,7 @@ use mesh_model::labels::Labels;
 use mesh_model::net::Protocol;
 use serde_json::Value;
 
-use super::addresses::{LowPorts, Network};
+use super::addresses::{LowPorts, Network, WorkloadNumber};
 use super::images::Rule;
 use super::manifests::{Manifests, ServiceManifest};
 use crate::error::CommandError;
@@ -23,6 +23,7 @@ pub(crate) mod ingress;
 pub(crate) mod sets;
 mod workloads;
 
+pub(crate) use components::MIXER_HTTP_PORT;
 use sets::Sets;
 pub(crate) use workloads::{selects, target};
 
@@ -44,9 +45,32 @@ pub(crate) fn aliases(component: &str) -> Vec<String> {
     names
 }
 
+/// How processes of the mesh find one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Layout {
+    /// Everything on loopback, each at an address of its own; sidecars are explicit proxies
+    #[default]
+    Loopback,
+    /// Each workload in a network namespace, its connections captured, services by their names
+    Namespaces,
+}
+
+/// The network namespace of a process, and its part in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// That of the control plane and the gateway.
+    Node,
+    /// A workload's, as its sidecar.
+    Sidecar(WorkloadNumber),
+    /// A workload's, as its application.
+    Application(WorkloadNumber),
+}
+
 /// What the machine and the command line decide.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// How processes find one another.
+    pub(crate) layout: Layout,
     /// The leased network.
     pub(crate) network: Network,
     /// Whether ports below 1024 are as they are.
@@ -64,6 +88,8 @@ pub(crate) struct Settings {
 /// A whole local mesh.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
+    /// How processes find one another.
+    pub(crate) layout: Layout,
     /// The leased network.
     pub(crate) network: Network,
     /// Port of the ingress gateway on 127.0.0.1.
@@ -108,8 +134,12 @@ pub(crate) struct Workload {
     pub(crate) labels: Labels,
     /// Its annotations.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Its number.
+    pub(crate) number: WorkloadNumber,
     /// Its address.
     pub(crate) ip: Ipv4Addr,
+    /// The address on this machine by which it is reached.
+    pub(crate) door: Ipv4Addr,
     /// Its container ports.
     pub(crate) ports: Vec<PortPlan>,
     /// `host:port` of each service to where the sidecar listens on its behalf.
@@ -122,6 +152,16 @@ pub(crate) struct Workload {
     pub(crate) apps: Vec<Process>,
     /// Its proof of identity.
     pub(crate) token: Token,
+}
+
+impl Settings {
+    /// A namespace, if this mesh has them.
+    fn room(&self, room: Room) -> Option<Room> {
+        match self.layout {
+            Layout::Loopback => None,
+            Layout::Namespaces => Some(room),
+        }
+    }
 }
 
 impl Workload {
@@ -181,6 +221,8 @@ pub(crate) struct Process {
     pub(crate) log: String,
     /// How it is known to be ready.
     pub(crate) ready: Ready,
+    /// Its network namespace; that of this machine when there is none.
+    pub(crate) room: Option<Room>,
 }
 
 /// Where a program is found.
@@ -222,6 +264,7 @@ pub(crate) fn make(
     let workloads = workloads::plan(manifests, rules, settings, ports)?;
     let declared = manifests.namespaces.iter().chain(&manifests.accounts);
     Ok(Plan {
+        layout: settings.layout,
         network: settings.network,
         ingress_port: settings.ingress_port,
         components,
@@ -233,4 +276,4 @@ pub(crate) fn make(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -58,8 +58,8 @@ pub(crate) struct WorkloadStatus {
     pub(crate) app_url: Option<String>,
     /// Base URL of the application through its sidecar, if it has a port.
     pub(crate) inbound: Option<String>,
-    /// The explicit HTTP proxy for calls of the application.
-    pub(crate) outbound: String,
+    /// The explicit HTTP proxy for calls of the application, where they are not captured.
+    pub(crate) outbound: Option<String>,
     /// Base URL of the sidecar's admin pages.
     pub(crate) admin: String,
     /// Whether it takes requests.

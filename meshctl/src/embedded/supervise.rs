@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::guard;
 use super::lease::{Lease, Ports};
-use super::plan::Plan;
+use super::plan::{Plan, Program};
+use super::rooms::rights::Rights;
+use super::rooms::{self, Rooms, doors};
 use super::state_dir::{self, Held, StateDir};
 use super::{control, tokens};
 use crate::error::{CommandError, at_path};
@@ -36,7 +38,7 @@ pub(crate) use crew::Roster;
 pub(crate) use progress::Progress;
 use scribe::Scribe;
 use server::Server;
-use spawn::Spawner;
+use spawn::{Spawner, locate};
 pub(crate) use trial::try_out;
 
 /// How long the supervisor's own tasks may take to end.
@@ -56,21 +58,33 @@ pub(crate) struct Holdings {
 
 /// Runs a mesh until somebody asks for its end.
 ///
+/// `rights` are those by which its namespaces are made, if it has any.
+///
 /// # Errors
 /// When it cannot be started; everything that was started has ended then.
 pub(crate) async fn run(
     roster: Roster,
     holdings: Holdings,
+    rights: Option<Rights>,
     progress: &Progress<'_>,
 ) -> Result<(), CommandError> {
     let dir = holdings.held.dir.clone();
-    let spawner = Spawner {
-        dir: dir.clone(),
-        run: format!("{:0RUN_DIGITS$x}", fastrand::u128(..)),
-    };
     let plan = roster.plan().clone();
     let mut signals = Signals::install()?;
     clear(&dir)?;
+    let (rooms, doors) = match rights {
+        Some(rights) => {
+            let proxy = locate(&Program::Sibling("mesh-proxy"))?;
+            let rooms = Rooms::make(&plan, &dir, &proxy, rights)?;
+            (Some(Arc::new(rooms)), doors::open(&plan).await?)
+        }
+        None => (None, Vec::new()),
+    };
+    let spawner = Spawner {
+        dir: dir.clone(),
+        rooms: rooms.clone(),
+        run: format!("{:0RUN_DIGITS$x}", fastrand::u128(..)),
+    };
     let tokens = plan.components.iter().filter_map(|c| c.token.as_ref());
     for token in tokens.chain(plan.workloads.iter().map(|workload| &workload.token)) {
         tokens::issue(&dir, token)?;
@@ -83,6 +97,9 @@ pub(crate) async fn run(
     // Waiting for a child closes its input, and the guard takes that for the end.
     let leash = guard.stdin.take();
     let crew = Arc::new(roster.start(&spawner, &tasks));
+    for (door, rooms) in doors.into_iter().zip(rooms.iter().cycle()) {
+        tasks.spawn("door", door.serve(rooms.clone(), tasks.clone()));
+    }
     let ending = CancellationToken::new();
     let waiting: Arc<Mutex<Vec<UnixStream>>> = Arc::default();
     tasks.spawn(
@@ -110,6 +127,7 @@ pub(crate) async fn run(
     guard::sweep(&spawner.run);
     drop(leash);
     leave(&dir)?;
+    rooms::leave(&plan, &dir)?;
     drop(holdings);
     // Only now are those let go who asked for the end: whoever asks next finds nothing.
     drop(waiting);

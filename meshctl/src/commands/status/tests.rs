@@ -10,7 +10,7 @@ fn mk_status(namespaces: &[&str]) -> Status {
         sidecar_pid: None,
         app_url: None,
         inbound: None,
-        outbound: "http://127.7.1.1:15002".to_owned(),
+        outbound: Some("http://127.7.1.1:15002".to_owned()),
         admin: "http://127.7.1.1:15000".to_owned(),
         ready: true,
         restarts: 0,

@@ -9,7 +9,8 @@ use crate::embedded::findings::Texts;
 use crate::embedded::images::{ImageRule, Rule};
 use crate::embedded::manifests::sort;
 use crate::embedded::plan::sets::Sets;
-use crate::embedded::plan::{Plan, Settings, make};
+use crate::embedded::plan::tests::mk_shop_in_namespaces;
+use crate::embedded::plan::{Layout, Plan, Settings, make};
 
 const WEB: &str = "
 apiVersion: v1
@@ -40,6 +41,7 @@ fn mk_plan() -> Plan {
         folder: PathBuf::from("/"),
     };
     let settings = Settings {
+        layout: Layout::Loopback,
         network: Network(7),
         low_ports: LowPorts::Moved,
         ingress_port: 8081,
@@ -139,4 +141,25 @@ fn namespaces_and_accounts_that_nobody_declared_are_made() {
             "{wanted} in {names:?}"
         );
     }
+}
+
+#[test]
+fn in_namespaces_pods_and_services_are_as_kubernetes_has_them() {
+    let plan = mk_shop_in_namespaces();
+    let states = vec![PodState::Ready; plan.workloads.len()];
+    let find = |name: &str| {
+        let files = fixed(&plan).into_iter();
+        let mut files = files.chain(moving(&plan, &states, PodState::Ready));
+        files.find(|file| file.name == name).unwrap().object
+    };
+    assert_eq!(
+        find("service.default.web.yaml")["spec"]["clusterIP"],
+        "10.45.0.11"
+    );
+    let pod = find("pod.default.web-v1-0.yaml");
+    assert_eq!(pod["status"]["podIP"], "10.44.1.2");
+    assert_eq!(pod["metadata"]["annotations"], json!({}));
+    let slice = find("endpointslice.default.web-1.yaml");
+    assert_eq!(slice["ports"][0]["port"], 8080);
+    assert_eq!(slice["endpoints"][0]["addresses"], json!(["10.44.1.2"]));
 }

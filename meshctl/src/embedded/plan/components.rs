@@ -1,17 +1,17 @@
 //! Citadel, pilot, mixer and the ingress gateway.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mesh_model::ident::{ServiceAccount, SpiffeId, TrustDomain};
 use mesh_model::labels::Labels;
 
 use super::sets::Flags;
 use super::{
-    Component, DOMAIN, INGRESS, Process, Program, ROOT_NAMESPACE, Ready, Settings, TRUST_DOMAIN,
-    Token, ingress,
+    Component, DOMAIN, INGRESS, Layout, Process, Program, ROOT_NAMESPACE, Ready, Room, Settings,
+    TRUST_DOMAIN, Token, ingress,
 };
-use crate::embedded::addresses::{COMPONENT_ADMIN, PROXY_ADMIN};
+use crate::embedded::addresses::{COMPONENT_ADMIN, NODE, PROXY_ADMIN};
 use crate::error::CommandError;
 
 /// Citadel's port for certificates.
@@ -21,7 +21,7 @@ const XDS_PORT: u16 = 15012;
 /// Mixer's port for telemetry.
 const TELEMETRY_PORT: u16 = 9091;
 /// Mixer's port for the metrics and the graph of the whole mesh.
-const MIXER_HTTP_PORT: u16 = 42422;
+pub(crate) const MIXER_HTTP_PORT: u16 = 42422;
 
 /// The components in the order of their start.
 pub(super) fn plan(settings: &Settings) -> Result<Vec<Component>, CommandError> {
@@ -33,10 +33,20 @@ pub(super) fn plan(settings: &Settings) -> Result<Vec<Component>, CommandError> 
     ])
 }
 
+impl Settings {
+    /// Where a component serves proxies: at its own address, or where all pods reach the node.
+    fn served(&self, own: Ipv4Addr, port: u16) -> SocketAddr {
+        match self.layout {
+            Layout::Loopback => (own, port).into(),
+            Layout::Namespaces => (NODE, port).into(),
+        }
+    }
+}
+
 fn citadel(settings: &Settings) -> Component {
     let ip = settings.network.citadel();
     let flags = Flags::default()
-        .with("address", SocketAddr::from((ip, CITADEL_PORT)))
+        .with("address", settings.served(ip, CITADEL_PORT))
         .with("ca-dir", settings.state.join("ca").display())
         .with(
             "accepted-tokens",
@@ -50,7 +60,7 @@ fn pilot(settings: &Settings) -> Result<Component, CommandError> {
     let ip = settings.network.pilot();
     let token = token("istio-pilot", ROOT_NAMESPACE, "istio-pilot-service-account")?;
     let flags = Flags::default()
-        .with("address", SocketAddr::from((ip, XDS_PORT)))
+        .with("address", settings.served(ip, XDS_PORT))
         .with("config-dir", settings.state.join("config").display())
         .with("cluster-dir", settings.state.join("cluster").display())
         .with("domain", DOMAIN)
@@ -76,7 +86,7 @@ fn mixer(settings: &Settings) -> Result<Component, CommandError> {
     let ip = settings.network.mixer();
     let token = token("istio-mixer", ROOT_NAMESPACE, "istio-mixer-service-account")?;
     let flags = Flags::default()
-        .with("address", SocketAddr::from((ip, TELEMETRY_PORT)))
+        .with("address", settings.served(ip, TELEMETRY_PORT))
         .with("http", SocketAddr::from((ip, MIXER_HTTP_PORT)));
     let flags = identity(
         flags,
@@ -111,6 +121,7 @@ fn component(
         env: BTreeMap::new(),
         log: format!("{name}.log"),
         ready: Ready::Page(admin, "/readyz"),
+        room: settings.room(Room::Node),
     };
     Component {
         name,
@@ -133,13 +144,15 @@ fn ingress_gateway(settings: &Settings) -> Result<Component, CommandError> {
         workload: INGRESS,
         labels: &labels,
         ip: ip.into(),
+        admin: (ip, PROXY_ADMIN).into(),
+        room: settings.room(Room::Node),
         token: &token,
     };
     let process = Process {
         log: format!("{INGRESS}.log"),
         ..proxy.process(settings)
     };
-    let admin = (ip, PROXY_ADMIN).into();
+    let admin = proxy.admin;
     Ok(Component {
         name: INGRESS,
         admin,
@@ -157,23 +170,25 @@ pub(super) struct Proxy<'a> {
     pub(super) workload: &'a str,
     pub(super) labels: &'a Labels,
     pub(super) ip: IpAddr,
+    /// Where its admin pages are, as it sees it.
+    pub(super) admin: SocketAddr,
+    pub(super) room: Option<Room>,
     pub(super) token: &'a Token,
 }
 
 impl Proxy<'_> {
     /// The proxy's process.
     pub(super) fn process(&self, settings: &Settings) -> Process {
-        let admin = SocketAddr::new(self.ip, PROXY_ADMIN);
         let network = settings.network;
         let mut flags = Flags::default()
             .with("role", self.role)
             .with("name", self.pod)
             .with("address", self.ip)
             .with("workload", self.workload)
-            .with("xds-address", SocketAddr::from((network.pilot(), XDS_PORT)))
+            .with("xds-address", settings.served(network.pilot(), XDS_PORT))
             .with(
                 "telemetry-address",
-                SocketAddr::from((network.mixer(), TELEMETRY_PORT)),
+                settings.served(network.mixer(), TELEMETRY_PORT),
             )
             .with("access-log", "-")
             // Callers are on this machine and end with the mesh: nobody gains by a longer wait.
@@ -181,15 +196,19 @@ impl Proxy<'_> {
         for (key, value) in &self.labels.0 {
             flags = flags.with("label", format!("{key}={value}"));
         }
+        if let Some(Room::Sidecar(_)) = self.room {
+            flags = flags.with("interception-mode", "REDIRECT");
+        }
         let flags = identity(flags, settings, self.token, self.namespace, self.account);
         Process {
             program: Program::Sibling("mesh-proxy"),
-            args: common(flags, admin)
+            args: common(flags, self.admin)
                 .with_sets(&settings.sets, "proxy")
                 .into_args(),
             env: BTreeMap::new(),
             log: format!("{}.log", self.token.name),
-            ready: Ready::Page(admin, "/ready"),
+            ready: Ready::Page(self.admin, "/ready"),
+            room: self.room,
         }
     }
 }
@@ -211,7 +230,7 @@ fn identity(
         .with("service-account", account)
         .with(
             "ca-address",
-            SocketAddr::from((settings.network.citadel(), CITADEL_PORT)),
+            settings.served(settings.network.citadel(), CITADEL_PORT),
         )
         .with("ca-root", settings.ca_root.display())
         .with("token-file", file.display())

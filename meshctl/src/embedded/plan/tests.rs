@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use mesh_api::decode::objects;
 
 use super::sets::Sets;
-use super::{Plan, Program, Ready, Settings, make};
+use super::{Layout, Plan, Program, Ready, Room, Settings, make};
 use crate::embedded::addresses::{LowPorts, Network};
 use crate::embedded::findings::Texts;
 use crate::embedded::images::{ImageRule, Rule};
@@ -62,12 +62,23 @@ fn mk_rule(pattern: &str, args: &[&str], env: &[(&str, &str)]) -> Rule {
 }
 
 fn mk_plan(text: &str, rules: &[Rule], sets: &[&str], low: LowPorts) -> Result<Plan, CommandError> {
+    mk_plan_of(Layout::Loopback, text, rules, sets, low)
+}
+
+fn mk_plan_of(
+    layout: Layout,
+    text: &str,
+    rules: &[Rule],
+    sets: &[&str],
+    low: LowPorts,
+) -> Result<Plan, CommandError> {
     let (decoded, found) = objects("shop.yaml", text);
     assert!(found.is_empty(), "{found:?}");
     let (manifests, problems) = sort(decoded, &Texts::default());
     assert!(problems.is_empty(), "{problems:?}");
     let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     let settings = Settings {
+        layout,
         network: Network(7),
         low_ports: low,
         ingress_port: 8080,
@@ -76,6 +87,20 @@ fn mk_plan(text: &str, rules: &[Rule], sets: &[&str], low: LowPorts) -> Result<P
         sets: Sets::parse(&sets)?,
     };
     make(&manifests, rules, &settings, &mut (20_001..))
+}
+
+/// The shop, with a namespace for each workload.
+pub(crate) fn mk_shop_in_namespaces() -> Plan {
+    let args = ["--port", "${port.http}", "--address", "${address}"];
+    let to = [(
+        "STOCK",
+        "${service.stock.store.host}:${service.stock.store.port}",
+    )];
+    let rules = [
+        mk_rule("*/web:*", &args, &to),
+        mk_rule("*/stock:latest", &["${port}"], &[]),
+    ];
+    mk_plan_of(Layout::Namespaces, SHOP, &rules, &[], LowPorts::Moved).unwrap()
 }
 
 fn mk_shop() -> Plan {
@@ -275,4 +300,42 @@ fn a_port_is_written_as_what_its_service_speaks() {
     };
     assert_eq!(url("web-v1-0"), "http://127.7.1.1:8080");
     assert_eq!(url("stock"), "tcp://127.7.3.1:9000");
+}
+
+#[test]
+fn in_namespaces_applications_have_their_own_ports_and_call_services_by_name() {
+    let plan = mk_shop_in_namespaces();
+    let (web, room) = (&plan.workloads[0], plan.workloads[0].number);
+    assert_eq!(web.ip.to_string(), "10.44.1.2");
+    assert!(web.outbound.is_empty());
+    let app = &web.apps[0];
+    assert_eq!(app.args, ["--port", "8080", "--address", "0.0.0.0"]);
+    assert_eq!(app.env["STOCK"], "stock.store.svc.cluster.local:9000");
+    let port = "127.0.0.1:8080".parse().unwrap();
+    assert_eq!(app.ready, Ready::Accepts(vec![port]));
+    assert_eq!(app.room, Some(Room::Application(room)));
+    assert_eq!(web.sidecar.room, Some(Room::Sidecar(room)));
+    for flag in [
+        "--interception-mode=REDIRECT",
+        "--address=10.44.1.2",
+        "--admin=127.0.0.1:15000",
+        "--xds-address=10.44.0.1:15012",
+        "--ca-address=10.44.0.1:8060",
+    ] {
+        let has = web.sidecar.args.iter().any(|arg| arg == flag);
+        assert!(has, "no {flag} in {:?}", web.sidecar.args);
+    }
+    let pilot = &plan.components[1];
+    assert_eq!(pilot.admin.to_string(), "127.7.0.11:15014");
+    assert!(
+        pilot
+            .process
+            .args
+            .contains(&"--address=10.44.0.1:15012".to_owned())
+    );
+    assert!(
+        plan.components
+            .iter()
+            .all(|one| one.process.room == Some(Room::Node))
+    );
 }

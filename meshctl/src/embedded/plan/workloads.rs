@@ -9,8 +9,8 @@ use mesh_model::net::Protocol;
 
 use super::components::{self, Proxy};
 use super::environment::{self, Pod};
-use super::{DOMAIN, PortPlan, Process, Program, Ready, Settings, Token, Workload};
-use crate::embedded::addresses::{PROXY_OWN, ServiceNumber, WorkloadNumber};
+use super::{DOMAIN, Layout, PortPlan, Process, Program, Ready, Room, Settings, Token, Workload};
+use crate::embedded::addresses::{PROXY_ADMIN, PROXY_OWN, ServiceNumber, WorkloadNumber};
 use crate::embedded::images::{self, Rule};
 use crate::embedded::manifests::{Manifests, WorkloadManifest};
 use crate::embedded::substitute::{Names, fill_in};
@@ -92,10 +92,14 @@ impl Place<'_> {
         let manifest = replica.manifest;
         let template = &manifest.template;
         let (labels, account) = (&template.metadata.labels, template.spec.service_account());
-        let ip = self.settings.network.workload(self.number);
+        let door = self.settings.network.workload(self.number);
+        let ip = match self.settings.layout {
+            Layout::Loopback => door,
+            Layout::Namespaces => self.number.pod(),
+        };
         let token = components::token(file_name, &manifest.namespace, account)?;
         let sidecar = self.sidecar(replica, ip, &token);
-        let ports = self.ports(manifest, ip, free)?;
+        let ports = self.ports(manifest, door, free)?;
         let pod = Pod {
             name: &replica.pod,
             manifest,
@@ -110,7 +114,9 @@ impl Place<'_> {
             account: account.to_owned(),
             labels: labels.clone(),
             annotations: template.metadata.annotations.clone(),
+            number: self.number,
             ip,
+            door,
             ports,
             outbound: self.outbound()?,
             containers: containers
@@ -133,9 +139,28 @@ impl Place<'_> {
             workload: &replica.manifest.name,
             labels: &template.metadata.labels,
             ip: ip.into(),
+            admin: self.admin(ip),
+            room: self.settings.room(Room::Sidecar(self.number)),
             token,
         };
         proxy.process(self.settings)
+    }
+
+    /// Where the sidecar's admin pages are, as it sees it.
+    fn admin(&self, ip: Ipv4Addr) -> SocketAddr {
+        let own = match self.settings.layout {
+            Layout::Loopback => ip,
+            Layout::Namespaces => Ipv4Addr::LOCALHOST,
+        };
+        (own, PROXY_ADMIN).into()
+    }
+
+    /// Where the application listens, as it sees it.
+    fn listens(&self, port: &PortPlan) -> SocketAddr {
+        match self.settings.layout {
+            Layout::Loopback => port.app,
+            Layout::Namespaces => (Ipv4Addr::LOCALHOST, port.container_port).into(),
+        }
     }
 
     /// Ports that the containers declare, and those that only a service speaks of.
@@ -191,6 +216,10 @@ impl Place<'_> {
 
     fn outbound(&self) -> Result<Vec<(String, SocketAddr)>, CommandError> {
         let mut outbound = Vec::new();
+        // What is captured needs no listener of its own.
+        if self.settings.layout == Layout::Namespaces {
+            return Ok(outbound);
+        }
         for (index, service) in self.manifests.services.iter().enumerate() {
             let ip = self
                 .settings
@@ -227,7 +256,7 @@ impl Place<'_> {
                 .iter()
                 .filter(|port| port.container == index)
                 .collect();
-            let names = with_ports(services.clone(), &own);
+            let names = self.with_ports(services.clone(), &own);
             let log = match index {
                 0 => format!("{file_name}.app.log"),
                 _ => format!("{file_name}.{}.app.log", container.name),
@@ -242,7 +271,8 @@ impl Place<'_> {
                 args: arguments(rule, &names)?,
                 env,
                 log,
-                ready: Ready::Accepts(own.iter().map(|port| port.app).collect()),
+                ready: Ready::Accepts(own.iter().map(|port| self.listens(port)).collect()),
+                room: self.settings.room(Room::Application(self.number)),
             });
         }
         Ok(apps)
@@ -262,12 +292,17 @@ impl Place<'_> {
                 .ports
                 .iter()
                 .find(|port| port.protocol == Transport::Tcp);
+            let host = match self.settings.layout {
+                Layout::Loopback => ip.to_string(),
+                Layout::Namespaces => format!("{}.{}.svc.{DOMAIN}", key.name, key.namespace),
+            };
             let mut call = |name: &str| {
-                names
-                    .0
-                    .insert(format!("service.{name}.host"), ip.to_string());
+                names.0.insert(format!("service.{name}.host"), host.clone());
                 if let Some(port) = first {
-                    let port = self.settings.low_ports.place(port.port);
+                    let port = match self.settings.layout {
+                        Layout::Loopback => self.settings.low_ports.place(port.port),
+                        Layout::Namespaces => port.port,
+                    };
                     names
                         .0
                         .insert(format!("service.{name}.port"), port.to_string());
@@ -279,6 +314,29 @@ impl Place<'_> {
             }
         }
         Ok(names)
+    }
+
+    fn with_ports(&self, mut names: Names, ports: &[&PortPlan]) -> Names {
+        let address = match self.settings.layout {
+            Layout::Loopback => Ipv4Addr::LOCALHOST,
+            // A sidecar calls its application at the address of the pod.
+            Layout::Namespaces => Ipv4Addr::UNSPECIFIED,
+        };
+        names.0.insert("address".to_owned(), address.to_string());
+        let number = |port: &PortPlan| self.listens(port).port().to_string();
+        if let Some(first) = ports.first() {
+            names.0.insert("port".to_owned(), number(first));
+        }
+        for port in ports {
+            let value = number(port);
+            names
+                .0
+                .insert(format!("port.{}", port.container_port), value.clone());
+            if !port.name.is_empty() {
+                names.0.insert(format!("port.{}", port.name), value);
+            }
+        }
+        names
     }
 
     /// `REVIEWS_SERVICE_HOST` and `REVIEWS_SERVICE_PORT`, which Kubernetes gives to every container.
@@ -348,24 +406,6 @@ pub(crate) fn target(port: &ServicePort) -> PortOrName {
     port.target_port
         .clone()
         .unwrap_or(PortOrName::Number(port.port))
-}
-
-fn with_ports(mut names: Names, ports: &[&PortPlan]) -> Names {
-    if let Some(first) = ports.first() {
-        names
-            .0
-            .insert("port".to_owned(), first.app.port().to_string());
-    }
-    for port in ports {
-        let value = port.app.port().to_string();
-        names
-            .0
-            .insert(format!("port.{}", port.container_port), value.clone());
-        if !port.name.is_empty() {
-            names.0.insert(format!("port.{}", port.name), value);
-        }
-    }
-    names
 }
 
 fn program(rule: &Rule) -> Program {

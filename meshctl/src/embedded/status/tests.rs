@@ -24,7 +24,7 @@ fn the_contract_has_exactly_its_members() {
             sidecar_pid: Some(9),
             app_url: Some("http://127.0.0.1:21000".to_owned()),
             inbound: Some("http://127.7.1.1:9080".to_owned()),
-            outbound: "http://127.7.1.1:15002".to_owned(),
+            outbound: Some("http://127.7.1.1:15002".to_owned()),
             admin: "http://127.7.1.1:15000".to_owned(),
             ready: false,
             restarts: 2,

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::embedded::addresses::HTTP_PROXY;
 use crate::embedded::cluster::PodState;
 use crate::embedded::plan::{Plan, Process, Token, Workload};
 use crate::embedded::status::{ComponentStatus, Ingress, State, Status, WorkloadStatus};
@@ -223,14 +224,11 @@ impl Board {
             sidecar_pid: sidecar.pid,
             app_url: port.map(|port| port.url(port.app)),
             inbound: port.map(|port| port.url(port.bind)),
-            outbound: format!(
-                "http://{}:{}",
-                planned.ip,
-                crate::embedded::addresses::HTTP_PROXY
-            ),
+            outbound: (planned.ip == planned.door)
+                .then(|| format!("http://{}:{}", planned.door, HTTP_PROXY)),
             admin: format!(
                 "http://{}:{}",
-                planned.ip,
+                planned.door,
                 crate::embedded::addresses::PROXY_ADMIN
             ),
             ready: state == State::Ready,

@@ -1,12 +1,12 @@
 //! Whether a process is ready: asked often while it starts, now and then once it is.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use super::board::{Board, Slot};
-use crate::embedded::http::fetch;
-use crate::embedded::plan::Ready;
+use super::spawn::Spawner;
+use crate::embedded::http::exchange_over;
+use crate::embedded::plan::{Process, Ready};
 use crate::embedded::status::State;
 
 /// Between two questions to a process that just started.
@@ -23,11 +23,11 @@ const ANSWER: Duration = Duration::from_secs(1);
 const FORGIVEN: u32 = 2;
 
 /// Writes on the board whether a process is ready; ends only by being dropped.
-pub(super) async fn keep_watch(ready: &Ready, board: &Board, slot: Slot) {
+pub(super) async fn keep_watch(process: &Process, way: &Spawner, board: &Board, slot: Slot) {
     let mut asked = 0;
     let mut missed = 0;
     loop {
-        let good = answers(ready).await;
+        let good = answers(process, way).await;
         let was = board.doing(slot).state;
         missed = if good { 0 } else { missed + 1 };
         if good {
@@ -45,14 +45,16 @@ pub(super) async fn keep_watch(ready: &Ready, board: &Board, slot: Slot) {
     }
 }
 
-async fn answers(ready: &Ready) -> bool {
-    match ready {
-        Ready::Page(address, path) => fetch(*address, path, ANSWER)
-            .await
-            .is_ok_and(|(status, _)| status == 200),
+async fn answers(process: &Process, way: &Spawner) -> bool {
+    match &process.ready {
+        Ready::Page(address, path) => {
+            let asked = tokio::time::timeout(ANSWER, page(process, way, *address, path)).await;
+            matches!(asked, Ok(Ok(200)))
+        }
         Ready::Accepts(addresses) => {
             for address in addresses {
-                let connected = tokio::time::timeout(ANSWER, TcpStream::connect(address)).await;
+                let connecting = way.connect(process, *address);
+                let connected = tokio::time::timeout(ANSWER, connecting).await;
                 if !matches!(connected, Ok(Ok(_))) {
                     return false;
                 }
@@ -60,4 +62,15 @@ async fn answers(ready: &Ready) -> bool {
             true
         }
     }
+}
+
+async fn page(
+    process: &Process,
+    way: &Spawner,
+    address: SocketAddr,
+    path: &str,
+) -> std::io::Result<u16> {
+    let stream = way.connect(process, address).await?;
+    let (status, _) = exchange_over(stream, &address.to_string(), path).await?;
+    Ok(status)
 }

@@ -112,7 +112,7 @@ impl Runner {
                     signal_orphans(group);
                     return Some(status.map_or_else(|e| e.to_string(), |status| format!("ended with {status}")));
                 }
-                () = keep_watch(&self.process.ready, &self.board, self.slot) => {}
+                () = keep_watch(&self.process, &self.spawner, &self.board, self.slot) => {}
                 changed = self.wanted.changed() => {
                     let wanted = *self.wanted.borrow_and_update();
                     match (changed, wanted) {

@@ -2,14 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::embedded::guard::MARK;
 use crate::embedded::plan::{Process, Program};
+use crate::embedded::rooms::Rooms;
+use crate::embedded::rooms::entry::Entry;
 use crate::embedded::state_dir::StateDir;
 use crate::error::CommandError;
 
@@ -23,6 +28,8 @@ const SELF: &str = "/proc/self/exe";
 #[derive(Debug, Clone)]
 pub(super) struct Spawner {
     pub(super) dir: StateDir,
+    /// The namespaces of processes that have one.
+    pub(super) rooms: Option<Arc<Rooms>>,
     pub(super) run: String,
 }
 
@@ -34,6 +41,7 @@ impl Spawner {
         command
             .arg("__child")
             .arg(format!("--parent={}", std::process::id()))
+            .args(self.entry(process).args())
             .arg("--")
             .arg(program)
             .args(&process.args)
@@ -46,6 +54,25 @@ impl Spawner {
             .stderr(log)
             .kill_on_drop(true);
         command.spawn()
+    }
+
+    /// Connects to a process where it is.
+    pub(super) async fn connect(
+        &self,
+        process: &Process,
+        to: SocketAddr,
+    ) -> std::io::Result<TcpStream> {
+        match (&self.rooms, process.room) {
+            (Some(rooms), Some(room)) => rooms.connect(room, to).await,
+            (None, _) | (_, None) => TcpStream::connect(to).await,
+        }
+    }
+
+    fn entry(&self, process: &Process) -> Entry {
+        match (&self.rooms, process.room) {
+            (Some(rooms), Some(room)) => rooms.entry(room),
+            (None, _) | (_, None) => Entry::default(),
+        }
     }
 
     /// Starts the guard, which lives on until this process has ended.

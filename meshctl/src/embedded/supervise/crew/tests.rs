@@ -4,8 +4,8 @@ use mesh_model::ident::SpiffeId;
 use mesh_model::labels::Labels;
 
 use super::*;
-use crate::embedded::addresses::{LowPorts, Network};
-use crate::embedded::plan::{Program, Ready, Token, Workload};
+use crate::embedded::addresses::{LowPorts, Network, WorkloadNumber};
+use crate::embedded::plan::{Layout, Program, Ready, Token, Workload};
 use crate::embedded::state_dir::Held;
 
 fn mk_process() -> Process {
@@ -15,6 +15,7 @@ fn mk_process() -> Process {
         env: BTreeMap::new(),
         log: "web.log".to_owned(),
         ready: Ready::Accepts(Vec::new()),
+        room: None,
     }
 }
 
@@ -27,7 +28,9 @@ fn mk_workload(pod: &str) -> Workload {
         account: "web".to_owned(),
         labels: Labels::default(),
         annotations: BTreeMap::new(),
+        number: WorkloadNumber::of(0).unwrap(),
         ip: Ipv4Addr::LOCALHOST,
+        door: Ipv4Addr::LOCALHOST,
         ports: Vec::new(),
         outbound: Vec::new(),
         containers: Vec::new(),
@@ -52,6 +55,7 @@ fn mk_fixture() -> Fixture {
     let dir = StateDir::locate(Some(&parent.path().join("mesh"))).unwrap();
     let held = dir.hold().unwrap();
     let plan = Plan {
+        layout: Layout::Loopback,
         network: Network(7),
         ingress_port: 8080,
         components: Vec::new(),
