@@ -29,14 +29,18 @@ impl Window {
     /// Adds `amounts`, which always has the same length.
     pub(crate) fn add(&mut self, at: Duration, amounts: &[u64]) {
         let number = number(at);
-        self.forget(number);
+        let forgotten = self.forget(number);
         match self.steps.back_mut() {
             // A clock never goes back; should it, the newest step takes what comes.
             Some(step) if step.number >= number => add(&mut step.added, amounts),
-            _ => self.steps.push_back(Step {
-                number,
-                added: amounts.into(),
-            }),
+            _ => {
+                let mut added = match forgotten {
+                    Some(again) if again.len() == amounts.len() => again,
+                    _ => vec![0; amounts.len()].into(),
+                };
+                added.copy_from_slice(amounts);
+                self.steps.push_back(Step { number, added });
+            }
         }
     }
 
@@ -50,11 +54,14 @@ impl Window {
         sums
     }
 
-    fn forget(&mut self, number: u64) {
+    /// Drops steps that are over; what the last of them used can be used again.
+    fn forget(&mut self, number: u64) -> Option<Box<[u64]>> {
         let oldest = oldest(number);
-        while self.steps.front().is_some_and(|step| step.number < oldest) {
-            self.steps.pop_front();
+        let mut forgotten = None;
+        while let Some(step) = self.steps.pop_front_if(|step| step.number < oldest) {
+            forgotten = Some(step.added);
         }
+        forgotten
     }
 }
 

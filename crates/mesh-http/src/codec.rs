@@ -209,6 +209,19 @@ pub struct Output {
     sent: usize,
 }
 
+/// Makes room for more bytes of a body in a buffer that comes and goes with what peers take.
+///
+/// What outgrows a small buffer gets a large one at once: large blocks come from the kernel and go back
+/// to it, while those of sizes between leave holes in the heap that nothing else fits into.
+pub fn make_room(buffer: &mut Vec<u8>, more: usize) {
+    const SMALL: usize = 16 * 1024;
+    const LARGE: usize = 128 * 1024;
+    let needed = buffer.len().saturating_add(more);
+    if needed > SMALL && needed <= LARGE && buffer.capacity() < needed {
+        buffer.reserve_exact(LARGE - buffer.len());
+    }
+}
+
 impl Output {
     /// Buffers larger than this are given back once they are empty. Many answers that leave together
     /// need more than what one answer may have waiting.
@@ -291,6 +304,12 @@ impl Output {
 
     /// The buffer, for a codec to append to; bytes in it are never changed or taken out.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// The buffer, with room for a piece of a body.
+    pub(crate) fn buffer_for(&mut self, piece: usize) -> &mut Vec<u8> {
+        make_room(&mut self.bytes, piece);
         &mut self.bytes
     }
 }

@@ -10,6 +10,8 @@ pub mod h2;
 mod head;
 pub mod path;
 
-pub use codec::{BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId};
+pub use codec::{
+    BodyLength, CannotSend, ErrorCode, Event, Fault, FaultKind, Output, StreamId, make_room,
+};
 pub use fields::{BadField, Fields, Known, Name, Names};
 pub use head::{RequestHead, ResponseHead, Scheme, Version, host_of};

@@ -1,6 +1,7 @@
 //! What is in force: an immutable set of compiled resources, replaced as a whole.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mesh_model::Str;
@@ -54,5 +55,24 @@ impl Config {
             Discovery::Static(endpoints) => Some(endpoints),
             Discovery::OriginalDst => None,
         }
+    }
+
+    /// Whether any cluster has an endpoint there.
+    #[must_use]
+    pub fn has_endpoint_at(&self, address: SocketAddr) -> bool {
+        let fixed = self
+            .clusters
+            .values()
+            .filter_map(|cluster| match &cluster.discovery {
+                Discovery::Static(endpoints) => Some(endpoints),
+                Discovery::Eds { .. } | Discovery::OriginalDst => None,
+            });
+        let mut all = self.endpoints.values().chain(fixed);
+        all.any(|endpoints| {
+            endpoints
+                .all
+                .iter()
+                .any(|endpoint| endpoint.address == address)
+        })
     }
 }

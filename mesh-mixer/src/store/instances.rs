@@ -1,5 +1,6 @@
 //! The lives of proxy processes: which batch of each was counted last.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::AHashMap;
@@ -37,7 +38,8 @@ pub(super) enum Turn {
 
 #[derive(Debug)]
 struct Life {
-    peer: SpiffeId,
+    /// Shared by all of its lives: many are remembered of one that comes and goes.
+    peer: Arc<SpiffeId>,
     /// Number of the last batch that was counted. None if there was none: a life that began
     /// before this process did goes on with whatever number comes first.
     last: Option<u64>,
@@ -56,7 +58,7 @@ struct OfPeer {
 pub(super) struct Instances {
     limits: Limits,
     lives: AHashMap<Str, Life>,
-    peers: AHashMap<SpiffeId, OfPeer>,
+    peers: AHashMap<Arc<SpiffeId>, OfPeer>,
 }
 
 impl Instances {
@@ -83,7 +85,7 @@ impl Instances {
         at: Duration,
     ) -> Result<(), NotCounted> {
         let known = self.lives.get(instance);
-        if known.is_some_and(|life| life.peer != *peer) {
+        if known.is_some_and(|life| *life.peer != *peer) {
             return Err(NotCounted::NotYours);
         }
         let new = known.is_none();
@@ -95,6 +97,8 @@ impl Instances {
         if new && self.lives.len() >= self.limits.instances {
             return Err(NotCounted::TooMany);
         }
+        let known = self.peers.get_key_value(peer);
+        let peer = known.map_or_else(|| Arc::new(peer.clone()), |(peer, _)| peer.clone());
         let life = self.lives.entry(instance.clone()).or_insert_with(|| Life {
             peer: peer.clone(),
             last: None,
@@ -103,7 +107,7 @@ impl Instances {
         });
         life.streams += 1;
         life.seen = at;
-        let own = self.peers.entry(peer.clone()).or_default();
+        let own = self.peers.entry(peer).or_default();
         own.streams += 1;
         own.lives += usize::from(new);
         Ok(())

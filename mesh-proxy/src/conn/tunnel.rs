@@ -10,6 +10,7 @@ pub(crate) mod pipes;
 use std::io;
 use std::time::{Duration, Instant};
 
+use mesh_http::make_room;
 use mio::event::Event;
 
 use crate::conn::tunnel::pipes::{Pipe, Pipes};
@@ -316,6 +317,7 @@ impl Course {
         let bytes = means.scratch.bytes.get(..read).unwrap_or_default();
         let written = to.write(bytes, means.sealing)?;
         let rest = bytes.get(written..).unwrap_or_default();
+        make_room(&mut self.held, rest.len());
         self.held.extend_from_slice(rest);
         Ok(true)
     }

@@ -1,6 +1,6 @@
 //! The body of an answer on its way to the client: what it does not take yet.
 
-use mesh_http::Fields;
+use mesh_http::{Fields, make_room};
 
 /// The part of an answer's body that waits.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub(crate) struct Download {
 impl Download {
     /// Takes in bytes that could not be sent.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        make_room(&mut self.held, bytes.len());
         self.held.extend_from_slice(bytes);
     }
 

@@ -3,7 +3,7 @@
 //! What has come is kept until it passes [`REPLAY_LIMIT`]; then the request can be sent no more
 //! than this once. Nothing here does I/O: bytes come in, and whoever sends them says how many left.
 
-use mesh_http::Fields;
+use mesh_http::{Fields, make_room};
 
 /// Bytes of a request body that are kept for a second try (Envoy's per-try buffer is 1 MiB; a
 /// sidecar's memory is worth more than the retry of an upload).
@@ -77,6 +77,7 @@ impl Upload {
     /// Takes in bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.received += bytes.len() as u64;
+        make_room(&mut self.kept, bytes.len());
         self.kept.extend_from_slice(bytes);
     }
 

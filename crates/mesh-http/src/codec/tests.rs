@@ -17,6 +17,18 @@ fn a_buffer_is_lent_once_and_comes_back_empty() {
 }
 
 #[test]
+fn a_buffer_that_is_no_longer_small_is_large_at_once() {
+    let mut buffer = vec![0; 1000];
+    make_room(&mut buffer, 15 * 1024);
+    assert_eq!(buffer.capacity(), 1000);
+    make_room(&mut buffer, 16 * 1024);
+    assert_eq!(buffer.capacity(), 128 * 1024);
+    buffer.resize(128 * 1024, 0);
+    make_room(&mut buffer, 1);
+    assert_eq!(buffer.capacity(), 128 * 1024);
+}
+
+#[test]
 fn what_was_sent_is_not_kept_behind_a_slow_reader() {
     let mut output = Output::new();
     output.buffer().extend(std::iter::repeat_n(1, 300 * 1024));

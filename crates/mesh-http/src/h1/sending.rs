@@ -33,7 +33,7 @@ impl Sending {
     pub(super) fn data(&mut self, bytes: &[u8], end: bool) -> Result<(usize, Sent), CannotSend> {
         match &mut self.part {
             Part::Body(framing) => {
-                let sent = framing.send(self.output.buffer(), bytes, end)?;
+                let sent = framing.send(self.output.buffer_for(bytes.len()), bytes, end)?;
                 Ok((bytes.len(), sent))
             }
             Part::Held => Ok((0, Sent::Open)),

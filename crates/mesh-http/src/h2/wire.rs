@@ -43,6 +43,12 @@ impl Wire {
         self.output.buffer()
     }
 
+    /// Where frames with a piece of a body are appended, with room for it.
+    pub(crate) fn buffer_for(&mut self, piece: usize) -> &mut Vec<u8> {
+        self.buffer();
+        self.output.buffer_for(piece)
+    }
+
     pub(crate) fn reset(&mut self, stream: u32, code: ErrorCode) {
         frame::put_reset(self.buffer(), stream, code);
     }

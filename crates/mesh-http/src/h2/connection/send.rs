@@ -68,7 +68,7 @@ impl Connection {
 
     fn write_data(&mut self, id: u32, bytes: &[u8], end: bool) {
         let most = self.peer.frame_size as usize;
-        let out = self.wire.buffer();
+        let out = self.wire.buffer_for(bytes.len() + frame::HEADER);
         out.reserve(bytes.len() + frame::HEADER);
         let mut rest = bytes;
         loop {
