@@ -18,7 +18,7 @@ use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::balance::{Avoid, LoadGuard};
-use crate::upstream::dial;
+use crate::upstream::dial::{self, Patience};
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, Work};
@@ -62,6 +62,7 @@ struct Calling {
     upstream: Option<Wire>,
     target: Option<Target>,
     session: Option<Session>,
+    patience: Option<Patience>,
     said: Vec<u8>,
     last: Option<Failure>,
 }
@@ -135,6 +136,7 @@ impl Engine {
             upstream: None,
             target: None,
             session: None,
+            patience: None,
             said: Vec::new(),
             last: None,
         };
@@ -184,11 +186,14 @@ impl Engine {
         let refused = |error: io::Error| dial::refused(target.address, &error);
         let mut socket = dial::begin(&target)?;
         let other = self.enter_other(&mut socket, key).map_err(refused)?;
-        let bound = target.connect_timeout;
-        let timer = self
+        let patience = Patience::new(self.now + target.connect_timeout, config.clone());
+        if let Some(timer) = self
             .forward_of(key)
-            .and_then(|forward| forward.timer.take());
-        let timer = self.reset_timer(timer, bound, Due::Conn(key));
+            .and_then(|forward| forward.timer.take())
+        {
+            self.timers.cancel(timer);
+        }
+        let timer = self.timers.set(patience.next(self.now), Due::Conn(key));
         if let Some(forward) = self.forward_of(key) {
             forward.other = Some(other);
             forward.timer = Some(timer);
@@ -197,6 +202,7 @@ impl Engine {
                 calling.upstream = Some(Wire::new(socket));
                 calling.target = Some(target);
                 calling.session = session;
+                calling.patience = Some(patience);
             }
         }
         Ok(())
@@ -337,27 +343,23 @@ impl Engine {
 
     /// The call took too long, or nothing has passed for too long.
     pub(crate) fn forward_due(&mut self, key: ConnKey) {
-        let now = self.now;
-        let Some(forward) = self.forward_of(key) else {
+        let (now, known) = (self.now, self.live.current());
+        let Some(Conn::Forward(forward)) = self.conns.get_mut(key) else {
             return;
         };
         let bound = forward.idle_bound();
-        let idle_since: Option<Instant> = match &forward.state {
-            State::Calling(_) => None,
-            State::Passing(tunnel) => Some(tunnel.idle_since()),
+        let look = match &forward.state {
+            State::Calling(calling) => match calling.over(now, &known) {
+                Some(failure) => return self.call_failed(key, failure),
+                None => calling.patience.as_ref().map(|patience| patience.next(now)),
+            },
+            State::Passing(tunnel) => match tunnel.idle_since() + bound {
+                over if over <= now => return self.end_forward(key),
+                over => Some(over),
+            },
             State::Taken => return,
         };
-        match idle_since {
-            None => self.call_failed(key, Failure::safe(FailureKind::ConnectTimeout)),
-            Some(since) if now.saturating_duration_since(since) >= bound => self.end_forward(key),
-            Some(since) => {
-                let left = bound.saturating_sub(now.saturating_duration_since(since));
-                let timer = self.reset_timer(None, left, Due::Conn(key));
-                if let Some(forward) = self.forward_of(key) {
-                    forward.timer = Some(timer);
-                }
-            }
-        }
+        forward.timer = look.map(|at| self.timers.set(at, Due::Conn(key)));
     }
 
     /// Ends a connection that is passed on for want of memory: neither peer must take what it got for
@@ -396,6 +398,14 @@ fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Targ
         speak: Speak::Http1,
         connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
         idle_timeout: None,
+    }
+}
+
+impl Calling {
+    /// Why the endpoint is not waited for any longer.
+    fn over(&self, now: Instant, known: &Arc<Config>) -> Option<Failure> {
+        let (patience, target) = (self.patience.as_ref()?, self.target.as_ref()?);
+        patience.over(now, target.address, known)
     }
 }
 

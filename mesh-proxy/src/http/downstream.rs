@@ -23,8 +23,9 @@ use crate::worker::timers::TimerKey;
 
 /// Bytes of answers that wait for the client before their upstreams are held back.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
-/// What may wait besides them on HTTP/2: heads of answers, and frames about the connection.
-const BESIDE_BODIES: usize = 64 * 1024;
+/// What may wait besides them on HTTP/2: the rest of a read of which there was room for the beginning,
+/// heads of answers, and frames about the connection.
+const BESIDE_BODIES: usize = 256 * 1024;
 /// Undecoded bytes of a pipelining client before its socket is left alone.
 const PIPELINED: usize = 16 * 1024;
 /// Reads in a row before others get their turn.

@@ -14,7 +14,7 @@ use crate::http::codec::ClientCodec;
 use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::streams::Streams;
-use crate::upstream::dial::{self, About};
+use crate::upstream::dial::{self, About, Patience};
 use crate::upstream::pool::PoolKey;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
@@ -63,6 +63,7 @@ enum State {
     Opening {
         target: Box<Target>,
         session: Option<Session>,
+        patience: Patience,
         timer: TimerKey,
     },
     /// It carries requests.
@@ -176,6 +177,8 @@ impl Engine {
         let refused = |error: std::io::Error| dial::refused(target.address, &error);
         let socket = dial::begin(target)?;
         let deadline = self.now + target.connect_timeout;
+        let patience = Patience::new(deadline, self.live.current());
+        let look = patience.next(self.now);
         let link = Link {
             wire: Wire::new(socket),
             streams: Streams::default(),
@@ -186,6 +189,7 @@ impl Engine {
             state: State::Opening {
                 target: Box::new(target.clone()),
                 session,
+                patience,
                 timer: TimerKey::default(),
             },
             rest: Vec::new(),
@@ -198,7 +202,7 @@ impl Engine {
             put_off: VecDeque::new(),
         };
         let key = self.enter(Conn::Link(Box::new(link))).map_err(refused)?;
-        let set = self.timers.set(deadline, Due::Conn(key));
+        let set = self.timers.set(look, Due::Conn(key));
         if let Some(Link {
             state: State::Opening { timer, .. },
             ..
@@ -281,17 +285,24 @@ impl Engine {
         self.pool_unopened(link.pool, failure);
     }
 
-    /// Opening took too long, or resets that were put off are due.
+    /// Opening takes long, or resets that were put off are due.
     pub(crate) fn link_due(&mut self, key: ConnKey) {
-        let opening = self
-            .link(key)
-            .is_some_and(|link| matches!(link.state, State::Opening { .. }));
-        if opening {
-            let failure =
-                Failure::safe(FailureKind::ConnectTimeout).caused_by("deadline has elapsed");
-            self.link_unopened(key, &failure);
-        } else {
-            self.reset_late(key);
+        let (now, known) = (self.now, self.live.current());
+        let Some(Conn::Link(link)) = self.conns.get_mut(key) else {
+            return;
+        };
+        let State::Opening {
+            target,
+            patience,
+            timer,
+            ..
+        } = &mut link.state
+        else {
+            return self.reset_late(key);
+        };
+        match patience.over(now, target.address, &known) {
+            Some(failure) => self.link_unopened(key, &failure),
+            None => *timer = self.timers.set(patience.next(now), Due::Conn(key)),
         }
     }
 

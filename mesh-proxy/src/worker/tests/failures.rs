@@ -1,12 +1,15 @@
 //! What clients see when upstreams fail.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mesh_proto::envoy::google::protobuf as wkt;
 use mesh_test::client::{Client, Http, get};
+use mesh_test::eventually::{DEADLINE, eventually_async};
 use mesh_test::origin::Origin;
-
-use tokio::net::TcpStream;
+use mesh_traffic::Listener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::raw::{Act, exchange, origin};
 use super::stream::grpc_call;
@@ -153,6 +156,64 @@ async fn a_dead_endpoint_is_passed_by() {
                 .status(),
             200
         );
+    }
+}
+
+/// A socket whose queue is full: whoever calls gets no answer at all.
+async fn silent() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    let soon = Duration::from_millis(200);
+    while let Ok(Ok(client)) = timeout(soon, TcpStream::connect(address)).await {
+        queue.push(client);
+    }
+    (listener, queue)
+}
+
+/// Whoever is taken away while it is called, and does not answer, is waited for no longer.
+#[tokio::test]
+async fn an_endpoint_that_is_taken_away_while_it_is_called_is_passed_by() {
+    let (silent, _queue) = silent().await;
+    let gone = silent.local_addr().unwrap();
+    let app = Origin::fixed("ok").await;
+    let listen_for_requests = |address| {
+        let routes = Some(table("t", vec![to_cluster("app")]));
+        let mk = Mk {
+            routes,
+            ..Mk::default()
+        };
+        mk.listener(address)
+    };
+    let listen_for_bytes = |address| Mk::default().tcp_listener(address, "app");
+    let listeners: [&dyn Fn(SocketAddr) -> Listener; 2] = [&listen_for_requests, &listen_for_bytes];
+    for listener in listeners {
+        let address = free_address();
+        let config = |endpoint: SocketAddr| {
+            let mut cluster = mk_cluster("app", &[endpoint]);
+            cluster.connect_timeout = 10 * DEADLINE;
+            mk_config(vec![listener(address)], Vec::new(), vec![cluster])
+        };
+        let mut proxy = Proxy::start(config(gone), None);
+        let url = format!("http://{address}/");
+        let ask = async {
+            let asked = timeout(DEADLINE, get(&url, &[])).await;
+            asked.expect("not to wait").unwrap().status()
+        };
+        let take_away = async {
+            // The call is under way when the endpoint goes.
+            eventually_async("a call", || async {
+                let calls = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+                let to = format!(":{:04X} 02 ", gone.port());
+                calls.contains(&to).then_some(()).ok_or(calls)
+            })
+            .await;
+            proxy.apply(config(app.address()));
+        };
+        let (status, ()) = tokio::join!(ask, take_away);
+        assert_eq!(status, 200);
     }
 }
 

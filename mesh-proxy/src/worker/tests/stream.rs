@@ -184,6 +184,55 @@ async fn an_answer_that_comes_while_the_request_does_stalls_neither() {
     }
 }
 
+/// A frame of HTTP/2 (RFC 9113 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// HEADERS of a request with this method, which has an index of HPACK's static table.
+fn head(method: u8, flags: u8, stream: u32, path: &str) -> Vec<u8> {
+    let mut block = vec![0x80 | method, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    block.extend(path.bytes());
+    block.extend([0x01, 1, b'a']);
+    frame(1, 0x4 | flags, stream, &block)
+}
+
+/// RFC 9113 5.2.2: a client may write everything that it was given windows for before it reads on.
+#[tokio::test]
+async fn a_client_of_http2_is_read_on_while_it_takes_no_answer() {
+    const WINDOW: usize = 256 * 1024;
+    let (app, _origin) = endless_origin().await;
+    let (_proxy, address) = start(app, UpstreamProtocol::Http1);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
+    let mut client = socket.connect(address).await.unwrap();
+    let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    hello.extend(frame(4, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]));
+    hello.extend(frame(8, 0, 0, &0x7fff_0000_u32.to_be_bytes()));
+    client.write_all(&hello).await.unwrap();
+    // What it may write is in SETTINGS and in the WINDOW_UPDATE behind them.
+    client.read_exact(&mut [0; 9]).await.unwrap();
+    let bulk = head(2, 0x1, 1, "/bulk");
+    client.write_all(&bulk).await.unwrap();
+    let stalled = async { while client.peek(&mut [0; 1024]).await.unwrap() < 1024 {} };
+    tokio::time::timeout(DEADLINE, stalled).await.unwrap();
+    let mut requests = Vec::new();
+    for stream in (3..).step_by(2).take(3) {
+        requests.extend(head(3, 0, stream, "/"));
+        for _ in 0..WINDOW / 16_384 {
+            requests.extend(frame(0, 0, stream, &[b'x'; 16_384]));
+        }
+    }
+    let written = tokio::time::timeout(DEADLINE, client.write_all(&requests)).await;
+    written.expect("to be read on").unwrap();
+}
+
 #[tokio::test]
 async fn a_websocket_passes_as_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

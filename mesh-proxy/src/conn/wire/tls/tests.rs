@@ -239,12 +239,14 @@ fn an_end_in_good_order_is_told_apart_from_a_cut() {
 fn what_breaks_tls_is_told_by_an_alert() {
     let (client, mut end) = served(|mut client| {
         client.write_all(b"good").unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
         // A record that nobody has sealed.
         client.sock.write_all(&[23, 3, 3, 0, 20]).unwrap();
         client.sock.write_all(&[9; 20]).unwrap();
         client.read(&mut [0; 1]).unwrap_err()
     });
     assert_eq!(end.read_exactly(4), b"good");
+    end.write(b"ok");
     let error = end.read().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
