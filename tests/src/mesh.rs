@@ -20,6 +20,7 @@ use crate::status::Status;
 pub struct Setup {
     sources: Vec<PathBuf>,
     settings: Vec<String>,
+    namespaces: bool,
     apart: bool,
 }
 
@@ -41,6 +42,13 @@ impl Setup {
     #[must_use]
     pub fn set(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// With a network namespace for each workload (`--network namespaces`), which needs root.
+    #[must_use]
+    pub fn in_namespaces(mut self) -> Self {
+        self.namespaces = true;
         self
     }
 
@@ -67,6 +75,9 @@ impl Setup {
         }
         for setting in &self.settings {
             command.arg("--set").arg(setting);
+        }
+        if self.namespaces {
+            command.args(["--network", "namespaces"]);
         }
         if self.apart {
             command.process_group(0);
