@@ -24,6 +24,8 @@ pub struct ObjectMeta {
     pub annotations: BTreeMap<Str, Str>,
     /// When it came to be; unknown for files that do not say it.
     pub creation_timestamp: Option<Timestamp>,
+    /// Whether somebody has deleted it, though it is still there: a pod that ends.
+    pub is_ending: bool,
     /// What it belongs to.
     pub owner_references: Vec<OwnerReference>,
 }
@@ -122,6 +124,7 @@ pub(crate) fn read(value: &Value) -> ObjectMeta {
         labels: pairs(value.get("labels")).collect(),
         annotations: pairs(value.get("annotations")).collect(),
         creation_timestamp: Timestamp::parse(text("creationTimestamp")),
+        is_ending: !text("deletionTimestamp").is_empty(),
         owner_references: value
             .get("ownerReferences")
             .and_then(Value::as_array)

@@ -176,6 +176,17 @@ const METADATA_MEMBERS: &[(&str, &Keep)] = &[
 
 static METADATA: Keep = Keep::Only(METADATA_MEMBERS);
 
+static METADATA_OF_PODS: Keep = Keep::Only(&[
+    ("annotations", &ANNOTATIONS),
+    ("creationTimestamp", &Keep::All),
+    ("deletionTimestamp", &Keep::All),
+    ("labels", &Keep::All),
+    ("name", &Keep::All),
+    ("namespace", &Keep::All),
+    ("ownerReferences", &Keep::Each(&OWNER)),
+    ("resourceVersion", &Keep::All),
+]);
+
 /// kubectl keeps a second copy of the object there.
 static ANNOTATIONS: Keep = Keep::But(&[(
     "kubectl.kubernetes.io/last-applied-configuration",
@@ -263,7 +274,7 @@ static CONTAINER: Keep = Keep::Only(&[("name", &Keep::All), ("ports", &Keep::All
 static POD: Keep = Keep::Only(&[
     ("apiVersion", &Keep::All),
     ("kind", &Keep::All),
-    ("metadata", &METADATA),
+    ("metadata", &METADATA_OF_PODS),
     (
         "spec",
         &Keep::Only(&[

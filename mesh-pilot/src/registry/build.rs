@@ -1,6 +1,6 @@
 //! From Kubernetes' objects to services, endpoints and workloads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -41,8 +41,13 @@ pub fn build(set: &ResourceSet, domain: &str) -> (Registry, Vec<Diagnostic>) {
         services,
         workloads,
     };
+    let cluster = Cluster {
+        domain,
+        nodes,
+        ending: ending(set),
+    };
     for slice in &set.endpoint_slices {
-        add_slice(&mut registry, slice, &nodes, domain);
+        add_slice(&mut registry, slice, &cluster);
     }
     for service in registry.services.values_mut() {
         tidy(&mut service.endpoints);
@@ -178,18 +183,39 @@ fn owner(pod: &Resource<k8s::Pod>) -> Str {
     deployment.map_or_else(|| owner.name.clone(), Str::from)
 }
 
-fn add_slice(
-    registry: &mut Registry,
-    slice: &Resource<k8s::EndpointSlice>,
-    nodes: &Nodes,
-    domain: &str,
-) {
+/// What there is beside Services and their slices.
+struct Cluster<'a> {
+    domain: &'a str,
+    nodes: Nodes,
+    /// Pods that somebody has deleted.
+    ending: BTreeSet<NamespacedName>,
+}
+
+fn ending(set: &ResourceSet) -> BTreeSet<NamespacedName> {
+    let ending = set.pods.iter().filter(|pod| pod.meta.is_ending);
+    ending
+        .map(|pod| NamespacedName {
+            namespace: pod.meta.namespace.clone(),
+            name: pod.meta.name.clone(),
+        })
+        .collect()
+}
+
+impl Cluster<'_> {
+    /// Whether a pod ends and its slice does not say so yet. The slices are written by a controller,
+    /// which after a failure of the API server may come seconds after the kubelet has ended the pod.
+    fn is_ahead_of(&self, told: &k8s::SliceEndpoint, pod: &Workload) -> bool {
+        told.conditions.terminating != Some(true) && self.ending.contains(&pod.name)
+    }
+}
+
+fn add_slice(registry: &mut Registry, slice: &Resource<k8s::EndpointSlice>, cluster: &Cluster<'_>) {
     let namespace = &slice.meta.namespace;
     let service = slice
         .meta
         .labels
         .value(SERVICE_NAME_LABEL)
-        .and_then(|name| service_host(name, namespace, domain).ok())
+        .and_then(|name| service_host(name, namespace, cluster.domain).ok())
         .and_then(|host| registry.services.get_mut(&host));
     let Some(service) = service.filter(|_| slice.spec.address_type != AddressType::Fqdn) else {
         return;
@@ -199,6 +225,7 @@ fn add_slice(
             continue;
         };
         let pod = match pod_of(&registry.workloads, told, namespace, address) {
+            Pod::Known(pod) if cluster.is_ahead_of(told, pod) => continue,
             Pod::Known(pod) => Some(pod.clone()),
             Pod::None => None,
             // It comes with the pod: without it neither identity nor labels are known.
@@ -206,7 +233,7 @@ fn add_slice(
         };
         let locality = match &pod {
             Some(pod) => pod.locality.clone(),
-            None => nodes.of_endpoint(told),
+            None => cluster.nodes.of_endpoint(told),
         };
         for port in slice
             .spec

@@ -32,6 +32,7 @@ fn managed_fields_and_the_copy_of_kubectl_are_dropped_everywhere() {
 fn of_a_pod_stays_what_the_mesh_reads() {
     let whole = json!({
         "metadata": {"name": "a", "labels": {"app": "a"}, "generateName": "a-",
+            "deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30,
             "ownerReferences": [{"kind": "ReplicaSet", "name": "a-1", "uid": "u", "controller": true}]},
         "spec": {
             "containers": [{"name": "app", "image": "app:1", "env": [{"name": "PASSWORD", "value": "x"}],
@@ -42,6 +43,7 @@ fn of_a_pod_stays_what_the_mesh_reads() {
     });
     let expected = json!({
         "metadata": {"name": "a", "labels": {"app": "a"},
+            "deletionTimestamp": "2026-01-01T00:00:00Z",
             "ownerReferences": [{"kind": "ReplicaSet", "name": "a-1"}]},
         "spec": {"containers": [{"name": "app", "ports": [{"containerPort": 80}]}],
             "nodeName": "n", "serviceAccountName": "s", "hostNetwork": true},

@@ -127,6 +127,19 @@ fn readiness_decides_about_an_endpoint() {
 }
 
 #[test]
+fn a_pod_that_ends_is_no_endpoint_before_its_slice_says_so() {
+    let ended = |conditions: &str| {
+        let text = slice(conditions, TARGET);
+        let deleted = "  namespace: shop\n  deletionTimestamp: 2026-01-01T00:00:00Z\n";
+        endpoints(&text.replacen("  namespace: shop\n", deleted, 1)).len()
+    };
+    assert_eq!(ended("{ready: true, serving: true, terminating: false}"), 0);
+    assert_eq!(ended("{}"), 0);
+    // Of a Service that publishes addresses whatever becomes of them.
+    assert_eq!(ended("{ready: true, serving: true, terminating: true}"), 1);
+}
+
+#[test]
 fn an_endpoint_waits_for_its_pod() {
     let other = ", targetRef: {kind: Pod, name: not-there-yet}";
     assert_eq!(endpoints(&slice("{}", other)), []);
