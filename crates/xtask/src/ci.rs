@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -36,8 +36,9 @@ struct Tests {
 
 /// Runs every gate.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let have = suites::capabilities(&SUITES);
+    let have = suites::capabilities(SUITES.iter().chain(&KUBE));
     let required = required()?;
+    let programs = Programs::begin(&have);
     let mut rows = Vec::new();
     let mut tests = Tests::default();
     rows.push(gate(
@@ -73,7 +74,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     ];
     build.extend(named);
     rows.push(gate("build", "the binaries and tests", cargo(root, &build)));
-    for suite in &SUITES {
+    // Before any suite, which would share the processors with it.
+    rows.extend(programs.map(Programs::end));
+    for suite in SUITES.iter().chain(&KUBE) {
         rows.push(run_suite(root, suite, &have, &required, &mut tests));
     }
     let mut doc = cargo(
@@ -90,8 +93,9 @@ pub(crate) fn kube(root: &Path) -> Result<()> {
     let have = suites::capabilities(&KUBE);
     let required = required()?;
     let mut tests = Tests::default();
-    let mut rows: Vec<Row> = programs(&have).into_iter().collect();
-    if !rows.is_empty() {
+    let mut rows = Vec::new();
+    if let Some(programs) = Programs::begin(&have) {
+        rows.push(programs.end());
         // Images are packed of the products' own binaries.
         let ours = ["build", "--release", "--workspace", "--bins", "--locked"];
         rows.push(gate("build", "the binaries", cargo(root, &ours)));
@@ -102,17 +106,48 @@ pub(crate) fn kube(root: &Path) -> Result<()> {
     close(&rows, &tests)
 }
 
-/// Builds the programs of a cluster when they never were, where one can be.
-fn programs(have: &BTreeSet<Need>) -> Option<Row> {
-    let mut needs = KUBE.iter().flat_map(|suite| suite.needs);
-    needs.all(|need| have.contains(need)).then(|| {
-        let mut build = Command::new(tools::cluster("cluster.sh"));
-        build
-            .arg("build")
-            .env("CLUSTER_TOOLS", tools::folder().join("kube"));
-        let what = "Kubernetes, etcd, containerd, CoreDNS, Helm: once, for minutes";
-        gate("programs", what, build)
-    })
+/// The programs of a cluster, which are built once: Kubernetes, etcd, containerd, CoreDNS, Helm.
+struct Programs {
+    build: Result<Child>,
+    started: Instant,
+}
+
+impl Programs {
+    /// Begins to build them where a cluster can be. They take what the compiler of Rust leaves of the
+    /// processors, which in its long last steps is all but one.
+    #[expect(clippy::disallowed_methods, reason = "gates say how long they took")]
+    fn begin(have: &BTreeSet<Need>) -> Option<Self> {
+        let runs = |suite: &Suite| suite.needs.iter().all(|need| have.contains(need));
+        KUBE.iter().any(runs).then(|| {
+            let mut build = Command::new("nice");
+            build
+                .args([&tools::cluster("cluster.sh"), "build"])
+                .env("CLUSTER_TOOLS", tools::folder().join("kube"));
+            Self {
+                build: build.spawn().with_context(|| format!("{build:?}")),
+                started: Instant::now(),
+            }
+        })
+    }
+
+    /// Waits until they are built.
+    fn end(self) -> Row {
+        let built = self.build.and_then(|mut build| Ok(build.wait()?));
+        Row {
+            name: "programs",
+            outcome: match built {
+                Ok(status) if status.success() => Outcome::Passed,
+                Ok(_) => Outcome::Failed,
+                Err(error) => {
+                    say(&format!("{error:#}"));
+                    Outcome::Failed
+                }
+            },
+            seconds: self.started.elapsed().as_secs(),
+            note: "Kubernetes, etcd, containerd, CoreDNS, Helm: once, beside the gates above"
+                .to_owned(),
+        }
+    }
 }
 
 /// The test targets of the suites that have one of their own, each once, as Cargo's arguments.
@@ -137,11 +172,7 @@ fn run_suite(
         .collect();
     if let Some(first) = missing.first() {
         let words: Vec<_> = missing.iter().map(|need| need.word()).collect();
-        let why = format!(
-            "needs {}; run: cargo xtask tools; cargo test --release --workspace {}",
-            words.join(", "),
-            suite.arguments().collect::<Vec<_>>().join(" ")
-        );
+        let why = format!("needs {}; run: {}", words.join(", "), suite.command());
         let outcome = if missing.iter().any(|need| required.contains(need)) {
             say(&format!(
                 "MESH_REQUIRE asks for {}, which is not here",

@@ -167,6 +167,17 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
+    /// What runs it alone, where its needs are met.
+    pub(crate) fn command(&self) -> String {
+        if KUBE.iter().any(|suite| suite.name == self.name) {
+            // Which builds the programs as well.
+            return "cargo xtask tools; cargo xtask kube".to_owned();
+        }
+        let arguments: Vec<_> = self.arguments().collect();
+        let arguments = arguments.join(" ");
+        format!("cargo xtask tools; cargo test --release --workspace {arguments}")
+    }
+
     /// What follows `cargo test --release --workspace`.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &'static str> {
         self.cargo.iter().copied().chain(self.only)
@@ -296,8 +307,8 @@ const CLUSTER: &[Need] = &[
     Need::Runc,
 ];
 
-/// The suites of a real cluster. Not among [`SUITES`]: its programs take minutes to build where they
-/// never were.
+/// The suites of a real cluster, which run after [`SUITES`]: its programs take minutes to build where
+/// they never were.
 pub(crate) const KUBE: [Suite; 2] = [
     Suite {
         name: "kube",
