@@ -3,6 +3,7 @@
 use mesh_test::eventually;
 
 use crate::app::App;
+use crate::credentials;
 use crate::remote::fetch;
 use crate::shop::Shop;
 use crate::world::World;
@@ -86,6 +87,7 @@ pub(crate) fn run(world: &World) {
             other => Err(other),
         }
     });
+    credentials::run(world, HERE);
     Shop::of(world).open();
     world.forget(HERE);
 }

@@ -15,6 +15,7 @@
 mod app;
 mod canary;
 mod capture;
+mod credentials;
 mod evidence;
 mod failures;
 mod ingress;

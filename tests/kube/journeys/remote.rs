@@ -144,7 +144,7 @@ pub(crate) fn post(address: &str, path: &str, form: &str) -> Result<Response<Byt
     })
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
