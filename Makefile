@@ -8,7 +8,7 @@ demo: cargo
 test: cargo
 	cargo xtask ci
 
-# Only what runs on a real Kubernetes, which it starts itself; builds that once, for minutes.
+# Everything that runs on a real Kubernetes, which it starts itself; builds that once, for minutes.
 test-kube: cargo
 	cargo xtask kube
 

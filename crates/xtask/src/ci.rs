@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::say;
-use crate::suites::{self, KUBE, Need, SUITES, Suite};
+use crate::suites::{self, KUBE, Need, STEADY, SUITES, Suite};
 use crate::tools;
 
 /// What became of one gate.
@@ -36,9 +36,10 @@ struct Tests {
 
 /// Runs every gate.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let have = suites::capabilities(SUITES.iter().chain(&KUBE));
+    let suites = || SUITES.iter().chain([&STEADY]);
+    let have = suites::capabilities(suites());
     let required = required()?;
-    let programs = Programs::begin(&have);
+    let programs = Programs::begin(&[STEADY], &have);
     let mut rows = Vec::new();
     let mut tests = Tests::default();
     rows.push(gate(
@@ -76,7 +77,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     rows.push(gate("build", "the binaries and tests", cargo(root, &build)));
     // Before any suite, which would share the processors with it.
     rows.extend(programs.map(Programs::end));
-    for suite in SUITES.iter().chain(&KUBE) {
+    for suite in suites() {
         rows.push(run_suite(root, suite, &have, &required, &mut tests));
     }
     let mut doc = cargo(
@@ -94,7 +95,7 @@ pub(crate) fn kube(root: &Path) -> Result<()> {
     let required = required()?;
     let mut tests = Tests::default();
     let mut rows = Vec::new();
-    if let Some(programs) = Programs::begin(&have) {
+    if let Some(programs) = Programs::begin(&KUBE, &have) {
         rows.push(programs.end());
         // Images are packed of the products' own binaries.
         let ours = ["build", "--release", "--workspace", "--bins", "--locked"];
@@ -113,12 +114,12 @@ struct Programs {
 }
 
 impl Programs {
-    /// Begins to build them where a cluster can be. They take what the compiler of Rust leaves of the
-    /// processors, which in its long last steps is all but one.
+    /// Begins to build them where one of the suites can run. They take what the compiler of Rust leaves
+    /// of the processors, which in its long last steps is all but one.
     #[expect(clippy::disallowed_methods, reason = "gates say how long they took")]
-    fn begin(have: &BTreeSet<Need>) -> Option<Self> {
+    fn begin(suites: &[Suite], have: &BTreeSet<Need>) -> Option<Self> {
         let runs = |suite: &Suite| suite.needs.iter().all(|need| have.contains(need));
-        KUBE.iter().any(runs).then(|| {
+        suites.iter().any(runs).then(|| {
             let mut build = Command::new("nice");
             build
                 .args([&tools::cluster("cluster.sh"), "build"])

@@ -162,8 +162,8 @@ pub(crate) struct Suite {
     /// command builds the dependencies with the same features, once. The targets of the later
     /// suites have `test = false` in tests/Cargo.toml and run only when they are named.
     pub(crate) cargo: &'static [&'static str],
-    /// The tests of the target that belong to this suite: a part of their names.
-    pub(crate) only: Option<&'static str>,
+    /// The tests of the target that belong to this suite: parts of their names; all, if there are none.
+    pub(crate) only: &'static [&'static str],
 }
 
 impl Suite {
@@ -180,7 +180,9 @@ impl Suite {
 
     /// What follows `cargo test --release --workspace`.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &'static str> {
-        self.cargo.iter().copied().chain(self.only)
+        let end = (!self.only.is_empty()).then_some("--");
+        let only = self.only.iter().copied();
+        self.cargo.iter().copied().chain(end).chain(only)
     }
 }
 
@@ -197,56 +199,56 @@ pub(crate) const SUITES: [Suite; 14] = [
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
         needs: &[],
         cargo: &[],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "journeys",
         proves: "ring 4: the whole mesh on loopback, every journey of the user",
         needs: &[],
         cargo: &["--test", "journeys"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "openssl",
         proves: "an independent TLS client sees the chain that we promise",
         needs: &[Need::Openssl],
         cargo: &["--test", "openssl"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "unprivileged",
         proves: "the mesh runs for an ordinary user with an empty home",
         needs: &[Need::Root],
         cargo: &["--test", "unprivileged"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "polyglot",
         proves: "Bookinfo in Python, Java, Node and Rust answers as in Rust, and in a mesh",
         needs: &[Need::Flask, Need::Node, Need::Jdk],
         cargo: &["--test", "polyglot"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "capture",
         proves: "the kernel redirects what a pod's options say, and sidecars carry it, by iptables and nft",
         needs: &[Need::Root, Need::Netfilter],
         cargo: &["--test", "capture"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "h2spec",
         proves: "HTTP/2 servers pass all 146 cases of h2spec, strict",
         needs: &[Need::H2spec],
         cargo: CONFORMANCE,
-        only: Some("h2spec::"),
+        only: &["h2spec::"],
     },
     Suite {
         name: "clients",
         proves: "curl, h2load and wrk get what they ask for, and are counted",
         needs: &[Need::Curl, Need::H2load, Need::Wrk],
         cargo: CONFORMANCE,
-        only: Some("clients::"),
+        only: &["clients::"],
     },
     Suite {
         name: "servers",
@@ -259,42 +261,42 @@ pub(crate) const SUITES: [Suite; 14] = [
             Need::Envoy,
         ],
         cargo: CONFORMANCE,
-        only: Some("servers::"),
+        only: &["servers::"],
     },
     Suite {
         name: "websocket",
         proves: "WebSocket works through a pair of sidecars",
         needs: &[Need::Websockets],
         cargo: CONFORMANCE,
-        only: Some("websocket::"),
+        only: &["websocket::"],
     },
     Suite {
         name: "grpc",
         proves: "gRPC's four kinds of calls, errors, deadlines, cancellation",
         needs: &[Need::Grpcio],
         cargo: CONFORMANCE,
-        only: Some("grpc::"),
+        only: &["grpc::"],
     },
     Suite {
         name: "hostile",
         proves: "malformed, ambiguous and flooding input gets what its rule says",
         needs: &[],
         cargo: HOSTILE,
-        only: Some("judged::"),
+        only: &["judged::"],
     },
     Suite {
         name: "differential",
         proves: "Envoy and HAProxy judge the same bytes otherwise only where docs say so",
         needs: &[Need::Envoy, Need::Haproxy],
         cargo: HOSTILE,
-        only: Some("differential::"),
+        only: &["differential::"],
     },
     Suite {
         name: "pressure",
         proves: "stalled readers and idle connections cost bounded memory and nobody's request",
         needs: &[Need::Root],
         cargo: HOSTILE,
-        only: Some("pressure::"),
+        only: &["pressure::"],
     },
 ];
 
@@ -307,30 +309,49 @@ const CLUSTER: &[Need] = &[
     Need::Runc,
 ];
 
-/// The suites of a real cluster, which run after [`SUITES`]: its programs take minutes to build where
-/// they never were.
+/// And Java, for Bookinfo in four languages.
+const JOURNEYS: &[Need] = &[
+    Need::Root,
+    Need::Netfilter,
+    Need::Openssl,
+    Need::Go,
+    Need::Runc,
+    Need::Jdk,
+];
+
+/// What of [`KUBE`] belongs to every run: the journeys that were green in each of three runs on a busy
+/// machine.
+pub(crate) const STEADY: Suite = Suite {
+    name: "kube-journeys",
+    proves: "what users do with mesh on Kubernetes: install, inject, shift, secure, validate, capture",
+    needs: JOURNEYS,
+    cargo: &["--test", "kube-journeys"],
+    only: &[
+        "webhook",
+        "kube_inject",
+        "canary",
+        "strict",
+        "validation",
+        "capture",
+        "polyglot",
+    ],
+};
+
+/// The suites of a real cluster, all of them: its programs take minutes to build where they never were.
 pub(crate) const KUBE: [Suite; 2] = [
     Suite {
         name: "kube",
         proves: "a real Kubernetes comes up, runs pods, outlives failures and leaves nothing",
         needs: CLUSTER,
         cargo: &["--test", "kube"],
-        only: None,
+        only: &[],
     },
     Suite {
         name: "kube-journeys",
         proves: "what users do with mesh on Kubernetes, from install to uninstall",
-        // And Java, for Bookinfo in four languages.
-        needs: &[
-            Need::Root,
-            Need::Netfilter,
-            Need::Openssl,
-            Need::Go,
-            Need::Runc,
-            Need::Jdk,
-        ],
+        needs: JOURNEYS,
         cargo: &["--test", "kube-journeys"],
-        only: None,
+        only: &[],
     },
 ];
 
