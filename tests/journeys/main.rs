@@ -1,6 +1,7 @@
 //! Journeys: what a user does with mesh, on the real binaries, each mesh on addresses of its own.
 
 mod bad_input;
+mod bug_report;
 mod documents;
 mod ingress;
 mod lifecycle;
