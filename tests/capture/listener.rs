@@ -67,6 +67,11 @@ pub(crate) fn call(space: &Space, caller: Caller, to: SocketAddr) -> String {
 
 /// The same after something was said.
 pub(crate) fn converse(space: &Space, caller: Caller, to: SocketAddr, say: &str) -> String {
+    String::from_utf8(converse_bytes(space, caller, to, say)).unwrap()
+}
+
+/// The same where the answer need not be text.
+pub(crate) fn converse_bytes(space: &Space, caller: Caller, to: SocketAddr, say: &str) -> Vec<u8> {
     space.inside(|| {
         // Of this thread alone, which ends with the call.
         set_thread_gid(Gid::from_raw(caller.group)).unwrap();
@@ -77,13 +82,13 @@ pub(crate) fn converse(space: &Space, caller: Caller, to: SocketAddr, say: &str)
         };
         match connected {
             Ok(stream) => hear(stream, say),
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => "refused".to_owned(),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => b"refused".to_vec(),
             Err(error) => panic!("{caller:?} to {to}: {error}"),
         }
     })
 }
 
-fn hear(mut stream: TcpStream, say: &str) -> String {
+fn hear(mut stream: TcpStream, say: &str) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut heard = Vec::new();
     // Whoever is sent away may learn it by a reset.
@@ -96,7 +101,7 @@ fn hear(mut stream: TcpStream, say: &str) -> String {
             if [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe].contains(&error.kind()) => {}
         Err(error) => panic!("after {heard:?}: {error}"),
     }
-    String::from_utf8(heard).unwrap()
+    heard
 }
 
 fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {

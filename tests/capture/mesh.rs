@@ -15,13 +15,15 @@ use mesh_tests::mesh::binary;
 use tempfile::TempDir;
 
 use crate::application::Application;
-use crate::listener::{Caller, Listener, converse};
+use crate::listener::{Caller, Listener, converse, converse_bytes};
 use crate::space::{Space, success};
 use crate::world::{Backend, INJECTED, folder_of};
 
 /// Where citadel and pilot listen.
 const CITADEL: &str = "10.98.0.1:8060";
 const PILOT: &str = "10.98.0.1:15012";
+/// And where mixer does, when it is started.
+const MIXER: &str = "10.98.0.1:9091";
 /// Who the application and its sidecar run as.
 const APPLICATION: u32 = 1000;
 const PROXY: &str = "1337";
@@ -39,7 +41,7 @@ pub(crate) struct Mesh {
     _pilot: Process,
     _citadel: Process,
     pub(crate) node: Space,
-    _state: State,
+    state: State,
 }
 
 /// A pod: its sidecar, its applications, its namespace.
@@ -80,8 +82,25 @@ impl Mesh {
             _pilot: pilot,
             _citadel: citadel,
             node,
-            _state: state,
+            state,
         }
+    }
+
+    /// Starts the hub beside the control plane, as a chart does: its pages on every address.
+    pub(crate) fn start_mixer(&self) -> Process {
+        let mut flags = self
+            .state
+            .identity("istio-system", "istio-mixer-service-account");
+        flags.extend([
+            format!("--address={MIXER}"),
+            "--admin=0.0.0.0:8081".to_owned(),
+            "--http=0.0.0.0:42422".to_owned(),
+        ]);
+        let (program, node) = (binary("mesh-mixer"), &self.node);
+        let program = program.to_str().unwrap();
+        let mixer = Process::start(node, &self.state, "mixer", program, &flags);
+        mixer.wait_until_ready(node, "8081/readyz");
+        mixer
     }
 
     /// The application of the client asks: `GET http://HOST/`, of the address `to`.
@@ -103,6 +122,11 @@ impl Mesh {
     /// Somebody outside of the mesh says something.
     pub(crate) fn outsider(&self, to: &str, say: &str) -> String {
         converse(&self.node, user(0), to.parse().unwrap(), say)
+    }
+
+    /// The same where the answer need not be text.
+    pub(crate) fn outsider_bytes(&self, to: &str, say: &str) -> Vec<u8> {
+        converse_bytes(&self.node, user(0), to.parse().unwrap(), say)
     }
 }
 
@@ -287,7 +311,7 @@ fn user(id: u32) -> Caller {
 fn citadel(node: &Space, state: &State) -> Process {
     let flags = [
         format!("--address={CITADEL}"),
-        "--admin=127.0.0.1:15014".to_owned(),
+        "--admin=0.0.0.0:15014".to_owned(),
         format!("--ca-dir={}", state.file("ca")),
         format!("--accepted-tokens={}", state.file("accepted")),
         "--trust-domain=cluster.local".to_owned(),
@@ -305,7 +329,7 @@ fn pilot(node: &Space, state: &State) -> Process {
     let mut flags = state.identity("istio-system", "istio-pilot-service-account");
     flags.extend([
         format!("--address={PILOT}"),
-        "--admin=127.0.0.1:8080".to_owned(),
+        "--admin=0.0.0.0:8080".to_owned(),
         format!("--config-dir={}", state.file("config")),
         format!("--cluster-dir={}", state.file("cluster")),
     ]);
