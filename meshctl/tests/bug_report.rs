@@ -1,6 +1,10 @@
 //! `meshctl bug-report` of a mesh in a cluster, whose API server the test is: what is asked for, what is
 //! kept, and what becomes of what is refused.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
