@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use mesh_traffic::endpoint::Endpoints;
 use mesh_traffic::{FailureKind as PolicyKind, RetryPolicy};
 use smallvec::SmallVec;
 
@@ -84,6 +85,14 @@ impl Attempts {
             self.made += 1;
         }
         self.stay = false;
+    }
+
+    /// Finds what was tried again in a set that has taken the other's place.
+    pub fn follow(&mut self, old: &Endpoints, new: &Endpoints) {
+        let address = |index: &usize| Some(old.all.get(*index)?.address);
+        let place = |address| new.all.iter().position(|one| one.address == address);
+        let tried = self.tried.iter().filter_map(address).filter_map(place);
+        self.tried = tried.collect();
     }
 
     /// Endpoints to be avoided by the next choice.

@@ -277,6 +277,7 @@ impl Engine {
         let flow = self.flows.get_mut(key)?;
         flow.exchange.can_repeat = flow.upload.can_repeat();
         let mut with = serve::Worker {
+            live: &self.live,
             balancers: &self.balancers,
             random: &mut self.random,
             now: self.now,

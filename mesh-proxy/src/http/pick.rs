@@ -50,6 +50,8 @@ pub struct PickFrom<'a> {
     pub connection: &'a Connection,
     /// Version of HTTP that the client speaks.
     pub version: Version,
+    /// The endpoint of the attempt before this one.
+    pub before: Option<&'a EndpointAt>,
 }
 
 /// Picks an endpoint.
@@ -71,9 +73,19 @@ pub fn pick(
         );
         Failure::new(FailureKind::NoHealthyUpstream).caused_by(why)
     };
-    let Some(endpoints) = config.endpoints_of(cluster) else {
+    let known = match from.before {
+        None => Some(cluster),
+        // The configuration may be another one by now.
+        Some(_) => config.cluster(&cluster.name).map(|cluster| &**cluster),
+    };
+    let Some(endpoints) = known.and_then(|cluster| config.endpoints_of(cluster)) else {
         return nobody().into();
     };
+    if let Some(before) = from.before
+        && !Arc::ptr_eq(&before.endpoints, endpoints)
+    {
+        attempts.follow(&before.endpoints, endpoints);
+    }
     let avoid = avoid(forwarding, attempts);
     let Some((index, load)) = from.balancers.pick(cluster, endpoints, avoid, random) else {
         return nobody().into();

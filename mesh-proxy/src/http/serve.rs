@@ -11,13 +11,14 @@ use mesh_traffic::config::Config;
 use mesh_traffic::fault::{Abort, Fault, Injected};
 use mesh_traffic::listener::Direction;
 
+use crate::config::live::LiveConfig;
 use crate::http::attempt::{Attempts, Tried, Verdict};
 use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
 use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
-use crate::http::pick::{self, PickFrom, Picked};
+use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
 use crate::http::stage::{Stage, Wait};
@@ -26,6 +27,8 @@ use crate::upstream::balance::Balancers;
 
 /// What a request needs of the worker that carries it.
 pub struct Worker<'a> {
+    /// The configuration in force.
+    pub live: &'a LiveConfig,
     /// Balancing state.
     pub balancers: &'a Balancers,
     /// Where chance comes from.
@@ -91,6 +94,8 @@ pub struct Exchange {
     pub shaped: Option<Shaped>,
     /// The endpoint of the last attempt.
     pub picked: Option<Picked>,
+    /// The endpoint of an attempt that failed.
+    before: Option<EndpointAt>,
     /// The connection of the last attempt.
     pub connected: Option<Connected>,
     /// The attempts made.
@@ -145,6 +150,7 @@ impl Exchange {
             peer_metadata: PeerMetadata::default(),
             shaped: None,
             picked: None,
+            before: None,
             connected: None,
             attempts: Attempts::default(),
             failure: None,
@@ -175,6 +181,7 @@ impl Exchange {
         self.peer_metadata.clear();
         self.shaped = None;
         self.picked = None;
+        self.before = None;
         self.connected = None;
         self.attempts = Attempts::default();
         self.failure = None;
@@ -282,6 +289,9 @@ impl Exchange {
     fn attempt(&mut self, worker: &mut Worker<'_>) -> Outcome {
         self.connected = None;
         self.picked = None;
+        let before = self.before.take();
+        // What has changed meanwhile may be why the last attempt failed.
+        let current = before.is_some().then(|| worker.live.current());
         let Some(Shaped {
             plan: Plan::Forward(forwarding),
             ..
@@ -293,9 +303,10 @@ impl Exchange {
             balancers: worker.balancers,
             connection: &self.connection,
             version: self.request.version,
+            before: before.as_ref(),
         };
         let picked = ready!(pick::pick(
-            &self.config,
+            current.as_ref().unwrap_or(&self.config),
             &from,
             forwarding,
             &mut self.attempts,
@@ -376,7 +387,7 @@ impl Exchange {
 
     fn pause(&mut self, worker: &mut Worker<'_>, pause: Duration) -> Outcome {
         // The endpoint is done with: while we wait it has no load of ours.
-        self.picked = None;
+        self.before = self.picked.take().and_then(|picked| picked.endpoint);
         if pause.is_zero() {
             return self.attempt(worker);
         }

@@ -11,6 +11,7 @@ use mesh_runtime::SystemClock;
 use mesh_traffic::{Cluster, Config};
 
 use super::{Event, Exchange, Limit, Next, Worker};
+use crate::config::live::LiveConfig;
 use crate::http::connect::Connected;
 use crate::http::connection::{Connection, Peer};
 use crate::http::exchange::OwnMetadata;
@@ -26,6 +27,7 @@ const B: ([u8; 4], u16) = ([10, 0, 0, 2], 9080);
 
 /// A request on its way through the stages; the test plays codec, network and time.
 struct Bench {
+    live: LiveConfig,
     exchange: Exchange,
     balancers: Balancers,
     random: fastrand::Rng,
@@ -41,6 +43,7 @@ impl Bench {
 
     fn with(config: Config, authenticated: bool) -> Self {
         let listener = config.listeners.values().next().unwrap().clone();
+        let live = LiveConfig::new(config);
         let peer = authenticated.then(|| Peer {
             identity: mesh_model::ident::SpiffeId::parse(
                 "spiffe://cluster.local/ns/default/sa/client",
@@ -61,7 +64,8 @@ impl Bench {
             listener,
         };
         Self {
-            exchange: Exchange::new(Arc::new(config), Rc::new(connection), SystemClock.now()),
+            exchange: Exchange::new(live.current(), Rc::new(connection), SystemClock.now()),
+            live,
             balancers: Balancers::default(),
             random: fastrand::Rng::with_seed(7),
             own: OwnMetadata::new("own-id", "own-value").unwrap(),
@@ -70,6 +74,7 @@ impl Bench {
 
     fn on(&mut self, event: Event) -> Next {
         let mut worker = Worker {
+            live: &self.live,
             balancers: &self.balancers,
             random: &mut self.random,
             now: self.exchange.started + Duration::from_millis(12),
@@ -205,6 +210,35 @@ fn a_refused_connection_moves_on_to_another_endpoint() {
     let refused = || Event::Connected(Err(Failure::safe(FailureKind::ConnectFailed)));
     let second = bench.connects_to(refused());
     assert_ne!(first, second);
+}
+
+#[test]
+fn another_attempt_sees_who_has_come_and_who_has_gone_meanwhile() {
+    const C: ([u8; 4], u16) = ([10, 0, 0, 3], 9080);
+    let mut bench = Bench::new(&outbound(true), two());
+    bench.connects_to(arrives(Version::Http11, "reviews", &[]));
+    let mut later = (*bench.live.current()).clone();
+    let cluster = mk_cluster("reviews", &[C.into()]);
+    later.clusters.insert("reviews".into(), Arc::new(cluster));
+    bench.live.replace(later);
+    let refused = Event::Connected(Err(Failure::safe(FailureKind::ConnectFailed)));
+    assert_eq!(bench.connects_to(refused), C.into());
+}
+
+#[test]
+fn an_endpoint_that_was_tried_is_avoided_wherever_it_stands_now() {
+    for (first, other) in [(A, B), (B, A)] {
+        let cluster = |addresses: &[SocketAddr]| vec![mk_cluster("reviews", addresses)];
+        let mut bench = Bench::new(&outbound(true), cluster(&[first.into()]));
+        bench.connects_to(arrives(Version::Http11, "reviews", &[]));
+        let mut later = (*bench.live.current()).clone();
+        for now in cluster(&[other.into(), first.into()]) {
+            later.clusters.insert("reviews".into(), Arc::new(now));
+        }
+        bench.live.replace(later);
+        let refused = Event::Connected(Err(Failure::safe(FailureKind::ConnectFailed)));
+        assert_eq!(bench.connects_to(refused), other.into());
+    }
 }
 
 #[test]
