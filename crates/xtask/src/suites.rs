@@ -231,7 +231,8 @@ pub(crate) const SUITES: [Suite; 14] = [
     },
     Suite {
         name: "capture",
-        proves: "the kernel redirects what a pod's options say, and sidecars carry it, by iptables and nft",
+        proves: "the kernel redirects what a pod's options say, by iptables and nft, and sidecars carry it; \
+            plain text tells health and metrics alone; meshctl up --network namespaces",
         needs: &[Need::Root, Need::Netfilter],
         cargo: &["--test", "capture"],
         only: &[],
