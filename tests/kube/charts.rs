@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use mesh_tests::mesh::binary;
 use serde_json::{Value, json};
@@ -59,9 +60,15 @@ fn restricted(cluster: &Cluster, name: &str) {
     cluster.wait("create", &["serviceaccount/default", "-n", name]);
 }
 
-/// Tells the server of Istio's kinds, once or again.
+/// Tells the server of Istio's kinds, once for all tests.
 #[track_caller]
 fn define(cluster: &Cluster) {
+    static DEFINED: OnceLock<()> = OnceLock::new();
+    DEFINED.get_or_init(|| tell(cluster));
+}
+
+#[track_caller]
+fn tell(cluster: &Cluster) {
     let chart = path("charts/mesh-init");
     let definitions = success(&cluster.run("helm", &["template", "mesh-init", chart.as_str()]));
     let folder = TempDir::new().unwrap();
@@ -69,11 +76,7 @@ fn define(cluster: &Cluster) {
     fs::write(&file, definitions).unwrap();
     let file = file.to_string_lossy();
     cluster.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file]);
-    let kinds = ["crd", "-l", "app.kubernetes.io/part-of=mesh"];
-    cluster.wait(
-        "jsonpath={.status.conditions[?(@.type==\"Established\")].status}=True",
-        &kinds,
-    );
+    cluster.defined();
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<[String; 3], Value> {
 
 fn items(list: &str) -> Vec<Value> {
     let list: Value = serde_json::from_str(list).unwrap();
-    list["items"].as_array().unwrap().clone()
+    list.get("items").unwrap().as_array().unwrap().clone()
 }
 
 #[test]

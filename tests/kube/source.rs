@@ -34,7 +34,7 @@ fn a_cluster_says_what_files_say_also_after_its_api_server_was_killed() {
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/mesh-init/templates");
     let crds = crds.join("networking.istio.io.yaml");
     cluster.kubectl(&["apply", "-f", crds.to_str().unwrap()]);
-    cluster.wait("condition=Established", &["crd", "--all"]);
+    cluster.defined();
     cluster.namespace(HERE);
     let folder = TempDir::new().unwrap();
     let mut objects: Vec<Value> = (0..SERVICES).flat_map(|i| pair(&cluster, i)).collect();

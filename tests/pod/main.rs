@@ -50,19 +50,6 @@ async fn main() -> Result<()> {
 
 async fn serve(tasks: &Tasks) -> Result<()> {
     let control = Arc::new(Control::new(tasks.clone()));
-    let application = listen(8080).await?;
-    tasks.spawn("application", {
-        let tasks = tasks.clone();
-        async move {
-            while let Ok((stream, _)) = application.accept().await {
-                let answers =
-                    service_fn(
-                        |request| async move { Ok::<_, hyper::Error>(app::answer(&request)) },
-                    );
-                tasks.spawn("request", speak(stream, answers));
-            }
-        }
-    });
     tasks.spawn("echo", bytes(listen(8081).await?, b"", tasks.clone()));
     tasks.spawn(
         "greeter",
@@ -78,6 +65,20 @@ async fn serve(tasks: &Tasks) -> Result<()> {
                     let control = Arc::clone(&control);
                     async move { control.answer(request).await }
                 });
+                tasks.spawn("request", speak(stream, answers));
+            }
+        }
+    });
+    // The last, because its probe stands for all.
+    let application = listen(8080).await?;
+    tasks.spawn("application", {
+        let tasks = tasks.clone();
+        async move {
+            while let Ok((stream, _)) = application.accept().await {
+                let answers =
+                    service_fn(
+                        |request| async move { Ok::<_, hyper::Error>(app::answer(&request)) },
+                    );
                 tasks.spawn("request", speak(stream, answers));
             }
         }

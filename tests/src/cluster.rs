@@ -13,7 +13,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::Value;
+use mesh_test::eventually;
+use serde_json::{Value, json};
 
 use crate::tools::tool;
 
@@ -140,8 +141,40 @@ impl Cluster {
     /// Makes a namespace whose pods may start.
     #[track_caller]
     pub fn namespace(&self, name: &str) {
-        self.kubectl(&["create", "namespace", name]);
+        self.labelled(name, &json!({}));
+    }
+
+    /// Makes one that never was without these labels: those of the API server's parts that ask for them
+    /// remember for a moment what was before.
+    #[track_caller]
+    pub fn labelled(&self, name: &str, labels: &Value) {
+        self.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels},
+        }));
         self.wait("create", &["serviceaccount/default", "-n", name]);
+    }
+
+    /// Waits until the kinds of the mesh are served, which is a moment after they are established;
+    /// how many there are.
+    #[track_caller]
+    pub fn defined(&self) -> usize {
+        let all = ["crd", "-l", "app.kubernetes.io/part-of=mesh"];
+        let established = "jsonpath={.status.conditions[?(@.type==\"Established\")].status}=True";
+        self.wait(established, &all);
+        let names = self.kubectl(&[&["get", "-o", "name"], &all[..]].concat());
+        let names = names.lines().filter_map(|line| line.split('/').nth(1));
+        let names: Vec<&str> = names.collect();
+        eventually("the kinds are served", || {
+            let asked = self.run("kubectl", &["api-resources", "-o", "name"]);
+            let served = String::from_utf8_lossy(&asked.stdout);
+            let missing = |name: &&&str| !served.lines().any(|line| line == **name);
+            let missing: Vec<_> = names.iter().filter(missing).collect();
+            let complete = asked.status.success() && missing.is_empty();
+            complete.then_some(()).ok_or_else(|| format!("{missing:?}"))
+        });
+        names.len()
     }
 
     /// Packs a folder as an image and imports it.

@@ -78,7 +78,9 @@ component() { # NAME: becomes that component
       --service-account-key-file="$PKI/sa.pub" --service-account-signing-key-file="$PKI/sa.key" \
       --service-account-issuer=https://kubernetes.default.svc.cluster.local \
       --service-cluster-ip-range="$SVC_CIDR" --allow-privileged=true ;;
+    # An API server that is away for a minute must not make the only node a dead one.
     controller) exec kube-controller-manager --kubeconfig="$CLUSTER/controller.conf" $local_only \
+      --node-monitor-grace-period=10m \
       --use-service-account-credentials --service-account-private-key-file="$PKI/sa.key" \
       --root-ca-file="$PKI/ca.crt" --cluster-signing-cert-file="$PKI/ca.crt" \
       --cluster-signing-key-file="$PKI/ca.key" --leader-elect=false \

@@ -89,8 +89,13 @@ fn known(caller: &Remote, url: &str) -> Result<(), String> {
 /// What is no HTTP, also where the server speaks first.
 #[track_caller]
 fn bytes(caller: &Remote) {
-    assert_eq!(caller.open("right:8081", "hello").unwrap(), "hello");
-    assert_eq!(caller.open("right:8082", "").unwrap(), "welcome\n");
+    for (address, said, expected) in [
+        ("right:8081", "hello", "hello"),
+        ("right:8082", "", "welcome\n"),
+    ] {
+        let heard = eventually(address, || caller.open(address, said));
+        assert_eq!(heard, expected, "{address}");
+    }
 }
 
 /// What is excluded goes past the sidecar, in plain text.
@@ -107,7 +112,8 @@ fn exclusions(world: &World) {
 #[track_caller]
 fn unknown(world: &World, caller: &Remote, stranger: &Pod) {
     let url = format!("http://{}:8080/", stranger.address);
-    assert_eq!(caller.get(&url).unwrap().caller().unwrap(), "");
+    let seen = eventually("a stranger by address", || caller.get(&url)?.caller());
+    assert_eq!(seen, "");
     let listener = TcpListener::bind((format!("10.200.{}.1", number(world)), 0)).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let machine = std::thread::spawn(move || {
@@ -127,15 +133,18 @@ fn itself(pod: &Pod) {
     let caller = Remote::of(pod);
     let own = format!("http://{}:8080/", pod.address);
     for url in ["http://left/", own.as_str()] {
-        let seen = caller.get(url).unwrap().seen();
-        assert_eq!(seen["pod"], pod.name.as_str(), "{url}");
+        let answered = eventually(url, || match caller.get(url) {
+            Ok(answered) if answered.status == 200 => Ok(answered),
+            other => Err(other),
+        });
+        assert_eq!(answered.seen()["pod"], pod.name.as_str(), "{url}");
     }
 }
 
 /// Whoever calls the sidecar's own ports is refused, and calls nobody in a circle.
 #[track_caller]
 fn own_ports(world: &World, pod: &Pod, stranger: &Remote) {
-    let door = Door::open(world, pod, 15000).expect("a port of the sidecar");
+    let door = Door::to(world, pod, 15000);
     let refused = || {
         let (_, page) = fetch(&format!("{}/stats/prometheus", door.url), &[]).unwrap();
         let reason = [("reason", "own_port")];
@@ -159,7 +168,8 @@ fn sidecar_down(world: &World) {
     let (left, right) = (world.pod(HERE, "app=left"), world.pod(HERE, "app=right"));
     let stranger = world.remote(OUTSIDE, "stranger");
     let (url, direct) = ("http://right/", format!("{}:8081", left.address));
-    assert_eq!(stranger.open(&direct, "hello").unwrap(), "hello");
+    let heard = eventually("who calls it", || stranger.open(&direct, "hello"));
+    assert_eq!(heard, "hello");
     // The kubelet revives it at once the first time, and then after ten seconds.
     world.kill(&left, "istio-proxy");
     revived(world, &left, 1);

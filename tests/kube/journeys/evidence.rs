@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout};
 
+use mesh_test::eventually;
 use mesh_tests::mesh::binary;
 
 use crate::remote::fetch;
@@ -116,6 +117,14 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// Opens one of a pod that has it.
+    #[track_caller]
+    pub(crate) fn to(world: &World, pod: &Pod, port: u16) -> Self {
+        eventually("a port of a pod", || {
+            Self::open(world, pod, port).ok_or_else(|| format!("{port} of {pod:?}"))
+        })
+    }
+
     /// Opens one, if there is a port and a pod.
     pub(crate) fn open(world: &World, pod: &Pod, port: u16) -> Option<Self> {
         let (name, ports) = (format!("pod/{}", pod.name), format!(":{port}"));

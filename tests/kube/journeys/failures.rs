@@ -72,7 +72,6 @@ impl Loads {
             client: world.remote(HERE, "client"),
             visitor: world.remote(OUTSIDE, "visitor"),
         };
-        eventually("the server", || loads.client.get("http://server/"));
         loads.client.load("http://server/", RATE, "server");
         let page = format!("http://istio-ingressgateway.{SYSTEM}/productpage");
         loads.visitor.load(&page, VISITS, "Reviewer1");
@@ -129,28 +128,11 @@ fn control_plane(world: &World, loads: &Loads) {
         ("telemetry", "mixer"),
     ] {
         let pod = world.pod(SYSTEM, &format!("app={app}"));
-        let restarts = restarts(world, &pod);
-        world.kill(&pod, container);
-        let named = format!("pod/{}", pod.name);
-        let again = format!(
-            "jsonpath={{.status.containerStatuses[0].restartCount}}={}",
-            restarts + 1
-        );
-        world.cluster.wait(&again, &[&named, "-n", SYSTEM]);
-        world
-            .cluster
-            .wait("condition=Ready", &[&named, "-n", SYSTEM]);
+        world.kill_and_see(&pod, container);
         scale(world, 4);
         scale(world, 3);
         loads.unharmed(app);
     }
-}
-
-#[track_caller]
-fn restarts(world: &World, pod: &Pod) -> u64 {
-    let object = world.object(&["pod", &pod.name, "-n", &pod.namespace]);
-    let count = &object["status"]["containerStatuses"][0]["restartCount"];
-    count.as_u64().unwrap()
 }
 
 /// Pods are deleted while they serve.
@@ -159,7 +141,7 @@ fn replaced(world: &World, loads: &Loads) {
     for pod in world.pods(HERE, "app=server") {
         let named = format!("pod/{}", pod.name);
         world.kubectl(&["delete", &named, "-n", HERE]);
-        world.rolled_out(HERE, SERVER);
+        world.ready(HERE, "app=server", 3);
         loads.unharmed("a pod was deleted");
     }
 }
@@ -172,16 +154,7 @@ fn sidecar(world: &World) {
     let pod = world.pod(HERE, "app=server");
     let served = |tally: &Tally| tally.good > 100;
     eventually("the load", || Some(client.tally()).filter(served).ok_or(()));
-    world.kill(&pod, "istio-proxy");
-    let started =
-        "jsonpath={.status.initContainerStatuses[?(@.name==\"istio-proxy\")].restartCount}=1";
-    world
-        .cluster
-        .wait(started, &[&format!("pod/{}", pod.name), "-n", HERE]);
-    world.cluster.wait(
-        "condition=Ready",
-        &[&format!("pod/{}", pod.name), "-n", HERE],
-    );
+    world.kill_and_see(&pod, "istio-proxy");
     let tally = client.end();
     // At this rate hardly more than one is under way at a time.
     assert!(tally.failed <= 3, "{tally:#?}");
@@ -210,27 +183,27 @@ fn agree(world: &World) {
     for namespace in [HERE, "default"] {
         proxies.extend(world.pods(namespace, "security.istio.io/tlsMode=istio,app!=server"));
     }
-    let doors: Vec<(String, Door)> = proxies
-        .iter()
-        .map(|pod| {
-            (
-                pod.name.clone(),
-                Door::open(world, pod, 15000).expect("a proxy"),
-            )
-        })
-        .collect();
+    let opened = |pod: &Pod| (pod.clone(), Door::to(world, pod, 15000));
+    let mut doors: Vec<(Pod, Door)> = proxies.iter().map(opened).collect();
     assert!(doors.len() >= 9, "{doors:?}");
     for replicas in ["--replicas=4", "--replicas=1"] {
         world.kubectl(&["scale", SERVER, replicas, "-n", HERE]);
         world.rolled_out(HERE, SERVER);
         eventually_for(SOON, "proxies have the endpoints of the API server", || {
             let slices = slices(world);
-            let differs = doors.iter().map(|(name, door)| (name, of_proxy(door)));
-            let differs = differs.filter(|(_, seen)| *seen != slices);
-            let differs: Vec<_> = differs.collect();
-            differs
-                .is_empty()
-                .then_some(())
+            let mut differs = Vec::new();
+            for (pod, door) in &mut doors {
+                let seen = of_proxy(door);
+                if seen.is_err() {
+                    // kubectl gives up forwarding when a connection breaks off.
+                    *door = Door::to(world, pod, 15000);
+                }
+                if seen.as_ref() != Ok(&slices) {
+                    differs.push((pod.name.clone(), seen));
+                }
+            }
+            let all = differs.is_empty();
+            all.then_some(())
                 .ok_or_else(|| format!("{differs:?} and not {slices:?}"))
         });
     }
@@ -268,8 +241,8 @@ fn slices(world: &World) -> Endpoints {
 
 /// The same from a proxy's clusters.
 #[track_caller]
-fn of_proxy(door: &Door) -> Endpoints {
-    let (_, page) = fetch(&format!("{}/clusters?format=json", door.url), &[]).unwrap();
+fn of_proxy(door: &Door) -> Result<Endpoints, String> {
+    let (_, page) = fetch(&format!("{}/clusters?format=json", door.url), &[])?;
     let page: Value = serde_json::from_str(&page).unwrap();
     let mut endpoints = Endpoints::new();
     for cluster in page["cluster_statuses"].as_array().unwrap() {
@@ -288,7 +261,7 @@ fn of_proxy(door: &Door) -> Endpoints {
         });
         endpoints.entry(name).or_default().extend(all);
     }
-    sorted(endpoints)
+    Ok(sorted(endpoints))
 }
 
 /// `outbound|80||server.steady.svc.cluster.local` as `server.steady http`.

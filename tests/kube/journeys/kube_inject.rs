@@ -27,10 +27,15 @@ pub(crate) fn run(world: &World) {
     let shop = path("samples/bookinfo/platform/kube/bookinfo.yaml");
     inject(world, &shop);
     let folder = TempDir::new().unwrap();
-    let kinds = folder.path().join("kinds.yaml");
-    fs::write(&kinds, kinds_of_workloads()).unwrap();
-    inject(world, &kinds.to_string_lossy());
+    let inject_all = |name: &str, objects: &[Value]| {
+        let file = folder.path().join(name);
+        fs::write(&file, stream(objects)).unwrap();
+        inject(world, &file.to_string_lossy());
+    };
+    inject_all("servers.yaml", &servers());
     every_kind_runs(world);
+    // Once there is whom they ask: one that fails is tried again later and later.
+    inject_all("jobs.yaml", &jobs());
     jobs_end(world);
     world.forget(HERE);
 }
@@ -48,14 +53,9 @@ fn every_kind_runs(world: &World) {
     world.rolled_out(HERE, "daemonset/daemon");
     world.rolled_out(HERE, "statefulset/stateful");
     for pod in ["app=replica", "app=controller", "app=single", "app=classic"] {
-        world
-            .cluster
-            .wait("condition=Ready", &["pod", "-l", pod, "-n", HERE]);
+        world.ready(HERE, pod, 1);
     }
-    // A Job's pod runs for a moment longer than its containers: `jobs_end` looks at those.
-    for (pod, ready) in world.readiness(HERE, &["-l", "!batch.kubernetes.io/job-name"]) {
-        assert_eq!(ready, "2/2", "{pod}");
-    }
+    world.all_show(HERE, &[], "2/2");
     // The namespace takes mutual TLS alone: what is ready was probed through its sidecar.
     let direct = format!("http://{}:8080/", world.pod(HERE, "app=probed").address);
     eventually("plain text is refused", || match fetch(&direct, &[]) {
@@ -63,9 +63,11 @@ fn every_kind_runs(world: &World) {
         Err(_) => Ok(()),
     });
     let caller = Remote::of(&world.pod(HERE, "app=single"));
-    let page = caller.get("http://productpage:9080/productpage").unwrap();
-    assert_eq!(page.status, 200, "{}", page.body);
-    assert!(page.body.contains("Reviewer1"), "{}", page.body);
+    let page = "http://productpage:9080/productpage";
+    eventually("the page", || match caller.get(page) {
+        Ok(page) if page.status == 200 && page.body.contains("Reviewer1") => Ok(()),
+        other => Err(other),
+    });
 }
 
 #[track_caller]
@@ -90,8 +92,8 @@ fn jobs_end(world: &World) {
     }
 }
 
-/// Every kind of workload, as one stream.
-fn kinds_of_workloads() -> String {
+/// Every kind of workload that serves.
+fn servers() -> [Value; 7] {
     let template = |name: &str| App::new(HERE, name).template();
     let selected = |name: &str| json!({"matchLabels": {"app": name}});
     let replicated = |kind: &str, group: &str, name: &str| {
@@ -116,17 +118,23 @@ fn kinds_of_workloads() -> String {
     *probed
         .pointer_mut("/spec/template/spec/containers/0")
         .unwrap() = probes();
+    let replica = replicated("ReplicaSet", "apps/v1", "replica");
+    [daemon, stateful, controller, replica, pod, classic, probed]
+}
+
+/// Every kind that ends.
+fn jobs() -> [Value; 2] {
     let clock = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "clock"},
         "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job()}}});
     let once = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"},
         "spec": job()});
-    let replica = replicated("ReplicaSet", "apps/v1", "replica");
-    let all = [
-        daemon, stateful, controller, replica, pod, classic, probed, clock, once,
-    ];
-    all.iter()
-        .map(|object| format!("---\n{object}\n"))
-        .collect()
+    [clock, once]
+}
+
+/// Objects as one stream.
+fn stream(objects: &[Value]) -> String {
+    let documents = objects.iter().map(|object| format!("---\n{object}\n"));
+    documents.collect()
 }
 
 /// The three kinds of probes that ask over the network.

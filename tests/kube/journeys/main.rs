@@ -13,6 +13,7 @@
 )]
 
 mod app;
+mod by_meshctl;
 mod canary;
 mod capture;
 mod credentials;
@@ -23,6 +24,7 @@ mod install;
 mod kube_inject;
 mod polyglot;
 mod remote;
+mod report;
 mod runner;
 mod shop;
 mod strict;
@@ -38,18 +40,19 @@ use runner::Journey;
 
 /// Every journey, in the order in which a user would come to them.
 const JOURNEYS: &[Journey] = &[
-    Journey::new("install", 180, install::run),
-    Journey::new("webhook", 120, webhook::run),
-    Journey::new("kube_inject", 180, kube_inject::run),
-    Journey::new("ingress", 120, ingress::run),
-    Journey::new("canary", 180, canary::run),
-    Journey::new("strict", 120, strict::run),
-    Journey::new("validation", 120, validation::run),
-    Journey::new("capture", 180, capture::run),
-    Journey::new("polyglot", 300, polyglot::run),
-    Journey::new("upgrade", 300, upgrade::run),
-    Journey::new("failures", 420, failures::run),
-    Journey::new("uninstall", 180, uninstall::run),
+    Journey::new("install", 300, install::run),
+    Journey::new("webhook", 240, webhook::run),
+    Journey::new("kube_inject", 300, kube_inject::run),
+    Journey::new("ingress", 240, ingress::run),
+    Journey::new("canary", 300, canary::run),
+    Journey::new("strict", 240, strict::run),
+    Journey::new("validation", 240, validation::run),
+    Journey::new("capture", 300, capture::run),
+    Journey::new("polyglot", 480, polyglot::run),
+    Journey::new("upgrade", 420, upgrade::run),
+    Journey::new("failures", 600, failures::run),
+    Journey::new("uninstall", 300, uninstall::run),
+    Journey::new("by_meshctl", 360, by_meshctl::run),
 ];
 
 fn main() -> ExitCode {

@@ -26,9 +26,7 @@ pub(crate) fn run(world: &World) {
     world.all_rolled_out(HERE);
     // Their names are those of the images that the other journeys have.
     images(world, &[]);
-    for (pod, ready) in world.readiness(HERE, &[]) {
-        assert_eq!(ready, "2/2", "{pod}");
-    }
+    world.all_show(HERE, &[], "2/2");
     let shop = Shop::at(&format!("{}:9080", world.service(HERE, "productpage")));
     // Its manifest has no probes, so nobody has waited for Java.
     eventually("every version of reviews", || every_version(&shop));

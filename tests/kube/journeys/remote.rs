@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use hyper::Response;
 use mesh_test::client::{Client, Failure, Http};
+use mesh_test::eventually;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::world::Pod;
 
@@ -92,9 +94,14 @@ impl Remote {
         self.ask("/open", &json!({"address": address, "say": say}))
     }
 
-    /// Has it send so many requests each second from now on; each answer must have the text.
+    /// Has it send so many requests each second from the first on that goes well; each answer must have
+    /// the text.
     #[track_caller]
     pub(crate) fn load(&self, url: &str, rate: u32, expect: &str) {
+        eventually(url, || match self.get(url) {
+            Ok(answered) if answered.status == 200 && answered.body.contains(expect) => Ok(()),
+            other => Err(other),
+        });
         let () = self.ask(
             "/load",
             &json!({"url": url, "rate": rate, "expect": expect}),
@@ -145,8 +152,11 @@ pub(crate) fn post(address: &str, path: &str, form: &str) -> Result<Response<Byt
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(future)
+    runtime().block_on(future)
+}
+
+/// What drives connections that are kept, while it is used.
+pub(crate) fn runtime() -> Runtime {
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_all().build().unwrap()
 }

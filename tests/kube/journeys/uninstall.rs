@@ -21,16 +21,27 @@ const KINDS: [&str; 10] = [
     "serviceaccounts",
 ];
 
+/// What is of the mesh.
+const MESH: &str = "app.kubernetes.io/part-of=mesh";
+
 pub(crate) fn run(world: &World) {
+    by_helm(world);
+    applications_stay(world);
+    nothing_remains(world);
+    definitions_stay(world);
+    again(world);
+}
+
+/// As docs/install.md has it.
+#[track_caller]
+pub(crate) fn by_helm(world: &World) {
     world.helm(&["uninstall", "mesh", "-n", SYSTEM, "--wait"]);
     world.helm(&["uninstall", "mesh-init", "-n", SYSTEM, "--wait"]);
-    // As docs/install.md has it.
+    // Helm does not wait for pods, and citadel puts back what is taken from it.
+    world.gone(SYSTEM, MESH);
     world.kubectl(&["delete", "secret", "istio-ca-secret", "-n", SYSTEM]);
     world.kubectl(&["delete", "configmap", "-A", "-l", "istio.io/config=true"]);
     world.kubectl(&["delete", "lease", "istio-pilot", "-n", SYSTEM]);
-    applications_stay(world);
-    nothing_remains(world);
-    again(world);
 }
 
 /// They are restarted without sidecars, though their namespace is labelled still.
@@ -38,15 +49,7 @@ pub(crate) fn run(world: &World) {
 fn applications_stay(world: &World) {
     world.kubectl(&["rollout", "restart", "deployment", "-n", "default"]);
     world.all_rolled_out("default");
-    let running = "--field-selector=status.phase=Running";
-    eventually("no pod has a sidecar", || {
-        let all = world.readiness("default", &[running]);
-        let injected: Vec<_> = all
-            .into_iter()
-            .filter(|(_, ready)| ready != "1/1")
-            .collect();
-        injected.is_empty().then_some(()).ok_or(injected)
-    });
+    world.all_show("default", &[], "1/1");
     let page = format!(
         "http://{}:9080/productpage",
         world.service("default", "productpage")
@@ -57,21 +60,23 @@ fn applications_stay(world: &World) {
     });
 }
 
+/// Nothing but the definitions, and what is of their kinds.
 #[track_caller]
-fn nothing_remains(world: &World) {
+pub(crate) fn nothing_remains(world: &World) {
+    world.gone(SYSTEM, MESH);
     for kind in KINDS {
         let names = "custom-columns=A:.metadata.namespace,B:.metadata.name,C:.metadata.labels";
-        let all = world.kubectl(&["get", kind, "-A", "--no-headers", "-o", names]);
+        let get = ["get", kind, "-A", "--no-headers", "-o", names];
         let ours = |line: &&str| line.contains("istio") || line.contains("mesh");
         // What Kubernetes itself puts into the namespace, which was made for the mesh.
         let kubernetes =
             |line: &&str| line.contains("kube-root-ca.crt") || line.contains(" default ");
-        let left: Vec<&str> = all
-            .lines()
-            .filter(ours)
-            .filter(|line| !kubernetes(line))
-            .collect();
-        assert_eq!(left, Vec::<&str>::new(), "{kind}");
+        eventually(kind, || {
+            let all = world.kubectl(&get);
+            let left = all.lines().filter(ours).filter(|line| !kubernetes(line));
+            let left: Vec<String> = left.map(str::to_owned).collect();
+            left.is_empty().then_some(()).ok_or(left)
+        });
     }
     let finalizers = "jsonpath={.items[*].metadata.finalizers}";
     for kind in ["namespaces", "pods", "services"] {
@@ -81,14 +86,11 @@ fn nothing_remains(world: &World) {
             "{kind}: {all}"
         );
     }
-    let definitions = [
-        "get",
-        "crd",
-        "-o",
-        "name",
-        "-l",
-        "app.kubernetes.io/part-of=mesh",
-    ];
+}
+
+#[track_caller]
+fn definitions_stay(world: &World) {
+    let definitions = ["get", "crd", "-o", "name", "-l", MESH];
     assert_eq!(world.kubectl(&definitions).lines().count(), 62);
     let gateways = world.kubectl(&[
         "get",
@@ -109,8 +111,16 @@ fn nothing_remains(world: &World) {
 fn again(world: &World) {
     install::definitions(world);
     install::mesh(world);
+    meshed_again(world);
+}
+
+/// Bookinfo gets its sidecars, and its door.
+#[track_caller]
+pub(crate) fn meshed_again(world: &World) {
+    world.injects("default");
     world.kubectl(&["rollout", "restart", "deployment", "-n", "default"]);
     world.all_rolled_out("default");
+    world.all_show("default", &[], "2/2");
     let file = path("samples/bookinfo/networking/bookinfo-gateway.yaml");
     world.kubectl(&["apply", "-f", &file]);
     Shop::of(world).open();

@@ -37,7 +37,6 @@ pub(crate) fn run(world: &World) {
         world.remote(HERE, "client"),
         world.remote(OUTSIDE, "visitor"),
     );
-    eventually("the server", || client.get("http://server/"));
     client.load("http://server/", RATE, "server");
     visitor.load(
         &format!("http://istio-ingressgateway.{SYSTEM}/productpage"),
@@ -58,7 +57,7 @@ pub(crate) fn run(world: &World) {
     world.helm(
         &[
             &upgrade[..],
-            &["--set", &tag, "--wait", "--timeout", "120s"],
+            &["--set", &tag, "--wait", "--timeout", "180s"],
         ]
         .concat(),
     );
@@ -76,7 +75,7 @@ pub(crate) fn run(world: &World) {
         "--force-conflicts",
         "--wait",
     ];
-    world.helm(&[&back[..], &["--timeout", "120s"]].concat());
+    world.helm(&[&back[..], &["--timeout", "180s"]].concat());
     world.all_rolled_out(SYSTEM);
     runs(world, TAG);
     unharmed("the mesh is back, sidecars are not");
@@ -94,14 +93,17 @@ fn finished(client: &Remote, visitor: &Remote) {
     visits.assert_unharmed("the page", 100);
 }
 
-/// That every component is of a version.
+/// Waits until every component is of a version, and none of another is still about to end: the API server
+/// may have the one that ends inject until then.
 #[track_caller]
 fn runs(world: &World, tag: &str) {
-    let images = "jsonpath={.items[*].spec.template.spec.containers[*].image}";
-    let images = world.kubectl(&["get", "deployments", "-n", SYSTEM, "-o", images]);
-    for image in images.split_whitespace() {
-        assert!(image.ends_with(&format!(":{tag}")), "{images}");
-    }
+    let images = "jsonpath={.items[*].spec.containers[*].image}";
+    eventually("components of one version", || {
+        let images = world.kubectl(&["get", "pods", "-n", SYSTEM, "-o", images]);
+        let tagged = |image: &str| image.ends_with(&format!(":{tag}"));
+        let all = images.split_whitespace().all(tagged) && !images.is_empty();
+        all.then_some(()).ok_or(images)
+    });
 }
 
 /// Applications get the sidecars of a version.

@@ -65,9 +65,7 @@ pub(crate) fn run(world: &World) {
 fn without_pilot(world: &World) {
     let pilot = "deployment/istio-pilot";
     world.kubectl(&["scale", pilot, "--replicas=0", "-n", SYSTEM]);
-    world
-        .cluster
-        .wait("delete", &["pod", "-l", "app=pilot", "-n", SYSTEM]);
+    world.gone(SYSTEM, "app=pilot");
     world.kubectl(&[
         "create",
         "configmap",

@@ -6,9 +6,8 @@ use crate::app::{App, container};
 use crate::world::World;
 
 pub(crate) fn run(world: &World) {
-    for (pod, ready) in world.readiness("default", &[]) {
-        assert_eq!(ready, "2/2", "{pod}: Bookinfo in a labelled namespace");
-    }
+    // Bookinfo in a labelled namespace.
+    world.all_show("default", &[], "2/2");
     let unlabelled = "asks-for-it";
     world.cluster.namespace(unlabelled);
     let asks = App::new("default", "x").label("sidecar.istio.io/inject", "true");
@@ -33,11 +32,7 @@ pub(crate) fn run(world: &World) {
     }
     for (namespace, name, _, expected) in &cases {
         let named = format!("pod/{name}");
-        world
-            .cluster
-            .wait("condition=Ready", &[&named, "-n", namespace]);
-        let (_, ready) = world.readiness(namespace, &[name]).remove(0);
-        assert_eq!(ready, *expected, "{namespace}/{name}");
+        world.all_show(namespace, &[name], expected);
         world.kubectl(&["delete", &named, "-n", namespace, "--wait=false"]);
     }
     refused(world);

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use mesh_test::eventually;
+use mesh_test::eventually::eventually_for;
 use mesh_tests::cluster::{Cluster, success};
 use mesh_tests::mesh::binary;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::remote::Remote;
@@ -20,6 +22,8 @@ pub(crate) const POD_IMAGE: &str = "localhost/mesh-pod:1";
 /// Where Bookinfo's manifests say its images are.
 const BOOKINFO: &str = "docker.io/istio/examples-bookinfo";
 const BOOKINFO_TAG: &str = "1.20.3";
+/// How long pods may take to come or go on a busy machine.
+const PODS: Duration = Duration::from_secs(120);
 
 /// A running cluster.
 #[derive(Debug)]
@@ -87,6 +91,14 @@ impl World {
         success(&self.cluster.run("helm", arguments))
     }
 
+    /// What becomes of meshctl on this cluster.
+    #[track_caller]
+    pub(crate) fn meshctl(&self, arguments: &[&str]) -> Output {
+        let admin = self.cluster.folder().join("admin.conf");
+        let admin = ["--kubeconfig", admin.to_str().unwrap()];
+        meshctl(&[arguments, &admin].concat())
+    }
+
     /// An object, as the API has it.
     #[track_caller]
     pub(crate) fn object(&self, arguments: &[&str]) -> Value {
@@ -96,8 +108,27 @@ impl World {
     /// Makes a namespace in which pods get a sidecar.
     #[track_caller]
     pub(crate) fn meshed(&self, namespace: &str) {
-        self.cluster.namespace(namespace);
-        self.kubectl(&["label", "namespace", namespace, "istio-injection=enabled"]);
+        let label = json!({"istio-injection": "enabled"});
+        self.cluster.labelled(namespace, &label);
+        self.injects(namespace);
+    }
+
+    /// Waits until a pod of a namespace would get a sidecar.
+    #[track_caller]
+    pub(crate) fn injects(&self, namespace: &str) {
+        let container = json!({"name": "app", "image": POD_IMAGE});
+        let pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "would-be", "namespace": namespace},
+            "spec": {"containers": [container]},
+        });
+        let create = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+        eventually("a pod would get a sidecar", || {
+            let made = self.cluster.fed(&create, &pod.to_string());
+            let injected = String::from_utf8_lossy(&made.stdout).contains("istio-proxy");
+            injected.then_some(()).ok_or(made)
+        });
     }
 
     /// Applies a file of samples/bookinfo/networking.
@@ -110,14 +141,13 @@ impl World {
     /// Waits until what is to be rolled out is.
     #[track_caller]
     pub(crate) fn rolled_out(&self, namespace: &str, workload: &str) {
-        self.kubectl(&[
-            "rollout",
-            "status",
-            workload,
-            "-n",
-            namespace,
-            "--timeout=120s",
-        ]);
+        let status = ["rollout", "status", workload, "-n", namespace];
+        let status = [&status[..], &["--timeout=120s"]].concat();
+        // Its watch may break off where parts of Kubernetes are killed.
+        eventually_for(PODS, workload, || {
+            let waited = self.cluster.run("kubectl", &status);
+            waited.status.success().then_some(()).ok_or(waited)
+        });
     }
 
     /// Waits until every Deployment of a namespace is rolled out.
@@ -129,9 +159,42 @@ impl World {
         }
     }
 
+    /// Waits until there are so many pods that fit a selector, and each of them is ready.
+    #[track_caller]
+    pub(crate) fn ready(&self, namespace: &str, selector: &str, count: usize) {
+        eventually_for(PODS, selector, || {
+            let list = self.object(&["pods", "-n", namespace, "-l", selector]);
+            let pods = list["items"].as_array().unwrap();
+            let good = pods.len() == count && pods.iter().all(is_ready);
+            good.then_some(()).ok_or(list)
+        });
+    }
+
+    /// Waits until no pod fits a selector.
+    #[track_caller]
+    pub(crate) fn gone(&self, namespace: &str, selector: &str) {
+        eventually_for(PODS, "pods are gone", || {
+            let names =
+                self.kubectl(&["get", "pods", "-n", namespace, "-l", selector, "-o", "name"]);
+            names.is_empty().then_some(()).ok_or(names)
+        });
+    }
+
+    /// Waits until every pod of a namespace, or those that are named, has so many ready containers, as
+    /// `kubectl get pods` prints them: `2/2`. A probe that was late makes nobody fail.
+    #[track_caller]
+    pub(crate) fn all_show(&self, namespace: &str, names: &[&str], expected: &str) {
+        eventually_for(PODS, &format!("{namespace} {names:?}: {expected}"), || {
+            let all = self.readiness(namespace, names);
+            let differs: Vec<_> = all.iter().filter(|(_, seen)| seen != expected).collect();
+            let good = !all.is_empty() && differs.is_empty();
+            good.then_some(()).ok_or_else(|| format!("{all:?}"))
+        });
+    }
+
     /// Ready containers of each pod, as `kubectl get pods` prints them: `web-1 2/2`.
     #[track_caller]
-    pub(crate) fn readiness(&self, namespace: &str, more: &[&str]) -> Vec<(String, String)> {
+    fn readiness(&self, namespace: &str, more: &[&str]) -> Vec<(String, String)> {
         let get = ["get", "pods", "--no-headers", "-n", namespace];
         let table = self.kubectl(&[&get, more].concat());
         let words = table.lines().map(|line| {
@@ -172,18 +235,45 @@ impl World {
     /// Kills what runs in a container of a pod, as the kernel does when it is out of memory.
     #[track_caller]
     pub(crate) fn kill(&self, pod: &Pod, container: &str) {
-        let object = self.object(&["pod", &pod.name, "-n", &pod.namespace]);
-        let status = &object["status"];
-        let lists = ["initContainerStatuses", "containerStatuses"].map(|list| &status[list]);
-        let mut all = lists.iter().filter_map(|list| list.as_array()).flatten();
-        let found = all.find(|one| one["name"] == container).expect(container);
-        let id = found["containerID"].as_str().unwrap();
+        let status = self.container(pod, container);
+        let id = status["containerID"].as_str().unwrap();
         let id = id.trim_start_matches("containerd://");
         success(
             &self
                 .cluster
                 .run("ctr", &["tasks", "kill", "-s", "SIGKILL", id]),
         );
+    }
+
+    /// Kills it, and waits until it was revived and the pod is ready again.
+    #[track_caller]
+    pub(crate) fn kill_and_see(&self, pod: &Pod, container: &str) {
+        let before = self.restarts(pod, container);
+        self.kill(pod, container);
+        eventually_for(PODS, container, || match self.restarts(pod, container) {
+            now if now > before => Ok(()),
+            now => Err(now),
+        });
+        let named = format!("pod/{}", pod.name);
+        self.cluster
+            .wait("condition=Ready", &[&named, "-n", &pod.namespace]);
+    }
+
+    /// How often a container of a pod was started again.
+    #[track_caller]
+    pub(crate) fn restarts(&self, pod: &Pod, container: &str) -> u64 {
+        let status = self.container(pod, container);
+        status["restartCount"].as_u64().unwrap()
+    }
+
+    /// The status of a container of a pod.
+    #[track_caller]
+    fn container(&self, pod: &Pod, name: &str) -> Value {
+        let object = self.object(&["pod", &pod.name, "-n", &pod.namespace]);
+        let status = &object["status"];
+        let lists = ["initContainerStatuses", "containerStatuses"].map(|list| &status[list]);
+        let mut all = lists.iter().filter_map(|list| list.as_array()).flatten();
+        all.find(|one| one["name"] == name).expect(name).clone()
     }
 
     /// Waits until the API server answers again.
@@ -231,6 +321,14 @@ impl Pod {
             address: text(&object["status"]["podIP"])?,
         })
     }
+}
+
+/// Whether a pod serves and does not end.
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    let ready = conditions.any(|one| one["type"] == "Ready" && one["status"] == "True");
+    ready && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
 /// A file or folder of the repository.
