@@ -57,9 +57,8 @@ impl Config {
         }
     }
 
-    /// Whether any cluster has an endpoint there.
-    #[must_use]
-    pub fn has_endpoint_at(&self, address: SocketAddr) -> bool {
+    /// Where the endpoints of all clusters are; an address may come more than once.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         let fixed = self
             .clusters
             .values()
@@ -67,12 +66,8 @@ impl Config {
                 Discovery::Static(endpoints) => Some(endpoints),
                 Discovery::Eds { .. } | Discovery::OriginalDst => None,
             });
-        let mut all = self.endpoints.values().chain(fixed);
-        all.any(|endpoints| {
-            endpoints
-                .all
-                .iter()
-                .any(|endpoint| endpoint.address == address)
-        })
+        let all = self.endpoints.values().chain(fixed);
+        all.flat_map(|endpoints| &endpoints.all)
+            .map(|endpoint| endpoint.address)
     }
 }

@@ -18,7 +18,8 @@ use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::balance::{Avoid, LoadGuard};
-use crate::upstream::dial::{self, Patience};
+use crate::upstream::dial;
+use crate::upstream::dial::patience::{Listed, Patience};
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, Work};
@@ -348,8 +349,8 @@ impl Engine {
             return;
         };
         let bound = forward.idle_bound();
-        let look = match &forward.state {
-            State::Calling(calling) => match calling.over(now, &known) {
+        let look = match &mut forward.state {
+            State::Calling(calling) => match calling.over(now, &known, &mut self.listed) {
                 Some(failure) => return self.call_failed(key, failure),
                 None => calling.patience.as_ref().map(|patience| patience.next(now)),
             },
@@ -403,9 +404,9 @@ fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Targ
 
 impl Calling {
     /// Why the endpoint is not waited for any longer.
-    fn over(&self, now: Instant, known: &Arc<Config>) -> Option<Failure> {
-        let (patience, target) = (self.patience.as_ref()?, self.target.as_ref()?);
-        patience.over(now, target.address, known)
+    fn over(&mut self, now: Instant, known: &Arc<Config>, listed: &mut Listed) -> Option<Failure> {
+        let (patience, target) = (self.patience.as_mut()?, self.target.as_ref()?);
+        patience.over(now, target.address, known, listed)
     }
 }
 

@@ -1,13 +1,12 @@
 //! How an endpoint is reached: what a connection to it begins with, and who answered.
 
+pub(crate) mod patience;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
-use mesh_traffic::Config;
 use rustix::io::Errno;
 use rustls::client::UnbufferedClientConnection;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -18,48 +17,6 @@ use crate::conn::wire::{Filled, Wire};
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::target::Target;
 use crate::upstream::tls::{Carries, TlsConfigs, is_of_mesh, server_name};
-
-/// How often it is looked whether somebody is still meant to be at an address that does not answer.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// How long a connection is waited for that is being opened.
-pub(crate) struct Patience {
-    deadline: Instant,
-    /// What was known when it was begun.
-    known: Arc<Config>,
-}
-
-impl Patience {
-    pub(crate) fn new(deadline: Instant, known: Arc<Config>) -> Self {
-        Self { deadline, known }
-    }
-
-    /// When it is to be judged next.
-    pub(crate) fn next(&self, now: Instant) -> Instant {
-        self.deadline.min(now + LOOK)
-    }
-
-    /// Why it is not waited for any longer: the time is over, or the endpoint was taken away. From
-    /// the address of a pod that is gone comes no answer at all.
-    pub(crate) fn over(
-        &self,
-        now: Instant,
-        address: SocketAddr,
-        known: &Arc<Config>,
-    ) -> Option<Failure> {
-        if now >= self.deadline {
-            let failure = Failure::safe(FailureKind::ConnectTimeout);
-            return Some(failure.caused_by("deadline has elapsed"));
-        }
-        let changed = !Arc::ptr_eq(&self.known, known);
-        let gone =
-            changed && self.known.has_endpoint_at(address) && !known.has_endpoint_at(address);
-        gone.then(|| {
-            let failure = Failure::safe(FailureKind::ConnectFailed);
-            failure.caused_by(format!("{address} is no longer an endpoint"))
-        })
-    }
-}
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Default)]

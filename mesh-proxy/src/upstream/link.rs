@@ -14,7 +14,8 @@ use crate::http::codec::ClientCodec;
 use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::streams::Streams;
-use crate::upstream::dial::{self, About, Patience};
+use crate::upstream::dial::patience::Patience;
+use crate::upstream::dial::{self, About};
 use crate::upstream::pool::PoolKey;
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
@@ -300,7 +301,7 @@ impl Engine {
         else {
             return self.reset_late(key);
         };
-        match patience.over(now, target.address, &known) {
+        match patience.over(now, target.address, &known, &mut self.listed) {
             Some(failure) => self.link_unopened(key, &failure),
             None => *timer = self.timers.set(patience.next(now), Due::Conn(key)),
         }

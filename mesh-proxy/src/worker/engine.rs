@@ -33,6 +33,7 @@ use crate::http::exchange::OwnMetadata;
 use crate::http::flow::Flow;
 use crate::http::observe::Observer;
 use crate::upstream::balance::Balancers;
+use crate::upstream::dial::patience::Listed;
 use crate::upstream::pool::Pools;
 use crate::upstream::tls::TlsConfigs;
 use crate::worker::buffers::Buffers;
@@ -101,6 +102,8 @@ pub(crate) struct Engine {
     pub(crate) conns: SlotMap<ConnKey, Conn>,
     pub(crate) flows: SlotMap<FlowKey, Box<Flow>>,
     pub(crate) pools: Pools,
+    /// Where endpoints are, for those that wait for one.
+    pub(crate) listed: Listed,
     pub(crate) timers: Timers<Due>,
     pub(crate) work: VecDeque<Work>,
     /// Heads that codecs fill, kept for their buffers.
@@ -161,6 +164,7 @@ impl Engine {
             conns: SlotMap::with_key(),
             flows: SlotMap::with_key(),
             pools: Pools::default(),
+            listed: Listed::default(),
             timers,
             work: VecDeque::new(),
             request_head: None,
@@ -426,6 +430,7 @@ impl Engine {
         }
         let config = self.live.current();
         self.balancers.sweep(&config);
+        self.listed.clear();
         self.timers.set(self.now + SWEEP, Due::Sweep);
     }
 
