@@ -1,5 +1,7 @@
 //! The worker's buffers that wires read into and seal with, lent to one of them at a time.
 
+use std::io;
+
 use crate::worker::shelf::Shelf;
 
 /// Bytes that are read from a socket at once.
@@ -50,6 +52,17 @@ impl Scratch {
     }
 }
 
+/// More is left of earlier reads than any message of TLS is long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a message is too long")]
+pub(super) struct TooLong;
+
+impl From<TooLong> for io::Error {
+    fn from(error: TooLong) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
 /// Room for what is left of earlier reads, and behind it for one read.
 pub(super) struct Sealed(Box<[u8]>);
 
@@ -59,11 +72,15 @@ impl Sealed {
         self.0.get_mut(LEFT..).unwrap_or_default()
     }
 
-    /// What is left of earlier reads, and the fresh bytes of this one; `None` if it is too much.
-    pub(super) fn behind(&mut self, left: &[u8], fresh: usize) -> Option<&mut [u8]> {
-        let start = LEFT.checked_sub(left.len())?;
-        self.0.get_mut(start..LEFT)?.copy_from_slice(left);
-        self.0.get_mut(start..LEFT + fresh)
+    /// What is left of earlier reads, and the fresh bytes of this one.
+    ///
+    /// # Errors
+    /// [`TooLong`] when more is left than there is room for.
+    pub(super) fn behind(&mut self, left: &[u8], fresh: usize) -> Result<&mut [u8], TooLong> {
+        let start = LEFT.checked_sub(left.len()).ok_or(TooLong)?;
+        let room = self.0.get_mut(start..LEFT).ok_or(TooLong)?;
+        room.copy_from_slice(left);
+        self.0.get_mut(start..LEFT + fresh).ok_or(TooLong)
     }
 }
 
@@ -173,7 +190,10 @@ impl Waiting {
     }
 
     /// Puts other bytes in their place.
-    pub(super) fn replace(&mut self, bytes: &[u8], blocks: &mut Blocks) {
+    ///
+    /// # Errors
+    /// [`TooLong`] for more than a block takes; then none are kept.
+    pub(super) fn replace(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), TooLong> {
         (self.start, self.end) = (0, 0);
         if bytes.len() <= Self::FEW {
             self.give_back(blocks);
@@ -182,12 +202,11 @@ impl Waiting {
             if self.bytes.len() < BLOCK {
                 self.bytes = blocks.take();
             }
-            // No more is left of a read than a block takes.
-            if let Some(room) = self.bytes.get_mut(..bytes.len()) {
-                room.copy_from_slice(bytes);
-            }
+            let room = self.bytes.get_mut(..bytes.len()).ok_or(TooLong)?;
+            room.copy_from_slice(bytes);
         }
         self.end = bytes.len();
+        Ok(())
     }
 
     /// Room for `count` more at the end.

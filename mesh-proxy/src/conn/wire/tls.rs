@@ -91,27 +91,25 @@ impl Tls {
     /// Opens what was read, and puts it into the scratch buffer; how much that is.
     ///
     /// # Errors
-    /// When it breaks TLS; the error is the inner one.
+    /// When it breaks TLS, or a message is too long; the error is the inner one.
     pub(super) fn open(
         &mut self,
         sealed: &mut Sealed,
         fresh: usize,
         scratch: &mut Scratch,
     ) -> io::Result<usize> {
-        let too_long = || invalid(Error::General("a message is too long".to_owned()));
-        let input = sealed
-            .behind(self.rest.bytes(), fresh)
-            .ok_or_else(too_long)?;
+        let input = sealed.behind(self.rest.bytes(), fresh)?;
         let (session, out) = (&mut self.session, &mut self.sealed);
         let turn = session.turn(input, &mut scratch.bytes, out, Ask::Nothing);
         self.close_heard |= turn.closed;
         let left = input.get(turn.used..).filter(|_| !self.close_heard);
         let left = left.unwrap_or_default();
-        self.rest.replace(left, &mut scratch.blocks);
-        match turn.failed {
-            Some(error) => Err(invalid(error)),
-            None => Ok(turn.opened),
+        let kept = self.rest.replace(left, &mut scratch.blocks);
+        if let Some(error) = turn.failed {
+            return Err(invalid(error));
         }
+        kept?;
+        Ok(turn.opened)
     }
 
     /// Seals the first of the bytes and writes them; how many were sealed. Nothing waits before.

@@ -7,9 +7,9 @@ fn what_is_left_comes_before_what_is_read() {
     assert_eq!(sealed.behind(b"ab", 3).unwrap(), b"abcde");
     assert_eq!(
         sealed.behind(&vec![0; LEFT], 4).map(|all| all.len()),
-        Some(LEFT + 4)
+        Ok(LEFT + 4)
     );
-    assert!(sealed.behind(&vec![0; LEFT + 1], 4).is_none());
+    assert_eq!(sealed.behind(&vec![0; LEFT + 1], 4), Err(TooLong));
 }
 
 #[test]
@@ -18,15 +18,27 @@ fn few_bytes_wait_in_a_buffer_of_their_own_and_many_in_a_block() {
     let mut waiting = Waiting::of(b"few");
     assert_eq!((waiting.bytes(), waiting.len()), (&b"few"[..], 3));
     let many = vec![7; Waiting::FEW + 1];
-    waiting.replace(&many, &mut blocks);
+    waiting.replace(&many, &mut blocks).unwrap();
     assert_eq!(waiting.bytes(), many);
     assert_eq!(waiting.bytes.len(), BLOCK);
-    waiting.replace(b"few", &mut blocks);
+    waiting.replace(b"few", &mut blocks).unwrap();
     assert_eq!(waiting.bytes(), b"few");
     assert_eq!((waiting.bytes.len(), blocks.0.len()), (3, 1));
     waiting.consume(3);
     assert!(waiting.is_empty());
     assert_eq!(waiting.bytes.capacity(), 0);
+}
+
+#[test]
+fn what_is_longer_than_a_block_is_refused() {
+    let mut blocks = Blocks::default();
+    for before in [b"few".to_vec(), vec![7; BLOCK]] {
+        let mut waiting = Waiting::of(&before);
+        waiting.replace(&vec![1; BLOCK], &mut blocks).unwrap();
+        assert_eq!(waiting.bytes(), [1; BLOCK]);
+        let longer = waiting.replace(&vec![2; BLOCK + 1], &mut blocks);
+        assert_eq!((longer, waiting.bytes()), (Err(TooLong), &[][..]));
+    }
 }
 
 #[test]
