@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use mesh_traffic::cluster::{Cluster, Discovery, Transport};
 use mesh_traffic::config::Config;
+use mesh_traffic::endpoint::{Endpoint, Endpoints};
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
 use mio::event::Event;
+use smallvec::SmallVec;
 
 use crate::conn::tunnel::{Means, Progress, Side, Tunnel};
 use crate::conn::wire::Wire;
@@ -17,7 +19,7 @@ use crate::conn::wire::scratch::Scratch;
 use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
-use crate::upstream::balance::{Avoid, LoadGuard};
+use crate::upstream::balance::{Avoid, Balancers, LoadGuard};
 use crate::upstream::dial;
 use crate::upstream::dial::patience::{Listed, Patience};
 use crate::upstream::target::{Speak, Target};
@@ -28,6 +30,8 @@ use crate::worker::timers::TimerKey;
 
 /// How many endpoints are tried before the client is sent away.
 const TRIES: usize = 3;
+/// How often an endpoint is chosen to find one that was not tried.
+const CHOICES: u32 = 5;
 /// How long a connection may be silent both ways where nothing bounds it.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -38,7 +42,7 @@ pub(crate) struct Forward {
     /// The address that the client called.
     wanted: SocketAddr,
     chain: usize,
-    tried: Vec<usize>,
+    tried: Vec<SocketAddr>,
     /// The key under which the kernel tells of the other socket.
     other: Option<ConnKey>,
     timer: Option<TimerKey>,
@@ -232,18 +236,10 @@ impl Engine {
         let endpoints = config
             .endpoints_of(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
-        let avoid = Avoid {
-            tried: &forward.tried,
-            attempts: 5,
-        };
-        let picked = self.balancers.pick(cluster, endpoints, avoid, random);
-        let (index, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
-        let endpoint = endpoints
-            .all
-            .get(index)
-            .ok_or(FailureKind::NoHealthyUpstream)?;
+        let picked = pick(&self.balancers, cluster, endpoints, &forward.tried, random);
+        let (endpoint, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
         let target = target(cluster, endpoint.address, cluster.transport_to(endpoint));
-        forward.tried.push(index);
+        forward.tried.push(endpoint.address);
         Ok((target, Some(load)))
     }
 
@@ -388,6 +384,31 @@ impl Engine {
     }
 }
 
+/// Picks an endpoint, rather one that was not tried. What was tried is known by address: each try
+/// is of the endpoints that there are by then.
+fn pick<'e>(
+    balancers: &Balancers,
+    cluster: &Cluster,
+    endpoints: &'e Endpoints,
+    tried: &[SocketAddr],
+    random: &mut fastrand::Rng,
+) -> Option<(&'e Endpoint, LoadGuard)> {
+    let was_tried = |index: &usize| {
+        let endpoint = endpoints.all.get(*index);
+        endpoint.is_some_and(|endpoint| tried.contains(&endpoint.address))
+    };
+    let tried: SmallVec<[usize; TRIES]> = match tried {
+        [] => SmallVec::new(),
+        _ => (0..endpoints.all.len()).filter(was_tried).collect(),
+    };
+    let avoid = Avoid {
+        tried: &tried,
+        attempts: CHOICES,
+    };
+    let (index, load) = balancers.pick(cluster, endpoints, avoid, random)?;
+    Some((endpoints.all.get(index)?, load))
+}
+
 fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Target {
     Target {
         address,
@@ -416,7 +437,7 @@ impl Forward {
         if !self.tried.is_empty() || self.wanted == self.listener.address {
             return Err(FailureKind::NoHealthyUpstream.into());
         }
-        self.tried.push(0);
+        self.tried.push(self.wanted);
         Ok(target(cluster, self.wanted, &cluster.transport))
     }
 
@@ -437,3 +458,6 @@ impl Forward {
         dial::advance(upstream, target.address, session, said, scratch)
     }
 }
+
+#[cfg(test)]
+mod tests;
