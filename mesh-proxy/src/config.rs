@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod feed;
+mod files;
 pub mod live;
 pub mod node;
 mod warm;

@@ -11,9 +11,13 @@ use crate::endpoint::Endpoints;
 use crate::listener::Listener;
 use crate::route::RouteTable;
 use crate::secret::Secret;
+use crate::tls::InFiles;
 
 /// A map from names, with a fast hash.
 pub type Map<V> = HashMap<Str, V, ahash::RandomState>;
+
+/// What was found in files; a reason where it cannot be used, which names the file.
+pub type FoundInFiles = HashMap<InFiles, Result<Arc<Secret>, Str>, ahash::RandomState>;
 
 /// One configuration. A request takes one and keeps it to its end.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +32,8 @@ pub struct Config {
     pub endpoints: Map<Arc<Endpoints>>,
     /// Secrets by the name under which listeners ask for them.
     pub secrets: Map<Arc<Secret>>,
+    /// Secrets that listeners ask for by the files that they are in.
+    pub files: FoundInFiles,
     /// Counts the changes.
     pub version: u64,
 }

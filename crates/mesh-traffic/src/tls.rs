@@ -1,5 +1,7 @@
 //! What TLS contexts ask for, independent of a TLS library.
 
+use std::fmt;
+
 use mesh_model::Str;
 use mesh_model::ident::{SpiffeId, TrustDomain};
 pub use mesh_pki::tls::edge::Versions;
@@ -59,6 +61,30 @@ pub enum Identity {
     Secrets(Vec<Str>),
 }
 
+/// Files of this machine in which a certificate or roots are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InFiles {
+    /// A certificate.
+    Certificate {
+        /// PEM file of the certificate chain.
+        chain: Str,
+        /// PEM file of the private key.
+        key: Str,
+    },
+    /// Roots, in one PEM file.
+    Roots(Str),
+}
+
+// istio: pkg/security, the names of secrets that are read from files.
+impl fmt::Display for InFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate { chain, key } => write!(f, "file-cert:{chain}~{key}"),
+            Self::Roots(path) => write!(f, "file-root:{path}"),
+        }
+    }
+}
+
 /// Who vouches for the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Roots {
@@ -103,6 +129,22 @@ impl DownstreamTls {
             Roots::Mesh | Roots::File(_) | Roots::System | Roots::Unverified => None,
         };
         shown.iter().chain(roots)
+    }
+
+    /// The files that it asks for.
+    pub fn files(&self) -> impl Iterator<Item = InFiles> {
+        let shown = match &self.identity {
+            Identity::Files { chain, key } => Some(InFiles::Certificate {
+                chain: chain.clone(),
+                key: key.clone(),
+            }),
+            Identity::Workload | Identity::Secrets(_) => None,
+        };
+        let roots = match &self.roots {
+            Roots::File(path) => Some(InFiles::Roots(path.clone())),
+            Roots::Mesh | Roots::Secret(_) | Roots::System | Roots::Unverified => None,
+        };
+        shown.into_iter().chain(roots)
     }
 }
 

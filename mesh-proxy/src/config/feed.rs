@@ -10,10 +10,11 @@ use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_proto::any::unpack;
 use mesh_runtime::Tasks;
-use mesh_traffic::{Cluster, Endpoints, Listener, Reject, RouteTable, Secret};
+use mesh_traffic::{Cluster, Config, Endpoints, Listener, Reject, RouteTable, Secret};
 use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
 use mesh_xds::{Kind, Node};
 
+use crate::config::files::Files;
 use crate::config::warm::{Newest, Wanted};
 use crate::config::{Catalog, LiveConfig};
 
@@ -24,6 +25,7 @@ pub struct Feed {
     clock: Arc<dyn Clock>,
     newest: Newest,
     wanted: Wanted,
+    files: Files,
 }
 
 impl Feed {
@@ -36,11 +38,13 @@ impl Feed {
             clock,
             newest: Newest::default(),
             wanted: Wanted::default(),
+            files: Files::default(),
         }
     }
 
     /// Connects to a server and feeds on what it sends, until the tasks are stopped.
     pub fn start(self, channel: ChannelMaker, node: Node, tasks: &Tasks) -> Client {
+        self.files.clone().follow(self.live.clone(), tasks);
         Client::start(channel, node, self, tasks)
     }
 
@@ -74,11 +78,14 @@ impl Feed {
 
     /// Replaces the configuration in force by what the newest resources make of it.
     fn put_in_force(&mut self) {
-        let before = self.live.current();
-        let after = self.newest.in_force(&before);
+        // No listener is in force before somebody has looked for its files.
+        self.files.want(&self.newest.files(&self.live.current()));
+        let after = self.live.change(|before| Config {
+            files: self.files.found(),
+            ..self.newest.in_force(before)
+        });
         self.wanted = self.newest.wanted(&after);
         self.newest.keep_only(&self.wanted);
-        self.live.replace(after);
         if !self.catalog.is_ready() && self.newest.is_complete(&self.wanted) {
             tracing::info!("configuration is complete");
             self.catalog.set_ready();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mesh_traffic::Config;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Where requests take their configuration from, and where a new one is put.
@@ -11,6 +12,8 @@ use tokio::sync::watch;
 pub struct LiveConfig {
     config: ArcSwap<Config>,
     changes: watch::Sender<u64>,
+    /// Held by whoever makes the next one out of this one.
+    writing: Mutex<()>,
 }
 
 impl LiveConfig {
@@ -21,6 +24,7 @@ impl LiveConfig {
         Self {
             config: ArcSwap::from_pointee(config),
             changes,
+            writing: Mutex::default(),
         }
     }
 
@@ -32,9 +36,16 @@ impl LiveConfig {
 
     /// Puts another one in force, and tells those who wait for changes.
     pub fn replace(&self, config: Config) {
-        let version = config.version;
-        self.config.store(Arc::new(config));
-        self.changes.send_replace(version);
+        self.change(|_| config);
+    }
+
+    /// Puts in force what is made of the one before, which nobody else replaces meanwhile.
+    pub fn change(&self, make: impl FnOnce(&Config) -> Config) -> Arc<Config> {
+        let _writing = self.writing.lock();
+        let config = Arc::new(make(&self.config.load()));
+        self.config.store(config.clone());
+        self.changes.send_replace(config.version);
+        config
     }
 
     /// Tells of each change with the version that is in force since.

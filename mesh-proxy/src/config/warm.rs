@@ -3,6 +3,7 @@
 //! A cluster counts once its endpoints are there, a listener once its route tables are there and it
 //! was said what its secrets are; until then the one before it stays, if there is one. A secret that
 //! the server does not have keeps nobody waiting: only who asks for that certificate is refused.
+//! Files that listeners name are no matter of these rules: they are read before (see `files`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
 use mesh_traffic::cluster::Discovery;
 use mesh_traffic::listener::RouteSource;
+use mesh_traffic::tls::{DownstreamTls, InFiles};
 use mesh_traffic::{Cluster, Config, Endpoints, Listener, Network, RouteTable, Secret};
 use mesh_xds::Kind;
 
@@ -150,6 +152,13 @@ impl Newest {
         }
     }
 
+    /// The files that the newest listeners and those in force ask for.
+    pub(super) fn files(&self, in_force: &Config) -> BTreeSet<InFiles> {
+        let listeners = self.listeners.values().chain(in_force.listeners.values());
+        let contexts = listeners.flat_map(|listener| contexts_of(listener));
+        contexts.flat_map(DownstreamTls::files).collect()
+    }
+
     /// Drops what nobody asks for any more: the server does not tell of it any longer.
     pub(super) fn keep_only(&mut self, wanted: &Wanted) {
         self.endpoints
@@ -190,12 +199,13 @@ fn endpoints_of(cluster: &Cluster) -> Option<&Str> {
     }
 }
 
+fn contexts_of(listener: &Listener) -> impl Iterator<Item = &DownstreamTls> {
+    let chains = listener.chains.iter();
+    chains.filter_map(|chain| chain.tls.as_ref())
+}
+
 fn secrets_of(listener: &Listener) -> impl Iterator<Item = &Str> {
-    let contexts = listener
-        .chains
-        .iter()
-        .filter_map(|chain| chain.tls.as_ref());
-    contexts.flat_map(|tls| tls.secrets())
+    contexts_of(listener).flat_map(|tls| tls.secrets())
 }
 
 fn tables_of(listener: &Listener) -> impl Iterator<Item = &Str> {

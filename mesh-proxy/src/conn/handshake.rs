@@ -13,7 +13,7 @@ use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::edge::{Edge, edge_config};
 use mesh_pki::tls::{self, ClientAuth, TrustPolicy, peer_spiffe_id};
 use mesh_traffic::Secret;
-use mesh_traffic::config::Map;
+use mesh_traffic::config::{Config, Map};
 use mesh_traffic::tls::{DownstreamTls, Identity, Roots};
 use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
@@ -24,26 +24,29 @@ use crate::http::connection::Peer;
 /// ALPN offered where the configuration names none: HTTP, the newer version first.
 const HTTP: &[&[u8]] = &[tls::ALPN_H2, tls::ALPN_HTTP11];
 
-/// Why TLS with a client came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
-    /// The listener asks for something that this proxy does not have.
+/// Why nobody can be served by a TLS context.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CannotServe {
+    /// It asks for something that this proxy does not have.
     #[error("{0}")]
     Unsupported(&'static str),
-    /// The control plane has not sent it.
+    /// The control plane has not sent it, or nobody has looked for its files.
     #[error("there is no secret {0}")]
     NoSecret(Str),
     /// A file cannot be used.
-    #[error("{what}: {why}")]
-    Unusable {
-        /// The file.
-        what: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error("{0}")]
+    Unusable(Str),
     /// The TLS library refuses the configuration.
     #[error("the TLS configuration is refused")]
     Config(#[source] rustls::Error),
+}
+
+/// Why TLS with a client came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// It was over before it began.
+    #[error(transparent)]
+    CannotServe(#[from] CannotServe),
     /// The handshake failed; the client may have been refused.
     #[error("TLS handshake")]
     Handshake(#[source] io::Error),
@@ -60,7 +63,7 @@ pub(crate) struct Secured {
     pub(crate) peer: Option<Peer>,
 }
 
-/// The server configurations of one worker, made once and kept.
+/// The server configurations of one worker, made once and kept. Nothing here is read from files.
 pub struct ServerConfigs {
     identity: Option<LiveIdentity>,
     clock: Arc<dyn Clock>,
@@ -69,16 +72,16 @@ pub struct ServerConfigs {
 
 struct Made {
     wanted: DownstreamTls,
-    /// What it was made from of what the control plane sends.
+    /// What it was made from.
     secrets: Vec<Arc<Secret>>,
     at: Instant,
-    config: Arc<ServerConfig>,
+    config: Result<Arc<ServerConfig>, CannotServe>,
 }
 
 /// How many configurations are kept before all are made anew.
 const KEPT: usize = 64;
-/// After how long files are read again: certificates in them are renewed by others.
-const FILES_FRESH: Duration = Duration::from_secs(60);
+/// After how long it is tried again what failed, where nothing else has changed.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 impl Made {
     fn is(&self, wanted: &DownstreamTls, secrets: &[Arc<Secret>]) -> bool {
@@ -86,6 +89,10 @@ impl Made {
         self.secrets.len() == secrets.len()
             && same.all(|(a, b)| Arc::ptr_eq(a, b))
             && self.wanted == *wanted
+    }
+
+    fn lasts(&self, now: Instant) -> bool {
+        self.config.is_ok() || now.saturating_duration_since(self.at) < TRY_AGAIN
     }
 }
 
@@ -103,20 +110,16 @@ impl ServerConfigs {
     fn config(
         &self,
         wanted: &DownstreamTls,
-        known: &Map<Arc<Secret>>,
-    ) -> Result<Arc<ServerConfig>, HandshakeError> {
-        let secrets = wanted.secrets().filter_map(|name| known.get(name));
-        let secrets: Vec<_> = secrets.cloned().collect();
+        known: &Config,
+    ) -> Result<Arc<ServerConfig>, CannotServe> {
+        let secrets = secrets(wanted, known);
         let now = self.clock.now();
         let mut made = self.made.borrow_mut();
-        let fresh = |made: &Made| {
-            !reads_files(wanted) || now.saturating_duration_since(made.at) < FILES_FRESH
-        };
-        let mut found = made.iter().filter(|made| made.is(wanted, &secrets));
-        if let Some(made) = found.find(|made| fresh(made)) {
-            return Ok(made.config.clone());
+        let is = |made: &&Made| made.is(wanted, &secrets) && made.lasts(now);
+        if let Some(made) = made.iter().find(is) {
+            return made.config.clone();
         }
-        let config = Arc::new(self.make(wanted, known)?);
+        let config = self.make(wanted, known).map(Arc::new);
         // What an older secret was made into is of no use any more.
         made.retain(|made| made.wanted != *wanted);
         if made.len() >= KEPT {
@@ -128,14 +131,10 @@ impl ServerConfigs {
             at: now,
             config: config.clone(),
         });
-        Ok(config)
+        config
     }
 
-    fn make(
-        &self,
-        wanted: &DownstreamTls,
-        known: &Map<Arc<Secret>>,
-    ) -> Result<ServerConfig, HandshakeError> {
+    fn make(&self, wanted: &DownstreamTls, known: &Config) -> Result<ServerConfig, CannotServe> {
         let named: Vec<&[u8]> = wanted.alpn.iter().map(|name| name.as_bytes()).collect();
         let alpn = if named.is_empty() {
             HTTP
@@ -148,17 +147,17 @@ impl ServerConfigs {
         };
         let credentials = match &wanted.identity {
             Identity::Workload => return self.of_mesh(wanted, client_auth, alpn),
-            Identity::Files { chain, key } => vec![files(chain, key)?],
-            Identity::Secrets(names) => sent(names, known)?,
+            Identity::Files { .. } => in_files(wanted, known, Secret::certificate)?,
+            Identity::Secrets(names) => sent(names, &known.secrets)?,
         };
         if !wanted.clients.is_any() {
             let why = "SPIFFE IDs can only be demanded of clients that the mesh's roots vouch for";
-            return Err(HandshakeError::Unsupported(why));
+            return Err(CannotServe::Unsupported(why));
         }
-        let clients = client_roots(&wanted.roots, known)?.map(|roots| (roots, client_auth));
+        let clients = client_roots(wanted, known)?.map(|roots| (roots, client_auth));
         if clients.is_none() && wanted.require_client_certificate {
             let why = "nobody vouches for the clients' certificates that are demanded";
-            return Err(HandshakeError::Unsupported(why));
+            return Err(CannotServe::Unsupported(why));
         }
         let edge = Edge {
             credentials,
@@ -166,7 +165,7 @@ impl ServerConfigs {
             versions: wanted.versions,
             alpn,
         };
-        edge_config(&edge, self.clock.clone()).map_err(HandshakeError::Config)
+        edge_config(&edge, self.clock.clone()).map_err(CannotServe::Config)
     }
 
     fn of_mesh(
@@ -174,8 +173,8 @@ impl ServerConfigs {
         wanted: &DownstreamTls,
         client_auth: ClientAuth,
         alpn: &[&[u8]],
-    ) -> Result<ServerConfig, HandshakeError> {
-        let unsupported = HandshakeError::Unsupported;
+    ) -> Result<ServerConfig, CannotServe> {
+        let unsupported = CannotServe::Unsupported;
         let live = self
             .identity
             .as_ref()
@@ -187,62 +186,67 @@ impl ServerConfigs {
         let own = || live.current().spiffe_id().trust_domain().clone();
         let trust_domain = wanted.clients.trust_domains().next().unwrap_or_else(own);
         tls::server_config(live, TrustPolicy { trust_domain }, client_auth, alpn)
-            .map_err(HandshakeError::Config)
+            .map_err(CannotServe::Config)
     }
 }
 
-fn reads_files(wanted: &DownstreamTls) -> bool {
-    matches!(wanted.identity, Identity::Files { .. }) || matches!(wanted.roots, Roots::File(_))
+/// What a configuration is made from of what was sent or found in files.
+fn secrets(wanted: &DownstreamTls, known: &Config) -> Vec<Arc<Secret>> {
+    let sent = wanted.secrets().filter_map(|name| known.secrets.get(name));
+    let found = wanted.files().filter_map(|files| {
+        let found = known.files.get(&files)?;
+        found.as_ref().ok().cloned()
+    });
+    sent.cloned().chain(found).collect()
 }
 
-fn files(chain: &Str, key: &Str) -> Result<Credential, HandshakeError> {
-    let (chain_pem, key_pem) = (read(chain)?, read(key)?);
-    Credential::from_pem(&chain_pem, &key_pem).map_err(|why| HandshakeError::Unusable {
-        what: chain.to_string(),
-        why: why.to_string(),
-    })
-}
-
-fn read(path: &Str) -> Result<Vec<u8>, HandshakeError> {
-    std::fs::read(&**path).map_err(|error| HandshakeError::Unusable {
-        what: path.to_string(),
-        why: error.to_string(),
-    })
+/// What was found of one kind in the files that are asked for; there is at least one.
+fn in_files<T: Clone>(
+    wanted: &DownstreamTls,
+    known: &Config,
+    of_kind: impl Fn(&Secret) -> Option<&T>,
+) -> Result<Vec<T>, CannotServe> {
+    let mut all = Vec::new();
+    for files in wanted.files() {
+        match known.files.get(&files) {
+            Some(Ok(found)) => all.extend(of_kind(found).cloned()),
+            Some(Err(why)) => return Err(CannotServe::Unusable(why.clone())),
+            None => return Err(CannotServe::NoSecret(files.to_string().into())),
+        }
+    }
+    Ok(all)
 }
 
 /// The certificates that are there; without any of them there is nothing to show.
-fn sent(names: &[Str], known: &Map<Arc<Secret>>) -> Result<Vec<Credential>, HandshakeError> {
+fn sent(names: &[Str], known: &Map<Arc<Secret>>) -> Result<Vec<Credential>, CannotServe> {
     let found = names
         .iter()
         .filter_map(|name| known.get(name)?.certificate());
     let found: Vec<_> = found.cloned().collect();
     match (found.is_empty(), names.first()) {
-        (true, Some(first)) => Err(HandshakeError::NoSecret(first.clone())),
+        (true, Some(first)) => Err(CannotServe::NoSecret(first.clone())),
         (_, _) => Ok(found),
     }
 }
 
 /// Who vouches for clients. What should and is not there lets nobody in.
 fn client_roots(
-    roots: &Roots,
-    known: &Map<Arc<Secret>>,
-) -> Result<Option<ClientRoots>, HandshakeError> {
-    match roots {
+    wanted: &DownstreamTls,
+    known: &Config,
+) -> Result<Option<ClientRoots>, CannotServe> {
+    match &wanted.roots {
         Roots::Unverified => Ok(None),
         Roots::Secret(name) => {
-            let found = known.get(name).and_then(|secret| secret.roots());
-            let found = found.ok_or_else(|| HandshakeError::NoSecret(name.clone()))?;
+            let found = known.secrets.get(name).and_then(|secret| secret.roots());
+            let found = found.ok_or_else(|| CannotServe::NoSecret(name.clone()))?;
             Ok(Some(found.clone()))
         }
         Roots::File(path) => {
-            let found = ClientRoots::from_pem(&read(path)?);
-            let found = found.map_err(|why| HandshakeError::Unusable {
-                what: path.to_string(),
-                why: why.to_string(),
-            })?;
+            let found = in_files(wanted, known, Secret::roots)?.into_iter().next();
+            let found = found.ok_or_else(|| CannotServe::NoSecret(path.clone()))?;
             Ok(Some(found))
         }
-        Roots::Mesh | Roots::System => Err(HandshakeError::Unsupported(
+        Roots::Mesh | Roots::System => Err(CannotServe::Unsupported(
             "clients are judged by roots of the mesh or by those that were given",
         )),
     }
@@ -251,14 +255,14 @@ fn client_roots(
 /// A session that is about to negotiate TLS with a client.
 ///
 /// # Errors
-/// [`HandshakeError`] when the configuration cannot be served.
+/// [`CannotServe`] when there is no configuration for it.
 pub(crate) fn begin(
     configs: &ServerConfigs,
     wanted: &DownstreamTls,
-    known: &Map<Arc<Secret>>,
-) -> Result<Session, HandshakeError> {
+    known: &Config,
+) -> Result<Session, CannotServe> {
     let config = configs.config(wanted, known)?;
-    let session = UnbufferedServerConnection::new(config).map_err(HandshakeError::Config)?;
+    let session = UnbufferedServerConnection::new(config).map_err(CannotServe::Config)?;
     Ok(session.into())
 }
 
@@ -299,3 +303,6 @@ fn peer(chain: &[rustls::pki_types::CertificateDer<'_>]) -> Option<Peer> {
         certificate_hash: hex.into(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -349,8 +349,9 @@ impl Opening {
         })?;
         match (&found.tls, sniffed) {
             (Some(tls), Sniffed::Tls(hello)) => {
-                let session =
-                    handshake::begin(&engine.server_tls, tls, &engine.live.current().secrets)?;
+                let known = engine.live.current();
+                let session = handshake::begin(&engine.server_tls, tls, &known)
+                    .map_err(HandshakeError::from)?;
                 self.step = Step::Handshake {
                     chain: index,
                     sni: hello.sni.clone(),

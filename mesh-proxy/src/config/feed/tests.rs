@@ -17,7 +17,7 @@ mod secrets;
 
 fn feed() -> Feed {
     let clock = TestClock::starting_at(SystemClock.now(), SystemTime::UNIX_EPOCH);
-    let live = Arc::new(LiveConfig::new(mesh_traffic::Config::default()));
+    let live = Arc::new(LiveConfig::new(Config::default()));
     Feed::new(live, Catalog::new(), Arc::new(clock))
 }
 

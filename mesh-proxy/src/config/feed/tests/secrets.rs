@@ -38,8 +38,6 @@ fn secret_of(name: &str, leaf: &Certified) -> Upsert {
 
 /// The listener of [`mk_listener`] with TLS whose certificate is this secret.
 fn mk_secure(name: &str, rds: &str, secret: &str) -> Upsert {
-    let plain = mk_listener(name, rds);
-    let mut message: listener::Listener = unpack(&plain.any).unwrap();
     let ads = core::config_source::ConfigSourceSpecifier::Ads(Default::default());
     let shown = tls::SdsSecretConfig {
         name: secret.to_owned(),
@@ -48,11 +46,37 @@ fn mk_secure(name: &str, rds: &str, secret: &str) -> Upsert {
             ..Default::default()
         }),
     };
-    let context = tls::DownstreamTlsContext {
-        common_tls_context: Some(tls::CommonTlsContext {
-            tls_certificate_sds_secret_configs: vec![shown],
+    let context = tls::CommonTlsContext {
+        tls_certificate_sds_secret_configs: vec![shown],
+        ..Default::default()
+    };
+    mk_with(name, rds, secret, context)
+}
+
+/// The listener of [`mk_listener`] with TLS whose certificate is in these files.
+fn mk_of_files(name: &str, rds: &str, chain: &str, key: &str) -> Upsert {
+    let file = |path: &str| {
+        Some(core::DataSource {
+            specifier: Some(core::data_source::Specifier::Filename(path.to_owned())),
             ..Default::default()
-        }),
+        })
+    };
+    let context = tls::CommonTlsContext {
+        tls_certificates: vec![tls::TlsCertificate {
+            certificate_chain: file(chain),
+            private_key: file(key),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    mk_with(name, rds, chain, context)
+}
+
+fn mk_with(name: &str, rds: &str, version: &str, common: tls::CommonTlsContext) -> Upsert {
+    let plain = mk_listener(name, rds);
+    let mut message: listener::Listener = unpack(&plain.any).unwrap();
+    let context = tls::DownstreamTlsContext {
+        common_tls_context: Some(common),
         ..Default::default()
     };
     message.filter_chains[0].transport_socket = Some(core::TransportSocket {
@@ -61,7 +85,7 @@ fn mk_secure(name: &str, rds: &str, secret: &str) -> Upsert {
             &context,
         ))),
     });
-    upsert(name, secret, &message)
+    upsert(name, version, &message)
 }
 
 fn secrets(feed: &Feed) -> Vec<String> {
@@ -130,4 +154,26 @@ fn a_bad_secret_is_refused_and_the_one_before_stays() {
     let expected = "s: tls_certificate: the private key does not belong to the certificate";
     assert_eq!(told, expected);
     assert_eq!(secrets(&feed), ["s"]);
+}
+
+#[test]
+fn files_are_looked_for_before_their_listener_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file).to_string_lossy().into_owned();
+    let (chain, key) = (path("chain.pem"), path("key.pem"));
+    let found = || {
+        let mut feed = feed();
+        feed.give(Kind::Listener, &[mk_of_files("l", "t", &chain, &key)]);
+        feed.give(Kind::Route, &[mk_table("t")]);
+        assert_eq!(feed.listeners(), ["l"]);
+        let config = feed.live.current();
+        config.files.values().next().unwrap().clone()
+    };
+    let why = found().unwrap_err();
+    assert!(why.starts_with(&format!("{chain}: ")), "{why}");
+    let leaf = leaf();
+    let certificates = leaf.chain.iter().map(|der| to_pem("CERTIFICATE", der));
+    std::fs::write(&chain, certificates.collect::<String>()).unwrap();
+    std::fs::write(&key, &leaf.key_pem).unwrap();
+    assert!(found().unwrap().certificate().is_some());
 }
