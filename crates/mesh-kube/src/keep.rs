@@ -164,19 +164,7 @@ impl Visitor<'_> for Name<'_> {
 }
 
 /// `resourceVersion` is taken out again where the objects are told: it says where to go on.
-const METADATA_MEMBERS: &[(&str, &Keep)] = &[
-    ("annotations", &ANNOTATIONS),
-    ("creationTimestamp", &Keep::All),
-    ("labels", &Keep::All),
-    ("name", &Keep::All),
-    ("namespace", &Keep::All),
-    ("ownerReferences", &Keep::Each(&OWNER)),
-    ("resourceVersion", &Keep::All),
-];
-
-static METADATA: Keep = Keep::Only(METADATA_MEMBERS);
-
-static METADATA_OF_PODS: Keep = Keep::Only(&[
+static METADATA: Keep = Keep::Only(&[
     ("annotations", &ANNOTATIONS),
     ("creationTimestamp", &Keep::All),
     ("deletionTimestamp", &Keep::All),
@@ -274,7 +262,7 @@ static CONTAINER: Keep = Keep::Only(&[("name", &Keep::All), ("ports", &Keep::All
 static POD: Keep = Keep::Only(&[
     ("apiVersion", &Keep::All),
     ("kind", &Keep::All),
-    ("metadata", &METADATA_OF_PODS),
+    ("metadata", &METADATA),
     (
         "spec",
         &Keep::Only(&[
