@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
+pub(crate) use self::tar::archive;
 pub(crate) use content::{Content, Entry};
 pub(crate) use oci::{architecture, sha256};
-pub(crate) use tar::archive;
 
 use crate::bench::build;
 use crate::say;

@@ -73,6 +73,14 @@ fn the_same_content_is_the_same_image() {
 }
 
 #[test]
+fn a_path_that_the_form_has_no_room_for_is_named() {
+    let mut content = Content::default();
+    content.text(&"n".repeat(101), "long\n");
+    let error = archive(&content).unwrap_err();
+    assert_eq!(error.to_string(), "n".repeat(101));
+}
+
+#[test]
 fn a_layer_leaves_out_what_is_below_it() {
     let mut above = sample();
     above.text("etc/motd", "other\n");
