@@ -169,6 +169,7 @@ impl<'a> House<'a> {
             format!("--address={}", free()),
             format!("--http={}", free()),
             format!("--namespace={}", self.namespace),
+            format!("--mesh-namespace={}", self.namespace),
             "--service-account=default".to_owned(),
             format!("--ca-address={citadel}"),
             format!("--ca-root={}", roots.display()),
