@@ -1,30 +1,14 @@
 //! `meshctl up --network namespaces`: applications that know nothing of the mesh call one another by the
 //! names of services, their connections are captured, and nothing is left of it afterwards.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use mesh_test::eventually::eventually;
-use mesh_tests::mesh::{binary, samples};
-use mesh_tests::{Mesh, Setup, Status};
+use mesh_tests::{Mesh, Nobody, Setup, Status};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use crate::space::success;
-
-/// `nobody` on every Linux.
-const NOBODY: u32 = 65534;
-const PRODUCTS: [&str; 6] = [
-    "meshctl",
-    "mesh-citadel",
-    "mesh-pilot",
-    "mesh-mixer",
-    "mesh-proxy",
-    "bookinfo",
-];
 
 /// What a shell hears that asks `GET path` of `host:port`, in the network and with the names of a process.
 fn ask(beside: i32, host: &str, port: u16, path: &str) -> String {
@@ -206,47 +190,16 @@ fn a_supervisor_that_is_killed_leaves_nothing() {
     });
 }
 
-/// Copies what the user needs to where the user may read it.
-fn install(home: &Path) {
-    std::fs::create_dir(home.join("bin")).unwrap();
-    for product in PRODUCTS {
-        std::fs::copy(binary(product), home.join("bin").join(product)).unwrap();
-    }
-    let mut copy = Command::new("cp");
-    copy.arg("-r")
-        .arg(samples().join("bookinfo"))
-        .arg(home.join("bookinfo"));
-    success(&copy.output().unwrap());
-    std::fs::create_dir(home.join("home")).unwrap();
-    chown(home.join("home"), Some(NOBODY), Some(NOBODY)).unwrap();
-    std::fs::set_permissions(home, Permissions::from_mode(0o755)).unwrap();
-}
-
-fn as_nobody(home: &Path, args: &[&str]) -> Output {
-    Command::new(home.join("bin/meshctl"))
-        .args(args)
-        .env_clear()
-        .env("HOME", home.join("home"))
-        .env("PATH", "/usr/bin:/bin")
-        .current_dir(home.join("home"))
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
 #[test]
 fn an_ordinary_user_has_the_same_in_a_user_namespace() {
-    let folder = TempDir::new().unwrap();
-    install(folder.path());
-    let bookinfo = folder.path().join("bookinfo");
+    let nobody = Nobody::new();
+    let bookinfo = nobody.bookinfo();
     let mut args = vec!["up", "--detach", "-o", "json", "--ingress-port", "0"];
     args.extend(["--network", "namespaces", "-f", bookinfo.to_str().unwrap()]);
-    let up = as_nobody(folder.path(), &args);
+    let up = nobody.meshctl(&args);
     let status: Status = serde_json::from_str(&success(&up)).unwrap();
     check_calls(&status);
-    success(&as_nobody(folder.path(), &["down"]));
+    success(&nobody.meshctl(&["down"]));
     let left = pids(&status)
         .into_iter()
         .filter(|pid| network(&pid.to_string()).is_some());
