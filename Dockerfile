@@ -9,7 +9,7 @@ FROM scratch AS base
 USER 1337:1337
 WORKDIR /
 ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin
-ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072
+ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072:glibc.malloc.top_pad=0:glibc.malloc.trim_threshold=65536:glibc.malloc.tcache_max=256
 
 FROM base AS mesh-citadel
 COPY --from=build /mesh/target/images/mesh-citadel/ /

@@ -6,6 +6,7 @@ use clap::Parser;
 use mesh_citadel::settings::{Flags, Surroundings};
 use mesh_citadel::{Deps, Settings, run};
 use mesh_kube::Cluster;
+use mesh_runtime::heap;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -26,5 +27,6 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
     let settings = Settings::new(flags, surroundings)?;
     let deps = Deps::of_process(&settings).await?;
     deps.stop_on_signals();
+    heap::keep_small(&deps.tasks);
     Ok(run(settings, deps).await?)
 }

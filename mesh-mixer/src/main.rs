@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use mesh_mixer::app::{Deps, run_until_signal};
 use mesh_mixer::settings::{Flags, Settings};
-use mesh_runtime::{SystemClock, Tasks};
+use mesh_runtime::{SystemClock, Tasks, heap};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -18,5 +18,6 @@ async fn main() -> anyhow::Result<()> {
         tasks: Tasks::new(&registry),
         registry,
     };
+    heap::keep_small(&deps.tasks);
     Ok(run_until_signal(settings, deps).await?)
 }

@@ -12,7 +12,7 @@ use mesh_model::time::Clock;
 use mesh_pki::live::LiveIdentity;
 use mesh_pki::tls::{ALPN_H2, ClientAuth, TrustPolicy, server_config};
 use mesh_runtime::admin::Admin;
-use mesh_runtime::{SystemClock, Tasks};
+use mesh_runtime::{SystemClock, Tasks, heap};
 use mesh_source::Snapshot;
 use mesh_xds::server::{Hub, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use prometheus::Registry;
@@ -81,6 +81,7 @@ pub async fn main(settings: Settings) -> anyhow::Result<()> {
         }
         stopping.cancel();
     });
+    heap::keep_small(&tasks);
     Box::pin(run(settings, deps)).await?;
     if !tasks.stop(GRACE).await {
         tracing::warn!("tasks were still running at the end");

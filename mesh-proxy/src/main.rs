@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mesh_proxy::settings::Flags;
 use mesh_proxy::{Deps, Settings, capture, run};
+use mesh_runtime::heap;
 use mesh_status::wait;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,6 +25,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     flags.log.start();
     let settings = Settings::try_from(flags)?;
     let deps = Deps::of_process(&settings).await?;
+    heap::keep_small(&deps.tasks);
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("signals", async move {
         match mesh_runtime::shutdown::requested().await {

@@ -1,13 +1,24 @@
-//! What a process of mesh is started with so that its heap stays small.
+//! What a process of mesh is started with so that its heap stays small, and flat.
 
-/// A variable of its environment, and the value.
+/// A variable of its environment, and the value: settings of glibc's allocator (`mallopt(3)`).
 ///
-/// glibc takes large blocks from the kernel and gives them back at once, but raises the size from
-/// which it does so with every such block, up to 32 MiB; after a few large messages, blocks of that
-/// size fragment its heaps for good. It also gives each thread a heap of its own, and they grow for
-/// many minutes before each has found its size. With a fixed size, its first one, and one heap for
-/// all, a busy sidecar keeps to two thirds of the memory (docs/performance.md).
+/// - `arena_max`: one heap for all threads, not one for each, of which every one has its own holes.
+/// - `mmap_threshold`: blocks of 128 KiB and more come from the kernel and go back to it at once. Unless
+///   it is set, each such block that is freed raises it, up to 32 MiB, and blocks of that size tear
+///   holes into the heap.
+/// - `top_pad`, `trim_threshold`: the end of the heap has never room for such a block, which would be
+///   taken from there first.
+/// - `tcache_max`: each thread's own cache holds blocks of up to 256 bytes. Of larger ones a request needs
+///   none, and it would take the rare ones an hour to fill it.
+///
+/// With them a busy sidecar keeps to two thirds of the memory (docs/performance.md).
 pub const TUNABLES: (&str, &str) = (
     "GLIBC_TUNABLES",
-    "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072",
+    concat!(
+        "glibc.malloc.arena_max=1:",
+        "glibc.malloc.mmap_threshold=131072:",
+        "glibc.malloc.top_pad=0:",
+        "glibc.malloc.trim_threshold=65536:",
+        "glibc.malloc.tcache_max=256",
+    ),
 );

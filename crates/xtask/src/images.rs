@@ -71,10 +71,10 @@ impl Image {
 
 /// User and group of every program that is told no other: Istio's of its sidecar.
 pub(crate) const USER: &str = "1337:1337";
-/// Variables of every program. Without the second a busy proxy takes half as much memory again.
+/// Variables of every program. The second are `mesh_model::heap::TUNABLES`.
 pub(crate) const ENVIRONMENT: [&str; 2] = [
     "PATH=/usr/local/bin:/usr/sbin:/usr/bin",
-    "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072",
+    "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=131072:glibc.malloc.top_pad=0:glibc.malloc.trim_threshold=65536:glibc.malloc.tcache_max=256",
 ];
 
 /// Makes every image: a folder `NAME` and an archive `NAME.tar`.

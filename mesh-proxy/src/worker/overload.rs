@@ -24,8 +24,11 @@ const EVERY: Duration = Duration::from_millis(100);
 /// How many times in a row memory may be found short before the worst is assumed: what is being
 /// given up at the present level does not suffice.
 const PATIENCE: u32 = 10;
-/// How many times before what is still in use is taken for free memory that the allocator keeps, and
-/// will use again: then nobody holds it any more.
+/// How many looks at short memory lie between two times that the allocator gives back what nobody
+/// uses.
+const TRIMMED: u32 = 5;
+/// How many times before what is still in use is taken for free memory that the allocator keeps for
+/// want of whole pages, and will use again: then nobody holds it any more.
 const FORGIVEN: u32 = 30;
 /// How often it is asked whether the machine allows another amount now.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -294,7 +297,7 @@ pub fn watch(overload: &Arc<Overload>, doors: Vec<Door>, tasks: &Tasks) {
 }
 
 async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
-    let (mut told, mut short) = (Level::Calm, 0);
+    let (mut told, mut short, mut looks) = (Level::Calm, 0, 0);
     let mut since_asked = Duration::ZERO;
     loop {
         let pause = match overload.limit() {
@@ -309,6 +312,14 @@ async fn watching(overload: Arc<Overload>, doors: Vec<Door>) {
         }
         let changed = asks && overload.ask_limit();
         overload.sample();
+        looks = match overload.level() {
+            Level::Calm => 0,
+            _ => looks + 1,
+        };
+        if looks % TRIMMED == 1 {
+            mesh_heap::trim();
+            overload.sample();
+        }
         short = match overload.level() {
             Level::Calm | Level::Shrink => 0,
             Level::Pause | Level::Refuse | Level::Shed => short + 1,
