@@ -1,7 +1,7 @@
 //! Against rustls with buffers, at the other end of a socket.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream as Peer};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream as Peer};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -228,9 +228,14 @@ fn an_end_in_good_order_is_told_apart_from_a_cut() {
     }
     assert_eq!(client.join().unwrap(), b"answer");
 
-    let (client, mut end) = served(|mut client| client.write_all(b"last").unwrap());
+    let (client, mut end) = served(|mut client| {
+        client.write_all(b"last").unwrap();
+        client.sock.shutdown(Shutdown::Write).unwrap();
+        client
+    });
     assert_eq!(end.read_exactly(4), b"last");
-    client.join().unwrap();
+    // Were it dropped with something unread, the kernel would reset the connection.
+    let _client = client.join().unwrap();
     let cut = end.read().unwrap_err();
     assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
 }
