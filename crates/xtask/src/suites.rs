@@ -324,17 +324,19 @@ const JOURNEYS: &[Need] = &[
 /// machine.
 pub(crate) const STEADY: Suite = Suite {
     name: "kube-journeys",
-    proves: "what users do with mesh on Kubernetes: install, inject, shift, secure, validate, capture",
+    proves: "what users do with mesh on Kubernetes: install, inject, let in, shift, secure, capture, upgrade",
     needs: JOURNEYS,
     cargo: &["--test", "kube-journeys"],
     only: &[
         "webhook",
         "kube_inject",
+        "ingress",
         "canary",
         "strict",
         "validation",
         "capture",
         "polyglot",
+        "upgrade",
     ],
 };
 
