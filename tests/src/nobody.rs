@@ -58,6 +58,14 @@ impl Nobody {
     }
 }
 
+/// Nothing of the user's stays, whatever came of the test.
+impl Drop for Nobody {
+    fn drop(&mut self) {
+        // There may be no mesh any more.
+        drop(self.meshctl(&["down"]));
+    }
+}
+
 impl Default for Nobody {
     fn default() -> Self {
         Self::new()
