@@ -8,8 +8,8 @@
 ///   holes into the heap.
 /// - `top_pad`, `trim_threshold`: the end of the heap has never room for such a block, which would be
 ///   taken from there first.
-/// - `tcache_max`: each thread's own cache holds blocks of up to 256 bytes. Of larger ones a request needs
-///   none, and it would take the rare ones an hour to fill it.
+/// - `tcache_max`: each thread's own cache holds blocks of up to 256 bytes. Of larger ones four requests
+///   need one, a record of TLS, and it would take the rare ones an hour to fill the cache.
 ///
 /// With them a busy sidecar keeps to two thirds of the memory (docs/performance.md).
 pub const TUNABLES: (&str, &str) = (
