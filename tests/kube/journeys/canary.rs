@@ -7,7 +7,6 @@ use mesh_tests::page::Stars;
 use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::runner::say;
 use crate::shop::Shop;
 use crate::world::World;
 
@@ -37,8 +36,11 @@ pub(crate) fn run(world: &World) {
         Stars::Black => Ok(()),
         other => Err(other),
     });
-    // One honest sample of 370 is outside, and hardly ever the next one as well.
-    assert!(a_tenth(&shop) || a_tenth(&shop), "two samples are outside");
+    let seen = looks(&shop);
+    let black = seen.get(&Stars::Black).copied().unwrap_or_default();
+    assert_eq!(seen.values().sum::<u32>(), LOOKS);
+    assert!(black.abs_diff(LOOKS / 10) <= SIGMAS, "{seen:?}");
+    assert!(!seen.contains_key(&Stars::Red), "{seen:?}");
 
     world.apply_sample("default", "virtual-service-reviews-50-v3.yaml");
     eventually("half get the third", || match shop.stars() {
@@ -58,20 +60,6 @@ pub(crate) fn run(world: &World) {
         world.kubectl(&["delete", "-n", "default", "-f", &file]);
     }
     world.forget(HERE);
-}
-
-/// Whether of many looks a tenth shows the new version, as far as chance goes.
-#[track_caller]
-fn a_tenth(shop: &Shop) -> bool {
-    let seen = looks(shop);
-    assert_eq!(seen.values().sum::<u32>(), LOOKS);
-    assert!(!seen.contains_key(&Stars::Red), "{seen:?}");
-    let black = seen.get(&Stars::Black).copied().unwrap_or_default();
-    let within = black.abs_diff(LOOKS / 10) <= SIGMAS;
-    if !within {
-        say(&format!("canary: {seen:?}"));
-    }
-    within
 }
 
 /// Many looks, by four visitors.
