@@ -17,7 +17,13 @@ impl Shop {
     /// The ingress gateway's Service, as nobody in particular.
     #[track_caller]
     pub(crate) fn of(world: &World) -> Self {
-        let address = world.service(SYSTEM, "istio-ingressgateway");
+        Self::in_mesh(world, SYSTEM)
+    }
+
+    /// The same, of a mesh in another namespace.
+    #[track_caller]
+    pub(crate) fn in_mesh(world: &World, root: &str) -> Self {
+        let address = world.service(root, "istio-ingressgateway");
         Self {
             address: format!("{address}:80"),
             cookie: None,

@@ -27,7 +27,7 @@ const MESH: &str = "app.kubernetes.io/part-of=mesh";
 pub(crate) fn run(world: &World) {
     by_helm(world);
     applications_stay(world);
-    nothing_remains(world);
+    nothing_remains(world, SYSTEM);
     definitions_stay(world);
     again(world);
 }
@@ -60,10 +60,10 @@ fn applications_stay(world: &World) {
     });
 }
 
-/// Nothing but the definitions, and what is of their kinds.
+/// Nothing of a mesh in this namespace but the definitions, and what is of their kinds.
 #[track_caller]
-pub(crate) fn nothing_remains(world: &World) {
-    world.gone(SYSTEM, MESH);
+pub(crate) fn nothing_remains(world: &World, root: &str) {
+    world.gone(root, MESH);
     for kind in KINDS {
         let names = "custom-columns=A:.metadata.namespace,B:.metadata.name,C:.metadata.labels";
         let get = ["get", kind, "-A", "--no-headers", "-o", names];
@@ -111,17 +111,17 @@ fn definitions_stay(world: &World) {
 fn again(world: &World) {
     install::definitions(world);
     install::mesh(world);
-    meshed_again(world);
+    meshed_again(world, SYSTEM);
 }
 
-/// Bookinfo gets its sidecars, and its door.
+/// Bookinfo gets its sidecars, and its door in the mesh's namespace.
 #[track_caller]
-pub(crate) fn meshed_again(world: &World) {
+pub(crate) fn meshed_again(world: &World, root: &str) {
     world.injects("default");
     world.kubectl(&["rollout", "restart", "deployment", "-n", "default"]);
     world.all_rolled_out("default");
     world.all_show("default", &[], "2/2");
     let file = path("samples/bookinfo/networking/bookinfo-gateway.yaml");
     world.kubectl(&["apply", "-f", &file]);
-    Shop::of(world).open();
+    Shop::in_mesh(world, root).open();
 }
