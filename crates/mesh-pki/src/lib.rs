@@ -13,6 +13,7 @@ pub mod credential;
 pub mod csr;
 mod dates;
 pub mod issuers;
+mod judge;
 pub mod key;
 pub mod lint;
 pub mod live;

@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use crate::bundle::TrustBundle;
 use crate::chain::{self, CertificateFacts, ChainError};
 use crate::dates;
+use crate::judge::Judge;
 use crate::key::Key;
 use crate::svid::{self, SvidError, Usage};
 use crate::tls;
@@ -41,7 +42,7 @@ pub enum IdentityError {
 pub struct Identity {
     leaf: CertificateFacts,
     spiffe_id: SpiffeId,
-    bundle: Arc<TrustBundle>,
+    judge: Arc<Judge>,
     certified: Arc<CertifiedKey>,
 }
 
@@ -68,7 +69,7 @@ impl Identity {
         Ok(Self {
             leaf,
             spiffe_id,
-            bundle,
+            judge: Arc::new(Judge::new(bundle)),
             certified: Arc::new(CertifiedKey::new(chain, signing)),
         })
     }
@@ -77,7 +78,7 @@ impl Identity {
     #[must_use]
     pub fn with_bundle(&self, bundle: Arc<TrustBundle>) -> Self {
         Self {
-            bundle,
+            judge: Arc::new(Judge::new(bundle)),
             ..self.clone()
         }
     }
@@ -109,7 +110,11 @@ impl Identity {
     /// The roots by which peers are judged.
     #[must_use]
     pub fn bundle(&self) -> &Arc<TrustBundle> {
-        &self.bundle
+        self.judge.bundle()
+    }
+
+    pub(crate) fn judge(&self) -> &Arc<Judge> {
+        &self.judge
     }
 
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
@@ -123,7 +128,7 @@ impl fmt::Debug for Identity {
             .field("spiffe_id", &self.spiffe_id)
             .field("serial", &self.leaf.serial_hex())
             .field("not_after", &self.leaf.not_after)
-            .field("bundle", &self.bundle)
+            .field("bundle", &self.judge)
             .finish_non_exhaustive()
     }
 }

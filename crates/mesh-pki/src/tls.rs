@@ -17,6 +17,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::{CipherSuite, ClientConfig, ServerConfig, SupportedCipherSuite};
 
 use crate::bundle::TrustBundle;
+use crate::judge::Judge;
 use crate::live::{LiveIdentity, TlsClock};
 pub use crate::svid::peer_spiffe_id;
 use resolve::LiveCertificate;
@@ -138,7 +139,7 @@ pub fn client_config_without_identity(
     clock: Arc<dyn Clock>,
     alpn: &[&[u8]],
 ) -> Result<ClientConfig, rustls::Error> {
-    let verifier = ServerVerifier::new(Roots::Fixed(bundle), expect);
+    let verifier = ServerVerifier::new(Roots::Fixed(Arc::new(Judge::new(bundle))), expect);
     let config = ClientConfig::builder_with_details(provider().clone(), Arc::new(TlsClock(clock)))
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
         .dangerous()

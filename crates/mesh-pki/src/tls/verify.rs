@@ -1,4 +1,4 @@
-//! Judges peers in handshakes: every verifier ends in [`validate_x509_svid`].
+//! Judges peers in handshakes: every verifier asks a [`Judge`].
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{ClientAuth, Expect, TrustPolicy};
-use crate::bundle::TrustBundle;
 use crate::dates;
+use crate::judge::Judge;
 use crate::live::LiveIdentity;
-use crate::svid::{SvidError, Usage, validate_x509_svid};
+use crate::svid::{SvidError, Usage};
 
 /// Why a valid identity is not the right one.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,14 +32,14 @@ pub(super) enum Roots {
     /// In the live identity.
     Live(LiveIdentity),
     /// Given once.
-    Fixed(Arc<TrustBundle>),
+    Fixed(Arc<Judge>),
 }
 
 impl Roots {
-    fn bundle(&self) -> Arc<TrustBundle> {
+    fn judge(&self) -> Arc<Judge> {
         match self {
-            Self::Live(live) => live.current().bundle().clone(),
-            Self::Fixed(bundle) => bundle.clone(),
+            Self::Live(live) => live.current().judge().clone(),
+            Self::Fixed(judge) => judge.clone(),
         }
     }
 }
@@ -94,8 +94,8 @@ impl ServerCertVerifier for ServerVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let bundle = self.roots.bundle();
-        let peer = validate(leaf, intermediates, &bundle, Usage::Server, now)?;
+        let judge = self.roots.judge();
+        let peer = validate(leaf, intermediates, &judge, Usage::Server, now)?;
         if self.expect.accepts(&peer) {
             return Ok(ServerCertVerified::assertion());
         }
@@ -145,7 +145,7 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let identity = self.live.current();
-        let peer = validate(leaf, intermediates, identity.bundle(), Usage::Client, now)?;
+        let peer = validate(leaf, intermediates, identity.judge(), Usage::Client, now)?;
         if *peer.trust_domain() == self.policy.trust_domain {
             return Ok(ClientCertVerified::assertion());
         }
@@ -165,14 +165,15 @@ fn algorithms() -> &'static WebPkiSupportedAlgorithms {
 fn validate(
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
-    bundle: &TrustBundle,
+    judge: &Judge,
     usage: Usage,
     now: UnixTime,
 ) -> Result<SpiffeId, Error> {
     let mut chain = Vec::with_capacity(1 + intermediates.len());
     chain.push(leaf.clone());
     chain.extend_from_slice(intermediates);
-    validate_x509_svid(&chain, bundle, usage, dates::from_webpki(now)).map_err(to_tls)
+    let now = dates::from_webpki(now);
+    judge.validate(&chain, usage, now).map_err(to_tls)
 }
 
 /// The library's own error where it has a fitting one, so that the peer gets the right alert.
