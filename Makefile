@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make demo` shows the mesh, `make test` proves it.
-.PHONY: demo test test-kube bench soak fuzz
+.PHONY: demo test test-kube bench bench-kube soak fuzz
 
 demo: cargo
 	cargo build --release --locked --workspace --bins
@@ -14,6 +14,10 @@ test-kube: cargo
 
 bench: cargo
 	cargo xtask bench
+
+# What mesh takes and how fast it is on a real Kubernetes, which it starts itself.
+bench-kube: cargo
+	cargo xtask bench --kube
 
 # Ten minutes of mixed load; SOAK_SECONDS=60 is a try.
 SOAK_SECONDS ?= 600

@@ -57,9 +57,9 @@ pub(crate) struct Plan {
     /// The service that is called.
     #[arg(long)]
     pub(crate) host: String,
-    /// Bytes of every answer's body.
+    /// Bytes of every answer's body; any without it.
     #[arg(long)]
-    pub(crate) expect: usize,
+    pub(crate) expect: Option<usize>,
     /// A new connection for every request.
     #[arg(long)]
     pub(crate) reconnect: bool,

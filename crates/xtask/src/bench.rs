@@ -1,11 +1,13 @@
-//! `cargo xtask bench`: gets the proxies to compare with, builds ours, hands over to mesh-bench.
+//! `cargo xtask bench`: gets the proxies to compare with, builds ours, hands over to mesh-bench; with
+//! `--kube` to the measures of tests/kube/journeys.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::suites::{SUITES, capabilities};
+use crate::suites::{MEASURES, SUITES, capabilities};
+use crate::tools;
 
 /// Builds the binaries and runs the benchmarks; they write target/bench/results.json.
 ///
@@ -22,9 +24,31 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Builds the programs of a cluster, once, and the binaries, and runs the measures; they write
+/// target/bench/kube.json.
+pub(crate) fn kube(root: &Path, parts: &[String]) -> Result<()> {
+    let have = capabilities([&MEASURES]);
+    let missing = MEASURES.needs.iter().filter(|need| !have.contains(need));
+    let missing: Vec<_> = missing.map(|need| need.word()).collect();
+    ensure!(missing.is_empty(), "needs {}", missing.join(", "));
+    let programs = tools::cluster_build().status().context("cluster.sh")?;
+    ensure!(programs.success(), "cluster.sh build: {programs}");
+    // Images are packed of the products' own binaries.
+    build(root)?;
+    let test = ["test", "--release", "--locked", "--workspace"];
+    let mut test = Vec::from(test);
+    test.extend(MEASURES.arguments());
+    test.extend(parts.iter().map(String::as_str));
+    cargo(root, &test)
+}
+
 /// Builds every binary.
 pub(crate) fn build(root: &Path) -> Result<()> {
-    let arguments = ["build", "--release", "--locked", "--workspace", "--bins"];
+    let build = ["build", "--release", "--locked", "--workspace", "--bins"];
+    cargo(root, &build)
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     let status = Command::new("cargo")
         .args(arguments)
         .current_dir(root)

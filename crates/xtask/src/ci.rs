@@ -120,10 +120,7 @@ impl Programs {
     fn begin(suites: &[Suite], have: &BTreeSet<Need>) -> Option<Self> {
         let runs = |suite: &Suite| suite.needs.iter().all(|need| have.contains(need));
         suites.iter().any(runs).then(|| {
-            let mut build = Command::new("nice");
-            build
-                .args([&tools::cluster("cluster.sh"), "build"])
-                .env("CLUSTER_TOOLS", tools::folder().join("kube"));
+            let mut build = tools::cluster_build();
             Self {
                 build: build.spawn().with_context(|| format!("{build:?}")),
                 started: Instant::now(),

@@ -40,6 +40,10 @@ enum Command {
     Kube,
     /// Measures mesh and other proxies side by side; writes target/bench/results.json.
     Bench {
+        /// Measures mesh on a real Kubernetes instead, all or what parts of names say; writes
+        /// target/bench/kube.json.
+        #[arg(long)]
+        kube: bool,
         /// What mesh-bench is told: --only, --peers, --seconds, --runs.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -74,7 +78,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Kube => ci::kube(&root),
-        Command::Bench { arguments } => bench::run(&root, &arguments),
+        Command::Bench { kube, arguments } if kube => bench::kube(&root, &arguments),
+        Command::Bench { arguments, .. } => bench::run(&root, &arguments),
         Command::Crds => crds::run(&root),
         Command::Charts => charts::run(&root),
         Command::Images(wish) => images::run(&root, &wish),

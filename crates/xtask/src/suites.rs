@@ -358,6 +358,15 @@ pub(crate) const KUBE: [Suite; 2] = [
     },
 ];
 
+/// No suite of any run: it shows numbers (`cargo xtask bench --kube`).
+pub(crate) const MEASURES: Suite = Suite {
+    name: "kube-measures",
+    proves: "nothing: what mesh takes and how fast it is on Kubernetes",
+    needs: CLUSTER,
+    cargo: &["--test", "kube-journeys"],
+    only: &["measures"],
+};
+
 /// What the machine has of what suites need, after trying to install what is missing.
 pub(crate) fn capabilities<'a>(suites: impl IntoIterator<Item = &'a Suite>) -> BTreeSet<Need> {
     let needs = suites

@@ -51,6 +51,15 @@ pub(crate) fn h2spec_program() -> String {
     text(&folder().join("bin/h2spec"))
 }
 
+/// Builds the programs of the real cluster, unless they are there, with what others leave of the processors.
+pub(crate) fn cluster_build() -> Command {
+    let mut build = Command::new("nice");
+    build
+        .args([&cluster("cluster.sh"), "build"])
+        .env("CLUSTER_TOOLS", folder().join("kube"));
+    build
+}
+
 /// A file of the real cluster of the tests.
 pub(crate) fn cluster(file: &str) -> String {
     text(&crate::root().join("tests/kube/cluster").join(file))

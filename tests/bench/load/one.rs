@@ -81,7 +81,7 @@ impl Talk {
             .ok_or_else(|| io::Error::other(format!("no length: {}", first_line(head))))?;
         if head.get(9..12) != Some(b"200") {
             self.fault = Some(first_line(head));
-        } else if length != request.expect {
+        } else if request.expect.is_some_and(|expected| length != expected) {
             self.fault = Some(format!("a body of {length} bytes"));
         }
         self.body = Some(length);

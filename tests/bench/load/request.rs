@@ -34,8 +34,8 @@ pub(super) struct Request {
     pub(super) next: Vec<u8>,
     /// HTTP/2: the message.
     pub(super) message: Vec<u8>,
-    /// Bytes of a good answer's body.
-    pub(super) expect: usize,
+    /// Bytes of a good answer's body, when that is known.
+    pub(super) expect: Option<usize>,
 }
 
 impl Request {
@@ -69,7 +69,7 @@ impl Request {
             message: message(QUESTION),
             expect: match plan.protocol {
                 Protocol::Http1 => plan.expect,
-                Protocol::Grpc => message(plan.expect).len(),
+                Protocol::Grpc => plan.expect.map(|length| message(length).len()),
             },
         }
     }

@@ -167,7 +167,7 @@ impl Talk {
         let fault = match stream {
             _ if reset => Some("RST_STREAM".to_owned()),
             Stream { status: false, .. } => Some("a status other than 200".to_owned()),
-            Stream { body, .. } if body != request.expect => {
+            Stream { body, .. } if request.expect.is_some_and(|expected| body != expected) => {
                 Some(format!("a body of {body} bytes"))
             }
             Stream {

@@ -13,6 +13,8 @@ pub(crate) struct App {
     replicas: u32,
     annotations: Value,
     labels: Value,
+    /// Another program than mesh-pod: its image and what it is told.
+    program: Option<(String, Vec<String>)>,
 }
 
 impl App {
@@ -25,7 +27,15 @@ impl App {
             // What a test asks for does not pass the sidecar.
             annotations: json!({"traffic.sidecar.istio.io/excludeInboundPorts": "9999"}),
             labels: json!({}),
+            program: None,
         }
+    }
+
+    /// Another program in its place, which must serve on port 8080.
+    pub(crate) fn program(mut self, image: &str, words: &[&str]) -> Self {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        self.program = Some((image.to_owned(), words));
+        self
     }
 
     pub(crate) fn replicas(mut self, replicas: u32) -> Self {
@@ -49,9 +59,14 @@ impl App {
         for (name, value) in self.labels.as_object().unwrap() {
             labels[name] = value.clone();
         }
+        let mut container = container(&self.version);
+        if let Some((image, words)) = &self.program {
+            container["image"] = image.as_str().into();
+            container["args"] = json!(words);
+        }
         json!({
             "metadata": {"labels": labels, "annotations": self.annotations},
-            "spec": {"containers": [container(&self.version)]},
+            "spec": {"containers": [container]},
         })
     }
 

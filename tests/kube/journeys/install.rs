@@ -30,13 +30,19 @@ pub(crate) fn definitions(world: &World) {
 /// The mesh: what Helm says when everything is ready.
 #[track_caller]
 pub(crate) fn mesh(world: &World) -> String {
+    mesh_with(world, &[])
+}
+
+/// The same with more of Helm's flags.
+#[track_caller]
+pub(crate) fn mesh_with(world: &World, more: &[&str]) -> String {
     let (chart, profile) = (path("charts/mesh"), path("charts/mesh/profiles/demo.yaml"));
     // There is nobody here who makes load balancers.
     let port = "gateways.istio-ingressgateway.type=NodePort";
     let install = [
         "install", "mesh", &chart, "-n", SYSTEM, "-f", &profile, "--set", port,
     ];
-    let said = world.helm(&[&install[..], &["--wait", "--timeout", "180s"]].concat());
+    let said = world.helm(&[&install[..], more, &["--wait", "--timeout", "180s"]].concat());
     world.all_show(SYSTEM, &[], "1/1");
     said
 }

@@ -4,6 +4,8 @@
 //! The journeys run one after the other on one cluster, in the order of [`JOURNEYS`], each with a
 //! deadline. Arguments are parts of names: `install` and what they name is run then, and all else not.
 //! What a journey that failed left behind is in `kube-failures/JOURNEY` of the target folder.
+//!
+//! With `measures` as its first argument it is another program: what `cargo xtask bench --kube` runs.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +24,7 @@ mod failures;
 mod ingress;
 mod install;
 mod kube_inject;
+mod measures;
 mod polyglot;
 mod remote;
 mod report;
@@ -56,5 +59,9 @@ const JOURNEYS: &[Journey] = &[
 ];
 
 fn main() -> ExitCode {
-    runner::run(JOURNEYS)
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((first, parts)) if first == "measures" => measures::run(parts),
+        _ => runner::run(JOURNEYS),
+    }
 }

@@ -12,17 +12,17 @@ use mesh_runtime::SystemClock;
 use crate::evidence;
 use crate::world::World;
 
-/// One journey.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Journey {
-    name: &'static str,
+/// One journey through something.
+#[derive(Debug)]
+pub(crate) struct Journey<T = World> {
+    pub(crate) name: &'static str,
     deadline: Duration,
-    run: fn(&World),
+    run: fn(&T),
 }
 
-impl Journey {
+impl<T> Journey<T> {
     /// A journey that may take so many seconds.
-    pub(crate) const fn new(name: &'static str, seconds: u64, run: fn(&World)) -> Self {
+    pub(crate) const fn new(name: &'static str, seconds: u64, run: fn(&T)) -> Self {
         Self {
             name,
             deadline: Duration::from_secs(seconds),
@@ -32,7 +32,8 @@ impl Journey {
 }
 
 /// How a journey ended.
-enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
     Arrived,
     /// It reported why.
     Failed,
@@ -50,14 +51,14 @@ pub(crate) fn run(journeys: &[Journey]) -> ExitCode {
         |name: &str| asked.is_empty() || asked.iter().any(|part| name.contains(part.as_str()));
     let (first, others) = journeys.split_first().expect("there are journeys");
     let others = others.iter().filter(|journey| wanted(journey.name));
-    let chosen: Vec<Journey> = std::iter::once(first).chain(others).copied().collect();
+    let chosen: Vec<&Journey> = std::iter::once(first).chain(others).collect();
     say(&format!("\nrunning {} tests", chosen.len()));
     let start = SystemClock.now();
     let (mut passed, mut failed) = (0, 0);
     let mut world = None;
-    for journey in &chosen {
+    for journey in chosen.iter().copied() {
         let world = world.get_or_insert_with(|| Arc::new(World::start()));
-        let (end, seconds) = one(*journey, world);
+        let (end, seconds) = one(journey, world);
         match end {
             End::Arrived => {
                 passed += 1;
@@ -86,13 +87,15 @@ pub(crate) fn run(journeys: &[Journey]) -> ExitCode {
     ExitCode::from(u8::from(failed + left > 0))
 }
 
-fn one(journey: Journey, world: &Arc<World>) -> (End, u64) {
+/// Runs one: how it ended, and after how many seconds.
+pub(crate) fn one<T: Send + Sync + 'static>(journey: &Journey<T>, world: &Arc<T>) -> (End, u64) {
     let start = SystemClock.now();
     let (ended, end) = mpsc::channel();
     let world = Arc::clone(world);
     let thread = std::thread::Builder::new().name(journey.name.to_owned());
+    let run = journey.run;
     let under_way = thread.spawn(move || {
-        let arrived = catch_unwind(AssertUnwindSafe(|| (journey.run)(&world))).is_ok();
+        let arrived = catch_unwind(AssertUnwindSafe(|| run(&world))).is_ok();
         // Before it is told: who waits drops the last one.
         drop(world);
         let _nobody_waits = ended.send(arrived);

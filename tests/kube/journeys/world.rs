@@ -235,14 +235,20 @@ impl World {
     /// Kills what runs in a container of a pod, as the kernel does when it is out of memory.
     #[track_caller]
     pub(crate) fn kill(&self, pod: &Pod, container: &str) {
-        let status = self.container(pod, container);
-        let id = status["containerID"].as_str().unwrap();
-        let id = id.trim_start_matches("containerd://");
+        let id = self.container_id(pod, container);
         success(
             &self
                 .cluster
-                .run("ctr", &["tasks", "kill", "-s", "SIGKILL", id]),
+                .run("ctr", &["tasks", "kill", "-s", "SIGKILL", &id]),
         );
+    }
+
+    /// What containerd calls a container of a pod.
+    #[track_caller]
+    pub(crate) fn container_id(&self, pod: &Pod, container: &str) -> String {
+        let status = self.container(pod, container);
+        let id = status["containerID"].as_str().unwrap();
+        id.trim_start_matches("containerd://").to_owned()
     }
 
     /// Kills it, and waits until it was revived and the pod is ready again.
@@ -350,7 +356,7 @@ pub(crate) fn meshctl(arguments: &[&str]) -> Output {
 
 /// A file system of a program and the libraries that it is started with.
 #[track_caller]
-fn root(program: &str) -> TempDir {
+pub(crate) fn root(program: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let program = binary(program);
     let into = |file: &Path, place: &Path| {
