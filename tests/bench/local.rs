@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
+use mesh_tests::processes::rss_kib;
 use mesh_tests::{Caller, Mesh, Setup};
 use serde::{Deserialize, Serialize};
-
-use crate::process::rss_kib;
 
 /// Times that a change is applied, and that a mesh is started.
 const CHANGES: usize = 20;

@@ -8,11 +8,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
+use mesh_tests::processes::{cpu_nanoseconds, rss_kib};
 
 use crate::hold::Held;
 use crate::load::{Protocol, Report};
 use crate::peer::{GRPC_HOST, HOST, Running};
-use crate::process::{Cores, Process, busy_nanoseconds, cpu_nanoseconds, rss_kib};
+use crate::process::{Cores, Process, busy_nanoseconds};
 use crate::scenario::{Connections, Pattern};
 
 /// Connections held while memory is looked at.

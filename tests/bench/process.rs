@@ -1,12 +1,13 @@
-//! Processes of a measurement: started on a core of their own, gone with us, seen through /proc.
+//! Processes of a measurement: started on a core of their own, and gone with us.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use mesh_test::eventually;
+use mesh_tests::processes::threads;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -158,39 +159,6 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// Processor time that processes have used, in nanoseconds.
-pub(crate) fn cpu_nanoseconds(pids: &[i32]) -> Result<u64> {
-    let mut sum = 0;
-    for pid in pids {
-        for thread in threads(*pid)? {
-            let path = format!("/proc/{pid}/task/{thread}/schedstat");
-            // A thread may end while we look.
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let used = text
-                .split(' ')
-                .next()
-                .and_then(|word| word.parse::<u64>().ok());
-            sum += used.unwrap_or(0);
-        }
-    }
-    Ok(sum)
-}
-
-/// Resident memory of processes.
-pub(crate) fn rss_kib(pids: &[i32]) -> Result<u64> {
-    let mut sum = 0;
-    for pid in pids {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
-            .with_context(|| format!("process {pid} is gone"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let word = line.and_then(|line| line.split_whitespace().next());
-        sum += word
-            .and_then(|word| word.parse::<u64>().ok())
-            .context("VmRSS")?;
-    }
-    Ok(sum)
-}
-
 /// Time that a core was busy since the start of the machine, in nanoseconds.
 pub(crate) fn busy_nanoseconds(core: usize) -> Result<u64> {
     /// Linux counts in hundredths of a second there.
@@ -208,15 +176,4 @@ pub(crate) fn busy_nanoseconds(core: usize) -> Result<u64> {
         bail!("/proc/stat has other fields than expected");
     };
     Ok((user + nice + system + irq + softirq) * TICK)
-}
-
-fn threads(pid: i32) -> Result<Vec<i32>> {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .with_context(|| format!("process {pid} is gone"))?;
-    let names = entries.flatten().map(|entry| entry.file_name());
-    let threads: Vec<i32> = names
-        .filter_map(|name| name.to_string_lossy().parse().ok())
-        .collect();
-    ensure!(!threads.is_empty(), "process {pid} is gone");
-    Ok(threads)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use mesh_tests::Machine;
 use mesh_tests::mesh::binary;
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,8 @@ use crate::measure::Sample;
 use crate::peer::Peer;
 use crate::scenario::Scenario;
 
-mod machine;
 mod table;
 
-pub(crate) use machine::Machine;
 pub(crate) use table::{markdown, progress, terminal};
 
 /// Version of the document.

@@ -11,11 +11,13 @@
 pub mod caller;
 pub mod cluster;
 mod listeners;
+pub mod machine;
 pub mod mesh;
 pub mod metrics;
 pub mod nobody;
 pub mod page;
 pub mod pattern;
+pub mod processes;
 pub mod status;
 pub mod tls_origin;
 pub mod tools;
@@ -23,6 +25,7 @@ pub mod trend;
 pub mod websocket;
 
 pub use caller::{Caller, fetch};
+pub use machine::Machine;
 pub use mesh::{Mesh, Setup};
 pub use metrics::Metrics;
 pub use nobody::Nobody;

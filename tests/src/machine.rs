@@ -4,17 +4,23 @@ use serde::{Deserialize, Serialize};
 
 /// What one needs to know to compare numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Machine {
-    pub(crate) processor: String,
-    pub(crate) cores: usize,
-    pub(crate) memory_gib: u64,
-    pub(crate) kernel: String,
-    pub(crate) congestion_control: String,
+pub struct Machine {
+    /// The processor's model.
+    pub processor: String,
+    /// How many cores of it.
+    pub cores: usize,
+    /// Memory, rounded up.
+    pub memory_gib: u64,
+    /// Linux' release.
+    pub kernel: String,
+    /// How TCP controls congestion.
+    pub congestion_control: String,
 }
 
 impl Machine {
     /// This one.
-    pub(crate) fn here() -> Self {
+    #[must_use]
+    pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let value = |text: &str, key: &str| {
             let line = text.lines().find(|line| line.starts_with(key));

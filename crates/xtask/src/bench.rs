@@ -36,10 +36,9 @@ pub(crate) fn kube(root: &Path, parts: &[String]) -> Result<()> {
     // Images are packed of the products' own binaries.
     build(root)?;
     let test = ["test", "--release", "--locked", "--workspace"];
-    let mut test = Vec::from(test);
-    test.extend(MEASURES.arguments());
-    test.extend(parts.iter().map(String::as_str));
-    cargo(root, &test)
+    let measures: Vec<&str> = MEASURES.arguments().collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    cargo(root, &[&test[..], &measures, &parts].concat())
 }
 
 /// Builds every binary.
