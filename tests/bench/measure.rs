@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mesh_model::time::Clock;
 use mesh_runtime::SystemClock;
+use mesh_test::eventually;
 use mesh_tests::processes::{cpu_nanoseconds, rss_kib};
 
 use crate::hold::Held;
@@ -18,6 +19,10 @@ use crate::scenario::{Connections, Pattern};
 
 /// Connections held while memory is looked at.
 const HELD: u64 = 9000;
+/// Memory is at rest when it has been the same for so long: longer than the heap's next look at itself.
+const REST: Duration = Duration::from_secs(12);
+/// What does not come to rest is looked at after so long.
+const RESTLESS: Duration = Duration::from_secs(40);
 
 /// What one measurement gave. What a scenario does not measure is absent.
 #[derive(Debug, Clone, Default)]
@@ -80,13 +85,13 @@ impl Bench<'_> {
 
     /// Looks at a peer's memory while connections are held in that way.
     pub(crate) fn memory(&self, running: &Running, held: Connections) -> Result<Sample> {
-        let before = rss_kib(&running.pids)? as f64;
         if held == Connections::None {
             return Ok(Sample {
-                rss_kib: Some(before),
+                rss_kib: Some(at_rest(&running.pids)? as f64),
                 ..Sample::default()
             });
         }
+        let before = rss_kib(&running.pids)? as f64;
         let arguments = hold_arguments(running, held);
         let mut holder = Process::start_own(self.cores.load, &arguments, self.folder)?;
         let output = holder.child().stdout.take().context("a pipe")?;
@@ -113,6 +118,23 @@ impl Bench<'_> {
             busy: busy_nanoseconds(self.cores.proxy)? as f64,
         })
     }
+}
+
+/// Resident memory when what a start or a burst of configuration took has been given back.
+fn at_rest(pids: &[i32]) -> Result<u64> {
+    let start = SystemClock.now();
+    let mut since = (start, rss_kib(pids)?);
+    eventually("memory at rest", || {
+        let (now, bytes) = match rss_kib(pids) {
+            Ok(bytes) => (SystemClock.now(), bytes),
+            Err(gone) => return Ok(Err(gone)),
+        };
+        if bytes != since.1 {
+            since = (now, bytes);
+        }
+        let over = now - since.0 >= REST || now - start >= RESTLESS;
+        over.then_some(Ok(bytes)).ok_or(bytes)
+    })
 }
 
 /// Processor time up to a moment, in nanoseconds.
