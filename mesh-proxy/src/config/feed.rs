@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_proto::any::unpack;
-use mesh_runtime::Tasks;
+use mesh_runtime::{Tasks, heap};
 use mesh_traffic::{Cluster, Config, Endpoints, Listener, Reject, RouteTable, Secret};
 use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
 use mesh_xds::{Kind, Node};
@@ -17,6 +17,9 @@ use mesh_xds::{Kind, Node};
 use crate::config::files::Files;
 use crate::config::warm::{Newest, Wanted};
 use crate::config::{Catalog, LiveConfig};
+
+/// An update of so many bytes leaves as much behind that is worth giving back.
+const LARGE: usize = 64 << 10;
 
 /// Takes updates and puts them in force.
 pub struct Feed {
@@ -117,6 +120,10 @@ impl Handler for Feed {
             self.catalog.remove(kind, name);
         }
         self.put_in_force();
+        let sizes = update.upserts.iter().map(|upsert| upsert.any.value.len());
+        if sizes.sum::<usize>() >= LARGE {
+            heap::after_burst();
+        }
         Applied {
             rejections,
             wanted: vec![
