@@ -30,7 +30,7 @@ use peer_authentication::PeerAuthentications;
 use rules::Routing;
 use view::{
     Application, CapturedView, Carriage, Families, InboundPort, MeshConstants, MtlsMode,
-    OutboundPort, Role, RouterView, SidecarView, View, VisibleService,
+    OutboundPort, Role, RouterView, SidecarView, View, VisibleService, same_services,
 };
 
 /// No port has this number, so no mode of a port of its own counts.
@@ -94,6 +94,16 @@ impl World {
         };
         world.visible = world.visible_by_namespace(&rules);
         world
+    }
+
+    /// Takes services over from the world before where they are the same, so that who holds them sees at
+    /// once that nothing changed.
+    pub fn keep(&mut self, before: &Self) {
+        for (namespace, services) in &mut self.visible {
+            if let Some(known) = before.visible.get(namespace) {
+                *services = kept(services, known);
+            }
+        }
     }
 
     /// What a proxy's configuration is made from; none while its workload is not known.
@@ -221,10 +231,19 @@ impl World {
             .map(|service| (service, self.effective_endpoints(service)))
             .collect();
         let namespaces = self.registry.workloads.keys().map(|name| &name.namespace);
-        let mut out = BTreeMap::new();
+        let mut out: BTreeMap<Str, Arc<[Arc<VisibleService>]>> = BTreeMap::new();
+        let mut first = None;
         for namespace in namespaces {
-            out.entry(namespace.clone())
-                .or_insert_with(|| self.visible_from(namespace, rules, &endpoints));
+            if out.contains_key(namespace) {
+                continue;
+            }
+            let seen = self.visible_from(namespace, rules, &endpoints);
+            // Most services look the same from everywhere.
+            let seen = first
+                .as_ref()
+                .map_or_else(|| seen.clone(), |one| kept(&seen, one));
+            first.get_or_insert_with(|| seen.clone());
+            out.insert(namespace.clone(), seen);
         }
         out
     }
@@ -284,6 +303,26 @@ impl World {
         ids.dedup();
         ids
     }
+}
+
+/// `services` with those of `known` in the place of their equals; both sorted by host.
+fn kept(
+    services: &Arc<[Arc<VisibleService>]>,
+    known: &Arc<[Arc<VisibleService>]>,
+) -> Arc<[Arc<VisibleService>]> {
+    let mut rest = known.iter().peekable();
+    let mut one = |service: &Arc<VisibleService>| {
+        let host = &service.service.hostname;
+        while rest
+            .next_if(|known| known.service.hostname < *host)
+            .is_some()
+        {}
+        let same = rest.next_if(|known| **known == *service);
+        same.unwrap_or(service).clone()
+    };
+    let kept: Arc<[Arc<VisibleService>]> = services.iter().map(&mut one).collect();
+    let all = kept.len() == known.len() && same_services(&kept, known);
+    if all { known.clone() } else { kept }
 }
 
 /// The container's port behind an endpoint's address, which may be another where the address was moved.

@@ -14,7 +14,7 @@ mod route;
 mod secret;
 mod tcp_proxy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mesh_proto::envoy::envoy::config::cluster::v3::Cluster;
@@ -23,7 +23,7 @@ use mesh_proto::envoy::envoy::config::listener::v3::Listener;
 use mesh_proto::envoy::envoy::config::route::v3::RouteConfiguration;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3::Secret;
 
-use crate::snapshot::view::{CapturedView, Role, Sent, View};
+use crate::snapshot::view::{CapturedView, Role, Sent, View, VisibleService};
 
 /// The configuration of one proxy, by type and name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,13 +71,40 @@ impl fmt::Debug for SecretResource {
 /// Compiles a proxy's configuration.
 #[must_use]
 pub fn translate(view: &View) -> Resources {
-    let mut resources = Resources::default();
+    let mut resources = own(view, &BTreeSet::new());
     for service in view.services.iter() {
-        cluster::outbound(view, service, &mut resources.clusters);
-        if !view.is_chosen_by_client(&service.service) {
-            endpoint::assignments(view, service, &mut resources.endpoints);
-        }
+        let told = of_service(view, service);
+        resources.clusters.extend(told.clusters);
+        resources.endpoints.extend(told.endpoints);
     }
+    resources
+}
+
+/// What a proxy is told of a service that it may call: clusters and their endpoints.
+///
+/// Of the view it depends on nothing but the mesh and [`View::is_chosen_by_client`].
+#[must_use]
+pub fn of_service(view: &View, service: &VisibleService) -> Resources {
+    let mut resources = Resources::default();
+    cluster::outbound(view, service, &mut resources.clusters);
+    if !view.is_chosen_by_client(&service.service) {
+        endpoint::assignments(view, service, &mut resources.endpoints);
+    }
+    resources
+}
+
+/// The names of route tables that are the same for both views of a proxy, found without making them.
+///
+/// Not all: only tables that many services share, and in which no VirtualService has a say.
+#[must_use]
+pub fn kept_tables(before: &View, now: &View) -> BTreeSet<String> {
+    route::sidecar::kept(before, now)
+}
+
+/// All but what services are told by, and without the route tables of these names.
+#[must_use]
+pub fn own(view: &View, kept: &BTreeSet<String>) -> Resources {
+    let mut resources = Resources::default();
     match &view.role {
         Role::Sidecar(sidecar) => {
             for port in &sidecar.inbound {
@@ -95,7 +122,7 @@ pub fn translate(view: &View) -> Resources {
                 .routes
                 .extend(routes.into_iter().map(|r| (r.name.clone(), r)));
         }
-        Role::Captured(own) => captured(view, own, &mut resources),
+        Role::Captured(own) => captured(view, own, kept, &mut resources),
         Role::Router(router) => {
             for server in &router.listeners {
                 // Without chains it would take nothing: nobody has bound a route to it yet.
@@ -117,14 +144,14 @@ pub fn translate(view: &View) -> Resources {
     resources
 }
 
-fn captured(view: &View, own: &CapturedView, resources: &mut Resources) {
+fn captured(view: &View, own: &CapturedView, kept: &BTreeSet<String>, resources: &mut Resources) {
     let inbound = own.inbound.iter().map(|port| cluster::inbound(view, port));
     let clusters = cluster::captured::of_everybody(view).into_iter();
     resources
         .clusters
         .extend(clusters.chain(inbound).map(|c| (c.name.clone(), c)));
     resources.listeners = listener::captured::listeners(view, own);
-    let routes = route::sidecar::captured(view, own).into_iter();
+    let routes = route::sidecar::captured(view, own, kept).into_iter();
     resources.routes = routes.map(|r| (r.name.clone(), r)).collect();
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use mesh_proto::{Any, any};
 use prost::{Message, Name};
@@ -20,8 +21,8 @@ pub struct Resources {
 pub struct Resource {
     /// Changes with the content and only with it; never empty.
     pub version: String,
-    /// The content.
-    pub any: Any,
+    /// The content, which all who get it share.
+    pub any: Arc<Any>,
 }
 
 impl Resource {
@@ -33,8 +34,10 @@ impl Resource {
     /// Takes a packed message; its version is a hash of its bytes.
     #[must_use]
     pub fn new(any: Any) -> Self {
-        let version = format!("{:016x}", fnv1a(&any.value));
-        Self { version, any }
+        Self {
+            version: format!("{:016x}", fnv1a(&any.value)),
+            any: Arc::new(any),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use mesh_proto::Any;
 use mesh_proto::any::{self, pack};
@@ -19,16 +20,18 @@ use prost::{Message, Name};
 
 use crate::translate::{Resources, SecretResource};
 
-/// Packs everything for one proxy.
-pub(super) fn resources(made: &Resources, version: u64) -> mesh_xds::Resources {
-    let by_type = BTreeMap::from([
+/// Resources by type and name.
+pub(super) type ByType = BTreeMap<&'static str, BTreeMap<String, Resource>>;
+
+/// Packs them all.
+pub(super) fn resources(made: &Resources) -> ByType {
+    BTreeMap::from([
         (any::LISTENER, each(&made.listeners, Resource::pack)),
         (any::ROUTE, each(&made.routes, Resource::pack)),
         (any::CLUSTER, each(&made.clusters, cluster)),
         (any::ENDPOINT, each(&made.endpoints, assignment)),
         (any::SECRET, each(&made.secrets, secret)),
-    ]);
-    mesh_xds::Resources { version, by_type }
+    ])
 }
 
 fn each<M>(
@@ -47,7 +50,7 @@ fn secret(made: &SecretResource) -> Resource {
     });
     Resource {
         version: public.version,
-        any: pack(&made.message),
+        any: Arc::new(pack(&made.message)),
     }
 }
 
@@ -77,7 +80,7 @@ fn versioned<M: Message + Name>(message: &M, rest: &M, maps: String) -> Resource
     });
     Resource {
         version: of_content.version,
-        any: pack(message),
+        any: Arc::new(pack(message)),
     }
 }
 

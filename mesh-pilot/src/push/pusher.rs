@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesh_model::time::Clock;
+use mesh_runtime::heap;
 use mesh_source::Snapshot;
 use mesh_xds::server::{ClientKey, Hub};
 use tokio::sync::watch;
@@ -13,10 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::push::fleet::Member;
 use crate::push::gather::Gather;
 use crate::push::metrics::Push;
+use crate::push::shelf::Shelf;
 use crate::push::what_changed::{Held, refresh};
 use crate::push::{Fleet, Metrics};
 use crate::snapshot::World;
 use crate::snapshot::view::MeshConstants;
+
+/// Making a world of so many services and workloads leaves much memory behind.
+const LARGE: usize = 256;
 
 /// Publishes. See [`Pusher::run`].
 pub struct Pusher {
@@ -38,6 +43,7 @@ struct State {
     gather: Gather,
     /// For each proxy its latest stream, and what was published for it.
     held: BTreeMap<ClientKey, (u64, Held)>,
+    shelf: Shelf,
 }
 
 enum Event {
@@ -104,8 +110,14 @@ impl Pusher {
     fn enter(&self, snapshot: &Snapshot) {
         let start = self.clock.now();
         let mesh = self.mesh.clone();
-        let world = World::build(&snapshot.resources, mesh, snapshot.version);
+        let mut world = World::build(&snapshot.resources, mesh, snapshot.version);
+        if let Some(before) = self.fleet.world() {
+            world.keep(&before);
+        }
         self.metrics.built(&world, self.clock.now() - start);
+        if world.registry.services.len() + world.registry.workloads.len() >= LARGE {
+            heap::after_burst();
+        }
         self.fleet.enter(Arc::new(world));
     }
 
@@ -135,6 +147,7 @@ impl Pusher {
         for (key, member) in &members {
             self.publish(state, &world, key, member);
         }
+        state.shelf.sweep();
         self.metrics.triggered(Push::Configuration);
         self.metrics.pushed(self.clock.now() - start);
         tracing::debug!(
@@ -159,7 +172,7 @@ impl Pusher {
             return;
         };
         let held = state.held.get(key).map(|(_, held)| held);
-        let refreshed = refresh(held, view, world.version);
+        let refreshed = refresh(held, view, world.version, &mut state.shelf);
         for kind in &refreshed.changed {
             self.metrics.sent(kind);
         }

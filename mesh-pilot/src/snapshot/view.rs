@@ -19,7 +19,7 @@ use mesh_pki::credential::{ClientRoots, Credential};
 use super::rules::{Destination, DestinationPolicy, Routing};
 
 /// Everything that the configuration of one proxy depends on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct View {
     /// What holds for the whole mesh.
     pub mesh: Arc<MeshConstants>,
@@ -31,6 +31,30 @@ pub struct View {
     pub services: Arc<[Arc<VisibleService>]>,
     /// What it listens to.
     pub role: Role,
+}
+
+/// Services that are in one place are not compared.
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            mesh,
+            namespace,
+            labels,
+            services,
+            role,
+        } = self;
+        *mesh == other.mesh
+            && *namespace == other.namespace
+            && *labels == other.labels
+            && *role == other.role
+            && (Arc::ptr_eq(services, &other.services) || same_services(services, &other.services))
+    }
+}
+
+/// Whether two lists are of the same services; those in one place are not compared.
+pub(super) fn same_services(one: &[Arc<VisibleService>], other: &[Arc<VisibleService>]) -> bool {
+    let mut both = one.iter().zip(other);
+    one.len() == other.len() && both.all(|(a, b)| Arc::ptr_eq(a, b) || a == b)
 }
 
 /// What holds for the whole mesh.

@@ -32,7 +32,7 @@ endpoints: [{{addresses: [{address}]}}]
 #[test]
 fn an_unchanged_view_sends_nothing_but_a_version() {
     let text = crate::testing::pod("a", "a");
-    let first = refresh(None, view(&text), 1);
+    let first = refresh(None, view(&text), 1, &mut Shelf::default());
     assert_eq!(
         first.changed,
         [
@@ -43,7 +43,7 @@ fn an_unchanged_view_sends_nothing_but_a_version() {
             any::SECRET
         ]
     );
-    let second = refresh(Some(&first.held), view(&text), 2);
+    let second = refresh(Some(&first.held), view(&text), 2, &mut Shelf::default());
     assert_eq!(second.changed, [] as [&str; 0]);
     assert_eq!(second.held.resources.version, 2);
     assert_eq!(second.held.resources.by_type, first.held.resources.by_type);
@@ -53,16 +53,16 @@ fn an_unchanged_view_sends_nothing_but_a_version() {
 fn a_change_of_endpoints_is_a_change_of_endpoints_alone() {
     let before = crate::testing::pod("a", "a") + &endpoints("a", "192.0.2.1");
     let after = crate::testing::pod("a", "a") + &endpoints("a", "192.0.2.2");
-    let first = refresh(None, view(&before), 1);
-    let second = refresh(Some(&first.held), view(&after), 2);
+    let first = refresh(None, view(&before), 1, &mut Shelf::default());
+    let second = refresh(Some(&first.held), view(&after), 2, &mut Shelf::default());
     assert_eq!(second.changed, [any::ENDPOINT]);
 }
 
 #[test]
 fn resources_made_anew_have_the_versions_they_had() {
     let text = crate::testing::pod("a", "a") + &endpoints("a", "192.0.2.1");
-    let first = refresh(None, view(&text), 1);
-    let restarted = refresh(None, view(&text), 1);
+    let first = refresh(None, view(&text), 1, &mut Shelf::default());
+    let restarted = refresh(None, view(&text), 1, &mut Shelf::default());
     let versions = |it: &Refreshed| {
         let by_type = it.held.resources.by_type.values();
         let all = by_type.flat_map(|of_type| of_type.iter());

@@ -1,8 +1,9 @@
 //! Route tables of sidecars: one for each service's port with a listener of its own, and those that
 //! hold many hosts: of the explicit HTTP proxy, and of the ports of calls that are redirected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mesh_model::name::Hostname;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
@@ -44,10 +45,11 @@ fn single(view: &View, service: &VisibleService, port: u16) -> proto::RouteConfi
     super::table(name, vec![host])
 }
 
-/// The tables that the listeners of redirected calls refer to.
+/// The tables that the listeners of redirected calls refer to, without those of these names.
 pub(in crate::translate) fn captured(
     view: &View,
     own: &CapturedView,
+    kept: &BTreeSet<String>,
 ) -> Vec<proto::RouteConfiguration> {
     let sniffed = view.services.iter().flat_map(|service| {
         let ports = service.tcp_ports();
@@ -55,8 +57,50 @@ pub(in crate::translate) fn captured(
         ports.map(|port| single(view, service, port.port))
     });
     let shared = listener::captured::http_ports(view);
-    let shared = shared.into_iter().map(|port| of_port(view, own, port));
+    let shared = shared
+        .into_iter()
+        .filter(|port| !kept.contains(&names::sidecar_routes(*port)))
+        .map(|port| of_port(view, own, port));
     shared.chain(sniffed).collect()
+}
+
+/// The tables of whole ports that are the same for both views: those of the same services, none of which
+/// has rules, since these may look at other services too.
+pub(in crate::translate) fn kept(before: &View, now: &View) -> BTreeSet<String> {
+    let (Some(old), Some(own)) = (before.captured(), now.captured()) else {
+        return BTreeSet::new();
+    };
+    if before.mesh != now.mesh || before.namespace != now.namespace {
+        return BTreeSet::new();
+    }
+    let (were, are) = (unruled(before), unruled(now));
+    let same = |port: &u16| {
+        let ruled =
+            *port == HTTP_PORT && !(old.unregistered.is_empty() && own.unregistered.is_empty());
+        !ruled && are.contains_key(port) && were.get(port) == are.get(port)
+    };
+    let ports = listener::captured::http_ports(now).into_iter();
+    ports.filter(same).map(names::sidecar_routes).collect()
+}
+
+/// The services that are called by each port, by where they are in memory; of ports none of whose
+/// services has rules.
+fn unruled(view: &View) -> BTreeMap<u16, Vec<usize>> {
+    let mut by_port: BTreeMap<u16, Option<Vec<usize>>> = BTreeMap::new();
+    for service in view.services.iter() {
+        for port in service.tcp_ports() {
+            if !Carriage::of(port.protocol).may_be_http() {
+                continue;
+            }
+            let services = by_port.entry(port.port).or_insert_with(|| Some(Vec::new()));
+            match services {
+                Some(list) if service.routing.is_none() => list.push(Arc::as_ptr(service).addr()),
+                Some(_) | None => *services = None,
+            }
+        }
+    }
+    let unruled = |(port, services): (u16, Option<Vec<usize>>)| Some((port, services?));
+    by_port.into_iter().filter_map(unruled).collect()
 }
 
 /// The table of all services that are called by a port.
@@ -128,7 +172,7 @@ fn http_proxy(view: &View, sidecar: &SidecarView) -> proto::RouteConfiguration {
 
 /// The rules that apply to the service, or its default route where none is left for this port.
 fn service_routes(view: &View, service: &VisibleService, port: u16) -> Vec<proto::Route> {
-    let ruled = |routing: &std::sync::Arc<Routing>| rule::routes(place(view, port), routing);
+    let ruled = |routing: &Arc<Routing>| rule::routes(place(view, port), routing);
     let routes = service.routing.as_ref().map(ruled).unwrap_or_default();
     if routes.is_empty() {
         return vec![default_route(&service.service.hostname, port)];

@@ -237,7 +237,7 @@ impl Subscription {
             bodies.push(discovery::Resource {
                 name: name.clone(),
                 version: resource.version.clone(),
-                resource: Some(resource.any.clone()),
+                resource: Some((*resource.any).clone()),
                 ..Default::default()
             });
             let before = self.held.insert(name.clone(), resource.version.clone());

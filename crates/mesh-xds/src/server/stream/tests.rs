@@ -45,8 +45,11 @@ fn snapshot(version: u64, text: &str) -> Arc<Resources> {
                 type_url: kind.type_url().to_owned(),
                 value: version.into(),
             };
-            let version = version.to_owned();
-            of_type.insert(name.to_owned(), Resource { version, any });
+            let resource = Resource {
+                version: version.to_owned(),
+                any: Arc::new(any),
+            };
+            of_type.insert(name.to_owned(), resource);
         }
     }
     Arc::new(resources)
