@@ -324,7 +324,7 @@ const JOURNEYS: &[Need] = &[
 /// machine.
 pub(crate) const STEADY: Suite = Suite {
     name: "kube-journeys",
-    proves: "what users do with mesh on Kubernetes: install, inject, let in, shift, secure, capture, upgrade",
+    proves: "what users do with mesh on Kubernetes, all but parts of it being killed",
     needs: JOURNEYS,
     cargo: &["--test", "kube-journeys"],
     only: &[
@@ -337,6 +337,8 @@ pub(crate) const STEADY: Suite = Suite {
         "capture",
         "polyglot",
         "upgrade",
+        "uninstall",
+        "by_meshctl",
     ],
 };
 
