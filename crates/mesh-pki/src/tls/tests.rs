@@ -147,7 +147,10 @@ fn both_ends_learn_who_the_other_is() {
 
 fn tls12(mut config: ClientConfig, world: &World) -> ClientConfig {
     let clock = Arc::new(TlsClock(Arc::new(world.clock.clone())));
-    let verifier = ServerVerifier::new(Roots::Fixed(world.bundle()), Expect::TrustDomain(domain()));
+    let verifier = ServerVerifier::new(
+        Roots::Fixed(Arc::new(Judge::new(world.bundle()))),
+        Expect::TrustDomain(domain()),
+    );
     let old = ClientConfig::builder_with_details(provider().clone(), clock)
         .with_protocol_versions(&[&rustls::version::TLS12])
         .unwrap()
