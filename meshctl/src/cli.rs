@@ -149,3 +149,6 @@ pub(crate) enum Command {
     #[command(name = "__guard", hide = true)]
     Guard(child::GuardArgs),
 }
+
+#[cfg(test)]
+mod tests;

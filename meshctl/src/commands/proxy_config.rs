@@ -99,9 +99,14 @@ enum What {
 /// Whose configuration.
 #[derive(Debug, clap::Args)]
 struct Of {
+    // clap tells arguments apart by their fields' names, and routes have a `--name`.
     /// The proxy
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
-    name: Option<String>,
+    #[arg(
+        value_name = "NAME",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    proxy: Option<String>,
     /// A configuration dump that was saved, `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -126,7 +131,7 @@ impl Facts {
         if let Some(file) = &of.file {
             return Ok(Self::File(saved(file)?));
         }
-        let name = of.name.as_deref().unwrap_or_default();
+        let name = of.proxy.as_deref().unwrap_or_default();
         let name = ProxyName::parse(name, global.namespace.as_deref())?;
         let plane = Plane::find(global, &of.at).await?;
         Ok(Self::Proxy(plane.proxy(&name).await?.pages))
