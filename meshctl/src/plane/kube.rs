@@ -69,8 +69,7 @@ impl Installed {
             Some(pod) => self.proxy_of(pod),
             None => {
                 let error = format!("deployment {namespace}/{name}: none of its pods runs");
-                let hint = format!("kubectl -n {namespace} describe deployment {name}");
-                Err(CommandError::unreachable(error).hint(hint))
+                Err(CommandError::unreachable(error).hint(what_pods_wait_for(&deployment)))
             }
         }
     }
@@ -181,6 +180,13 @@ fn selector(deployment: &Value) -> String {
     pairs.join(",")
 }
 
+/// The command that shows what a Deployment's pods wait for: events are those of pods.
+pub(crate) fn what_pods_wait_for(deployment: &Value) -> String {
+    let namespace = text(deployment, "/metadata/namespace");
+    let selector = selector(deployment);
+    format!("kubectl -n {namespace} describe pods -l {selector}")
+}
+
 /// What was asked of the API server, for the message when it was not granted.
 pub(crate) struct Asked<'a> {
     verb: &'a str,
@@ -251,3 +257,6 @@ pub(super) fn access(error: &AccessError) -> CommandError {
     }
     CommandError::unreachable(text).hint("--kubeconfig FILE and --context NAME say which cluster")
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,9 @@ use super::report::{Category, Report};
 use super::{pre, proxies};
 use crate::error::CommandError;
 use crate::plane::Plane;
-use crate::plane::kube::{Asked, Installed, PROXY_ADMIN, has_proxy, is_running, items, text};
+use crate::plane::kube::{
+    Asked, Installed, PROXY_ADMIN, has_proxy, is_running, items, text, what_pods_wait_for,
+};
 use crate::plane::pages::Pages;
 
 /// The label of everything that the charts install.
@@ -133,11 +135,16 @@ fn ready(deployment: &Value, name: &str, root: &str, category: &mut Category) {
     let number = |at: &str| deployment.pointer(at).and_then(Value::as_u64).unwrap_or(0);
     let (wanted, ready) = (number("/spec/replicas"), number("/status/readyReplicas"));
     let what = format!("{name} is ready");
-    let hint = format!("kubectl -n {root} describe deployment {name}");
     match (wanted, ready) {
-        (0, _) => category.warning(what, "it is scaled to no pods", hint),
+        (0, _) => {
+            let hint = format!("kubectl -n {root} scale deployment {name} --replicas=1");
+            category.warning(what, "it is scaled to no pods", hint);
+        }
         (wanted, ready) if ready >= wanted => category.good(what),
-        (wanted, ready) => category.bad(what, format!("{ready} of {wanted} pods are"), hint),
+        (wanted, ready) => {
+            let hint = what_pods_wait_for(deployment);
+            category.bad(what, format!("{ready} of {wanted} pods are"), hint);
+        }
     }
 }
 
@@ -222,7 +229,7 @@ async fn data_plane(mesh: &Installed, category: &mut Category) {
     for namespace in &namespaces {
         let namespace = text(namespace, "/metadata/name");
         let pods = mesh.pods(namespace, "").await.unwrap_or_default();
-        for pod in pods.iter().filter(|pod| is_running(pod)) {
+        for pod in pods.iter().filter(|pod| is_to_serve(pod)) {
             let name = format!("{namespace}/{}", text(pod, "/metadata/name"));
             if !has_proxy(pod) {
                 if !opted_out(pod) {
@@ -244,7 +251,7 @@ async fn data_plane(mesh: &Installed, category: &mut Category) {
     category.better_unless(
         "pods with a sidecar are ready",
         &proxies::few(unready),
-        "kubectl describe pod",
+        "kubectl -n NAMESPACE describe pod NAME",
     );
     let hint = "kubectl rollout restart deployment takes the newer sidecar";
     category.better_unless(
@@ -252,6 +259,12 @@ async fn data_plane(mesh: &Installed, category: &mut Category) {
         &proxies::few(old),
         hint,
     );
+}
+
+/// Whether a pod runs or is about to: one whose sidecar gets no certificate is pending for as long.
+fn is_to_serve(pod: &Value) -> bool {
+    let ends = pod.pointer("/metadata/deletionTimestamp").is_some();
+    matches!(text(pod, "/status/phase"), "Pending" | "Running") && !ends
 }
 
 fn opted_out(pod: &Value) -> bool {
@@ -273,3 +286,6 @@ pub(crate) fn proxy_image(pod: &Value) -> &str {
     let found = containers.find(|one| text(one, "/name") == "istio-proxy");
     found.map_or("", |one| text(one, "/image"))
 }
+
+#[cfg(test)]
+mod tests;
