@@ -20,6 +20,18 @@ fn unique(command: &clap::Command) {
 }
 
 #[test]
+fn a_filter_that_nothing_can_fit_is_refused() {
+    let refused = |what: &str, flag: &str, value: &str| {
+        let line = ["meshctl", "pc", what, "web.shop", flag, value];
+        Cli::try_parse_from(line).is_err()
+    };
+    assert!(refused("clusters", "--direction", "sideways"));
+    assert!(!refused("clusters", "--direction", "inbound"));
+    assert!(refused("endpoints", "--status", "sick"));
+    assert!(!refused("endpoints", "--status", "UNHEALTHY"));
+}
+
+#[test]
 fn routes_of_a_named_proxy_are_filtered_by_name() {
     let line = ["meshctl", "pc", "routes", "web.shop", "--name", "9080"];
     assert!(Cli::try_parse_from(line).is_ok());

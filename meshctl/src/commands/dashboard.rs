@@ -81,7 +81,7 @@ pub(crate) async fn run(global: &Global, args: DashboardArgs, ui: &Ui) -> Result
     let wanted = SocketAddr::new(args.address, args.port);
     let listener = TcpListener::bind(wanted).await;
     let listener = listener.map_err(|error| {
-        CommandError::problem(format!("{wanted}: {error}")).hint("--port names another one")
+        CommandError::problem(format!("{wanted}: {error}")).hint("--port and --address name others")
     })?;
     let address = listener.local_addr().map_err(CommandError::problem)?;
     ui.data(&format!("http://{address}"));

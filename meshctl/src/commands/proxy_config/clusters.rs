@@ -13,8 +13,8 @@ pub(super) struct Filter {
     /// Those of a service, by its host
     #[arg(long, value_name = "HOST")]
     fqdn: Option<String>,
-    /// inbound or outbound
-    #[arg(long, value_name = "DIRECTION")]
+    /// Those of a direction
+    #[arg(long, value_parser = ["inbound", "outbound"], value_name = "DIRECTION")]
     direction: Option<String>,
     /// Those of a port
     #[arg(long, value_name = "PORT")]

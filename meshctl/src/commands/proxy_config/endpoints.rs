@@ -7,6 +7,16 @@ use crate::plane::kube::text;
 use crate::ui::table::Table;
 use crate::ui::{Tone, Ui};
 
+/// What Envoy's API calls the health of an endpoint.
+const STATES: [&str; 6] = [
+    "healthy",
+    "unhealthy",
+    "draining",
+    "timeout",
+    "degraded",
+    "unknown",
+];
+
 /// Which endpoints.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Filter {
@@ -19,8 +29,8 @@ pub(super) struct Filter {
     /// Those of a cluster
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
-    /// Those in a state: healthy, unhealthy, draining
-    #[arg(long, value_name = "STATUS")]
+    /// Those in a state
+    #[arg(long, value_parser = STATES, ignore_case = true, value_name = "STATUS")]
     status: Option<String>,
 }
 
