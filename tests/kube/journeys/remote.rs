@@ -114,6 +114,15 @@ impl Remote {
         self.ask("/tally", &Value::Null)
     }
 
+    /// Waits until so many requests of the load went well, or one did not.
+    #[track_caller]
+    pub(crate) fn goes_on(&self, at_least: u64) {
+        eventually("the load goes on", || {
+            let Tally { good, failed, .. } = self.tally();
+            (good >= at_least || failed > 0).then_some(()).ok_or(good)
+        });
+    }
+
     /// Ends the load.
     #[track_caller]
     pub(crate) fn end(&self) -> Tally {

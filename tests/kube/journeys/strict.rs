@@ -45,6 +45,7 @@ pub(crate) fn run(world: &World) {
         identity(world, &pod);
     }
     known(&client).unwrap();
+    client.goes_on(100);
     mode(world, "PERMISSIVE");
     eventually("plain text is taken again", plain);
     client.end().assert_unharmed("the mesh's own calls", 100);
