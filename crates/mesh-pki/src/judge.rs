@@ -25,7 +25,7 @@ const MOST: usize = 512;
 type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// What is known of a chain.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Proof {
     identity: SpiffeId,
     /// When it was proved; a clock that was set back proves it anew.
@@ -37,7 +37,8 @@ struct Proof {
 /// A bundle and the chains that it was found to vouch for.
 pub(crate) struct Judge {
     bundle: Arc<TrustBundle>,
-    proofs: ArcSwap<HashMap<Fingerprint, Proof>>,
+    /// Replaced as a whole by each peer that is new; the proofs themselves are shared.
+    proofs: ArcSwap<HashMap<Fingerprint, Arc<Proof>>>,
 }
 
 impl Judge {
@@ -67,11 +68,11 @@ impl Judge {
         }
         let identity = validate_x509_svid(chain, &self.bundle, usage, now)?;
         if let Some(until) = self.until(chain, now) {
-            let proof = Proof {
+            let proof = Arc::new(Proof {
                 identity: identity.clone(),
                 from: now,
                 until,
-            };
+            });
             self.remember(fingerprint, &proof, now);
         }
         Ok(identity)
@@ -88,7 +89,7 @@ impl Judge {
         Some(until)
     }
 
-    fn remember(&self, fingerprint: Fingerprint, proof: &Proof, now: SystemTime) {
+    fn remember(&self, fingerprint: Fingerprint, proof: &Arc<Proof>, now: SystemTime) {
         self.proofs.rcu(|known| {
             let mut known = HashMap::clone(known);
             if known.len() >= MOST {
@@ -97,7 +98,7 @@ impl Judge {
             if known.len() >= MOST {
                 known.clear();
             }
-            known.insert(fingerprint, proof.clone());
+            known.insert(fingerprint, Arc::clone(proof));
             known
         });
     }
@@ -109,7 +110,7 @@ impl fmt::Debug for Judge {
     }
 }
 
-/// Certificates of a chain cannot be told from others that are cut elsewhere: each is hashed with its length.
+/// Of use and certificates; each is hashed with its length, or the same bytes cut elsewhere would look alike.
 fn fingerprint(chain: &[CertificateDer<'_>], usage: Usage) -> Result<Fingerprint, SvidError> {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(match usage {
