@@ -1,7 +1,10 @@
-//! What the heap keeps and does not use, and giving it back to the kernel.
+//! Memory that the process has and does not use, and giving it back to the kernel: of its heap, and of the
+//! program itself ([`program`]).
 //!
-//! The only crate with unsafe blocks, and nothing but them (ADR 0013). With another C library than
-//! glibc it sees nothing and does nothing.
+//! The only crate with unsafe blocks, and next to nothing but them (ADR 0013, ADR 0014). With another C library than
+//! glibc the heap is not seen and stays as it is.
+
+pub mod program;
 
 /// Bytes that the heap has from the kernel and that nobody uses; what threads keep in caches of
 /// their own is not among them, what [`trim`] has given back is.

@@ -51,5 +51,16 @@ async fn looks() {
             let some = mesh_heap::trim();
             tracing::debug!(unused, some, "gave unused pages back");
         }
+        if after_burst {
+            forget_program();
+        }
+    }
+}
+
+/// What only the start or the burst ran is not mapped any more (ADR 0014).
+fn forget_program() {
+    match mesh_heap::program::forget() {
+        Ok(bytes) => tracing::debug!(bytes, "the program's pages come back as they are needed"),
+        Err(error) => tracing::debug!(%error, "the program's pages stay"),
     }
 }

@@ -1,0 +1,72 @@
+//! The pages of the program that are mapped and not needed.
+//!
+//! A page of the program is mapped when it runs, and its neighbours with it, 64 KiB at a time: after a start,
+//! of which most never runs again, nearly all of it is. Taken out again, only what runs comes back, from the page
+//! cache, a microsecond for sixteen pages.
+
+use std::io;
+
+/// Takes all pages of the program and its libraries out of the process that are as they are in their files;
+/// says how many bytes of addresses that were.
+///
+/// # Errors
+/// When the kernel does not tell what is mapped.
+pub fn forget() -> io::Result<usize> {
+    let smaps = std::fs::read_to_string("/proc/self/smaps")?;
+    let mappings = unwritten(&smaps);
+    let forgotten = mappings.filter(|mapping| forget_one(*mapping));
+    Ok(forgotten.map(|mapping| mapping.bytes).sum())
+}
+
+/// A part of a file that is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mapping {
+    start: usize,
+    bytes: usize,
+}
+
+/// Parts of files that cannot be written and never were: relocated pages and those with a breakpoint are
+/// anonymous by then.
+fn unwritten(smaps: &str) -> impl Iterator<Item = Mapping> {
+    let mut readable = None;
+    smaps.lines().filter_map(move |line| {
+        match line.strip_prefix("Anonymous:") {
+            Some(size) => return readable.take().filter(|_| size.trim() == "0 kB"),
+            None if line.starts_with(|c: char| c.is_ascii_uppercase()) => {}
+            None => readable = of_file(line),
+        }
+        None
+    })
+}
+
+/// `55d0c0a00000-55d0c0b00000 r-xp 00100000 fe:00 1234  /usr/bin/program`: a private mapping of a file that is
+/// not writable.
+fn of_file(line: &str) -> Option<Mapping> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let rights = words.next()?;
+    let file = words.nth(3)?;
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let fits = matches!(rights, "r-xp" | "r--p") && file.starts_with('/');
+    let bytes = end.checked_sub(start)?;
+    fits.then_some(Mapping { start, bytes })
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no safe crate has this call")]
+fn forget_one(mapping: Mapping) -> bool {
+    let start = std::ptr::with_exposed_provenance_mut(mapping.start);
+    // SAFETY: the addresses are of a private mapping of a file, not writable, of which no page differs from the
+    // file: the kernel has just said so, and programs of mesh unmap no library. What is dropped is read again
+    // from the file when it is touched, and so nobody sees a difference.
+    unsafe { libc::madvise(start, mapping.bytes, libc::MADV_DONTNEED) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn forget_one(_: Mapping) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;
