@@ -36,6 +36,8 @@ use world::World;
 const GRACE: Duration = Duration::from_secs(40);
 /// Seconds between two lines of progress.
 const PROGRESS: u64 = 10;
+/// Seconds until a suspicion is looked at again.
+const AGAIN: f64 = 60.0;
 
 /// Soaks a whole mesh in mixed load.
 #[derive(Debug, Parser)]
@@ -44,6 +46,9 @@ struct Arguments {
     /// How long.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
+    /// How long at most, when the memory of a process seems to grow by then: the longer, the surer.
+    #[arg(long, default_value_t = 3600)]
+    at_most: u64,
     /// What the chances of the load are drawn from; another one each time by default.
     #[arg(long)]
     seed: Option<u64>,
@@ -100,7 +105,7 @@ async fn soak(arguments: &Arguments) -> Result<Results> {
 
     let mut watch = Watch::over(world.mesh.clone());
     let interrupted = tokio::select! {
-        watched = look_on(&mut watch, &drivers.ledger, arguments.seconds) => {
+        watched = look_on(&mut watch, &drivers.ledger, arguments) => {
             watched?;
             false
         }
@@ -129,10 +134,11 @@ async fn soak(arguments: &Arguments) -> Result<Results> {
     Ok(Results::new(run, drivers.ledger.books(), &watch))
 }
 
-/// Looks at the mesh each second until the time is over.
-async fn look_on(watch: &mut Watch, ledger: &Arc<Ledger>, seconds: u64) -> Result<()> {
+/// Looks at the mesh each second until the time is over, and as long as a process is suspected to leak.
+async fn look_on(watch: &mut Watch, ledger: &Arc<Ledger>, arguments: &Arguments) -> Result<()> {
     let mut pace = interval(Duration::from_secs(1));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = arguments.seconds as f64;
     for second in 0.. {
         pace.tick().await;
         let now = ledger.seconds();
@@ -146,8 +152,13 @@ async fn look_on(watch: &mut Watch, ledger: &Arc<Ledger>, seconds: u64) -> Resul
                 watch.resident() / 1024,
             ));
         }
-        if now >= seconds as f64 {
-            break;
+        if now >= end {
+            let suspects = report::suspects(watch, arguments.seconds);
+            if suspects.is_empty() || now >= arguments.at_most as f64 {
+                break;
+            }
+            note(&format!("{now:>5.0} s  going on: {}", suspects.join(", ")));
+            end = now + AGAIN;
         }
     }
     Ok(())

@@ -103,13 +103,24 @@ pub(crate) struct Run {
     pub(crate) complaints: Vec<String>,
 }
 
+/// Who seems to leak by now, and how fast; nobody in runs that are too short to say it.
+pub(crate) fn suspects(watch: &Watch, wanted: u64) -> Vec<String> {
+    let rows = rows(watch, wanted >= JUDGED_FROM);
+    let leaking = rows.iter().filter(|process| process.leaks);
+    let lines = leaking.map(|process| format!("{} grows by {} B/s", process.name, process.growth()));
+    lines.collect()
+}
+
+fn rows(watch: &Watch, judged: bool) -> Vec<ProcessRow> {
+    let seen = watch.seen().iter();
+    seen.map(|(name, seen)| ProcessRow::new(name, seen, judged))
+        .collect()
+}
+
 impl Results {
     pub(crate) fn new(run: Run, books: Books, watch: &Watch) -> Self {
         let slopes_judged = run.wanted >= JUDGED_FROM && !run.interrupted;
-        let rows = watch.seen().iter();
-        let processes: Vec<_> = rows
-            .map(|(name, seen)| ProcessRow::new(name, seen, slopes_judged))
-            .collect();
+        let processes = rows(watch, slopes_judged);
         let unexplained = books.unexplained();
         let leaks = processes.iter().any(|process| process.leaks);
         Self {
