@@ -97,9 +97,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The top of the repository.
+/// The top of the repository: of the checkout that runs this, which need not be the one that built it.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     here.ancestors()
         .nth(2)
         .map_or_else(|| here.clone(), PathBuf::from)
