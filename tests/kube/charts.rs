@@ -378,3 +378,62 @@ fn definitions_and_objects_stay_when_their_chart_is_uninstalled() {
     ));
     success(&cluster.run("helm", &["uninstall", "mesh-init", "-n", "kept"]));
 }
+
+#[test]
+fn upgrades_and_rollbacks_do_not_conflict_with_what_pilot_writes_into_its_webhooks() {
+    let cluster = shared().write();
+    define(&cluster);
+    let chart = path("charts/mesh");
+    let helm = |arguments: &[&str]| {
+        let place = ["-n", "owned"];
+        success(&cluster.run("helm", &[arguments, &place].concat()))
+    };
+    let policy = || {
+        let path = "jsonpath={.webhooks[0].failurePolicy}";
+        let webhook = "validatingwebhookconfiguration/istio-validator-owned";
+        cluster.kubectl(&["get", webhook, "-o", path])
+    };
+    helm(&["install", "mesh", &chart, "--create-namespace"]);
+    assert_eq!(policy(), "Ignore");
+    as_pilot(
+        &cluster,
+        "mutatingwebhookconfiguration/istio-sidecar-injector-owned",
+    );
+    as_pilot(
+        &cluster,
+        "validatingwebhookconfiguration/istio-validator-owned",
+    );
+    helm(&["upgrade", "mesh", &chart]);
+    helm(&["upgrade", "mesh", &chart, "--set", "global.tag=next"]);
+    helm(&["rollback", "mesh"]);
+    assert_eq!(policy(), "Fail");
+    // The first revision still says how it began.
+    let first = ["rollback", "mesh", "1", "-n", "owned"];
+    let refused = cluster.run("helm", &first);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("conflict with \"mesh-pilot\""), "{said}");
+    success(&cluster.run("helm", &[&first[..], &["--force-conflicts"]].concat()));
+    assert_eq!(policy(), "Ignore");
+    helm(&["uninstall", "mesh"]);
+}
+
+/// Writes what pilot writes into a configuration of its webhooks, in its name.
+#[track_caller]
+fn as_pilot(cluster: &Cluster, webhooks: &str) {
+    let put = |field: &str, value: &str| {
+        let place = format!("/webhooks/0/{field}");
+        json!({"op": "add", "path": place, "value": value})
+    };
+    let steps = json!([
+        put("clientConfig/caBundle", "cm9vdHM="),
+        put("failurePolicy", "Fail")
+    ]);
+    cluster.kubectl(&[
+        "patch",
+        webhooks,
+        "--type=json",
+        "--field-manager=mesh-pilot",
+        "-p",
+        &steps.to_string(),
+    ]);
+}

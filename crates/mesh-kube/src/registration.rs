@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::access::Cluster;
 use crate::fault::Fault;
 use crate::server::Server;
+use crate::status::FIELD_MANAGER;
 
 /// How often the roots are compared with those that were told; it costs no request.
 const LOOK: Duration = Duration::from_secs(1);
@@ -129,12 +130,10 @@ impl Keeper {
             return Ok(config);
         }
         let body = Value::from(steps).to_string().into_bytes();
-        read(
-            &self
-                .server
-                .send(Method::PATCH, path, JSON_PATCH, body)
-                .await?,
-        )
+        // Without a name of ours what installs by server-side apply conflicts with "unknown".
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+        let sent = self.server.send(Method::PATCH, &path, JSON_PATCH, body);
+        read(&sent.await?)
     }
 
     /// Whether an object that is wrong comes back refused by a webhook.

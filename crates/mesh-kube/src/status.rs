@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Time before anything is tried again, and between two looks at who leads.
 const RETRY: Duration = Duration::from_secs(2);
 /// Under this name the API server notes who owns which field.
-const FIELD_MANAGER: &str = "mesh-pilot";
+pub(crate) const FIELD_MANAGER: &str = "mesh-pilot";
 /// Objects per page of a list.
 const PAGE: usize = 250;
 

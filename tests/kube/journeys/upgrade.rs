@@ -54,28 +54,21 @@ pub(crate) fn run(world: &World) {
     let upgrade = [
         "upgrade", "mesh", &chart, "-n", SYSTEM, "-f", &profile, "--set", port,
     ];
-    world.helm(
-        &[
-            &upgrade[..],
-            &["--set", &tag, "--wait", "--timeout", "180s"],
-        ]
-        .concat(),
-    );
+    let wait = ["--wait", "--timeout", "180s"];
+    // What the first revision says of the webhook becomes pilot's; those that follow leave it out.
+    let policy = "jsonpath={.webhooks[0].failurePolicy}=Fail";
+    world
+        .cluster
+        .wait(policy, &["validatingwebhookconfiguration/istio-validator"]);
+    world.helm(&[&upgrade[..], &wait].concat());
+    world.helm(&[&upgrade[..], &["--set", &tag], &wait].concat());
     world.all_rolled_out(SYSTEM);
     runs(world, NEXT);
     unharmed("the mesh is the next version, sidecars are not");
     sidecars(world, NEXT);
     unharmed("sidecars are the next version");
 
-    let back = [
-        "rollback",
-        "mesh",
-        "-n",
-        SYSTEM,
-        "--force-conflicts",
-        "--wait",
-    ];
-    world.helm(&[&back[..], &["--timeout", "180s"]].concat());
+    world.helm(&[&["rollback", "mesh", "-n", SYSTEM][..], &wait].concat());
     world.all_rolled_out(SYSTEM);
     runs(world, TAG);
     unharmed("the mesh is back, sidecars are not");

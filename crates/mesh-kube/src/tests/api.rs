@@ -49,6 +49,9 @@ const BUILT_IN: [&str; 8] = [
     "/apis/networking.k8s.io/v1/ingressclasses",
 ];
 
+/// What is read by name alone.
+const SINGLE: [&str; 2] = ["/leases/", "webhookconfigurations/"];
+
 /// A server that listens until it is stopped.
 pub(super) struct Api {
     shared: Arc<Shared>,
@@ -253,7 +256,7 @@ impl Api {
         self.shared.state.lock().requests.clone()
     }
 
-    /// Paths and bodies of all patches so far.
+    /// Paths with queries, and bodies, of all patches so far.
     pub(super) fn patches(&self) -> Vec<(String, Value)> {
         self.shared.state.lock().documents.patches.clone()
     }
@@ -277,10 +280,10 @@ fn name_of(object: &Value) -> String {
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let path = uri.path().to_owned();
-    if method != Method::GET || path.contains("/leases/") {
+    if method != Method::GET || SINGLE.iter().any(|kind| path.contains(kind)) {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let mut state = shared.state.lock();
-        let (status, text) = state.documents.answer(&method, &path, &body);
+        let (status, text) = state.documents.answer(&method, &uri, &body);
         return Ok(whole(status, text));
     }
     let pairs = uri.query().unwrap_or_default().split('&');

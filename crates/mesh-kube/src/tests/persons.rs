@@ -14,7 +14,8 @@ async fn objects_are_read_and_applied_by_their_paths() {
     let path = "/api/v1/namespaces/n/services/a";
     let wanted = service("a", 81);
     cluster.apply(path, "tool", &wanted).await.unwrap();
-    assert_eq!(api.patches(), [(path.to_owned(), wanted)]);
+    let path = format!("{path}?fieldManager=tool&force=true");
+    assert_eq!(api.patches(), [(path, wanted)]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::api::RULES;
 use super::*;
-use crate::{Leadership, LeaseName, status};
+use crate::{Leadership, LeaseName, Registration, registration, status};
 
 fn candidate(api: &Api, holder: &str, tasks: &Tasks) -> Leadership {
     let name = LeaseName {
@@ -89,7 +89,8 @@ async fn statuses_are_written_once_for_each_change() {
         .await
     };
     let patches = written(1).await;
-    let path = "/apis/networking.istio.io/v1/namespaces/n/virtualservices/r/status";
+    let path = "/apis/networking.istio.io/v1/namespaces/n/virtualservices/r/status\
+                ?fieldManager=mesh-pilot&force=true";
     assert_eq!(patches[0].0, path);
     let status = &patches[0].1["status"];
     assert_eq!(
@@ -113,4 +114,30 @@ async fn statuses_are_written_once_for_each_change() {
     );
     assert_eq!(status["conditions"][0]["reason"], "LastGoodVersionInForce");
     assert_eq!(patches.len(), 2);
+}
+
+#[tokio::test]
+async fn webhooks_learn_the_roots_under_pilots_own_name() {
+    let api = Api::start().await;
+    let all = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    let webhook = json!({"name": "a.istio.io", "clientConfig": {}});
+    let config = json!({"metadata": {"name": "injector"}, "webhooks": [webhook]});
+    api.cluster().create(all, &config).await.unwrap();
+    let ours = Registration {
+        mutating: vec!["injector".to_owned()],
+        ..Registration::default()
+    };
+    let tasks = Tasks::new(&Registry::new());
+    let keeping = registration::keep(api.cluster(), ours, || "roots".to_owned());
+    let stopping = tasks.stopping().clone();
+    tasks.spawn("keep", async move {
+        stopping.run_until_cancelled(keeping).await;
+    });
+    let (path, steps) = eventually_async("a patch", || {
+        let patch = api.patches().into_iter().next();
+        async move { patch.ok_or("none") }
+    })
+    .await;
+    assert_eq!(path, format!("{all}/injector?fieldManager=mesh-pilot"));
+    assert_eq!(steps[1]["value"], "cm9vdHM=");
 }

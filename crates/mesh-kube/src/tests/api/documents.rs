@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
+use http::{Method, Uri};
 use serde_json::{Value, json};
 
 /// Objects by their paths, and what was done to them.
@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 pub(super) struct Documents {
     version: u64,
     objects: BTreeMap<String, Value>,
-    /// Paths and bodies of all patches.
+    /// Paths with queries, and bodies, of all patches.
     pub(super) patches: Vec<(String, Value)>,
 }
 
 impl Documents {
     /// Answers a request with a status and a body. Of two that replace what they have read, the
     /// second is refused.
-    pub(super) fn answer(&mut self, method: &Method, path: &str, body: &[u8]) -> (u16, String) {
+    pub(super) fn answer(&mut self, method: &Method, uri: &Uri, body: &[u8]) -> (u16, String) {
+        let path = uri.path();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match *method {
             Method::GET => match self.objects.get(path) {
@@ -43,7 +44,7 @@ impl Documents {
                 }
             }
             _ => {
-                self.patches.push((path.to_owned(), body.clone()));
+                self.patches.push((uri.to_string(), body.clone()));
                 (200, body.to_string())
             }
         }
