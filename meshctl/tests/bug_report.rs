@@ -91,6 +91,10 @@ fn answer(path: &str) -> (u16, String) {
         "/api/v1/pods" => list(vec![pilot(), web()]),
         "/api/v1/namespaces/istio-system/pods" => list(vec![pilot()]),
         "/api/v1/namespaces/shop/pods" => list(vec![web()]),
+        "/apis/apps/v1/deployments" | "/apis/apps/v1/namespaces/istio-system/deployments" => {
+            let meta = json!({"name": "istio-pilot", "namespace": "istio-system"});
+            list(vec![json!({"metadata": meta})])
+        }
         "/api/v1/nodes" => (403, json!({"kind": "Status"}).to_string()),
         "/apis/networking.istio.io/v1alpha3/virtualservices" => list(vec![
             json!({"metadata": {"name": "web", "namespace": "shop"}}),
@@ -241,6 +245,21 @@ fn a_report_of_one_deployment_has_its_namespace_and_the_meshs() {
     // No half of an archive is left.
     let left = std::fs::read_dir(report.folder.path()).unwrap().count();
     assert_eq!(left, 1, "the kubeconfig alone");
+}
+
+#[test]
+fn of_a_namespace_without_a_mesh_there_is_no_report() {
+    let api = Api::start();
+    let report = api.report(&["-i", "nope"]);
+    assert_eq!(report.output.status.code(), Some(3));
+    let errors = String::from_utf8_lossy(&report.output.stderr);
+    for words in [
+        "error: there is no Deployment of mesh in namespace nope",
+        "hint: there is a mesh in istio-system: -i istio-system",
+    ] {
+        assert!(errors.contains(words), "{words:?}: {errors}");
+    }
+    assert_eq!(std::fs::read_dir(report.folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -45,7 +45,7 @@ private keys, tokens and passwords are replaced by [redacted], and so is what ma
 Their logs are not collected. Look through it before you give it away.
 
 Exit codes: 0 the archive is complete, 1 it is written and missing.txt in it says what it has not,
-3 the mesh cannot be reached, and there is no archive.";
+3 there is no mesh or it cannot be reached, and no archive.";
 
 /// Collect the state of the mesh in one archive.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,6 @@
 //! Proxies and components of a mesh in a cluster.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
@@ -18,6 +19,9 @@ pub(crate) const COMPONENT_ADMIN: u16 = 15014;
 /// Where mixer shows the whole mesh.
 pub(crate) const MIXER_PAGES: u16 = 42422;
 
+/// The label of everything that the charts install.
+const PART_OF: &str = "app.kubernetes.io%2Fpart-of%3Dmesh";
+
 /// A mesh in a cluster.
 pub(crate) struct Installed {
     /// The cluster.
@@ -33,6 +37,27 @@ impl Installed {
         Self { cluster, root }
     }
 
+    /// The Deployments of the mesh; none where it is not installed.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub(crate) async fn deployments(&self) -> Result<Vec<Value>, CommandError> {
+        let root = &self.root;
+        let path = format!("/apis/apps/v1/namespaces/{root}/deployments?labelSelector={PART_OF}");
+        let listed = self.cluster.get(&path).await;
+        let asked = Asked::new("list", "deployments", root, "");
+        Ok(items(listed.map_err(|error| asked.failed(&error))?))
+    }
+
+    /// That no mesh is installed where it was looked for; and where one is, if this account may see it.
+    pub(crate) async fn absent(&self) -> CommandError {
+        let path = format!("/apis/apps/v1/deployments?labelSelector={PART_OF}");
+        let listed = self.cluster.get(&path).await;
+        let all = listed.map(items).unwrap_or_default();
+        let places = all.iter().map(|one| text(one, "/metadata/namespace"));
+        not_installed(&self.root, &places.collect())
+    }
+
     /// The proxy of that name.
     ///
     /// # Errors
@@ -40,6 +65,11 @@ impl Installed {
     pub(super) async fn proxy(&self, wanted: &ProxyName) -> Result<Proxy, CommandError> {
         let namespace = wanted.namespace.as_deref();
         let namespace = namespace.unwrap_or_else(|| self.cluster.namespace());
+        let none = || {
+            no_such(wanted, namespace).hint(
+                "`meshctl proxy-status` lists what is connected; NAME.NAMESPACE is in another namespace",
+            )
+        };
         let name = &wanted.name;
         if wanted.kind != Kind::Deployment {
             let asked = Asked::new("get", "pods", namespace, name);
@@ -47,18 +77,14 @@ impl Installed {
             match self.cluster.get(&path).await {
                 Ok(pod) => return self.proxy_of(&pod),
                 Err(RequestError::Missing) if wanted.kind == Kind::Any => {}
+                Err(RequestError::Missing) => return Err(none()),
                 Err(error) => return Err(asked.failed(&error)),
             }
         }
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
         let deployment = match self.cluster.get(&path).await {
             Ok(deployment) => deployment,
-            Err(RequestError::Missing) if wanted.kind == Kind::Any => {
-                let error = format!("{namespace}/{name}: no such pod or deployment");
-                return Err(
-                    CommandError::problem(error).hint("`meshctl proxy-status` lists proxies")
-                );
-            }
+            Err(RequestError::Missing) => return Err(none()),
             Err(error) => {
                 let asked = Asked::new("get", "deployments", namespace, name);
                 return Err(asked.failed(&error));
@@ -137,6 +163,28 @@ impl Installed {
     }
 }
 
+/// No mesh in `root`, but perhaps in other namespaces.
+fn not_installed(root: &str, elsewhere: &BTreeSet<&str>) -> CommandError {
+    let error = format!("there is no Deployment of mesh in namespace {root}");
+    let error = CommandError::unreachable(error);
+    match elsewhere.first() {
+        Some(place) => error.hint(format!("there is a mesh in {place}: -i {place}")),
+        None => error.hint(
+            "-i NAMESPACE says where it is; `meshctl check --pre` whether it can be installed",
+        ),
+    }
+}
+
+/// Nothing has the name that was given for a proxy.
+pub(crate) fn no_such(wanted: &ProxyName, namespace: &str) -> CommandError {
+    let what = match wanted.kind {
+        Kind::Any => "pod or deployment",
+        Kind::Pod => "pod",
+        Kind::Deployment => "deployment",
+    };
+    CommandError::problem(format!("{wanted}: no such {what} in namespace {namespace}"))
+}
+
 /// The items of a list.
 pub(crate) fn items(mut list: Value) -> Vec<Value> {
     match list.get_mut("items").map(Value::take) {
@@ -211,13 +259,18 @@ impl<'a> Asked<'a> {
         match error {
             RequestError::Unreachable(_) => CommandError::unreachable(error)
                 .hint("is it the right cluster? --kubeconfig FILE and --context NAME say which"),
-            RequestError::Missing => CommandError::problem(format!("{self}: there is none")),
+            RequestError::Missing => {
+                let error = CommandError::problem(format!("{self}: there is none"));
+                match self.resource.split('/').next() {
+                    None | Some("") => error,
+                    Some(kind) => error.hint(format!(
+                        "kubectl get {kind}{} lists what there is",
+                        self.place()
+                    )),
+                }
+            }
             RequestError::Forbidden => {
-                let Self { verb, resource, .. } = self;
-                let place = match self.namespace {
-                    "" => String::new(),
-                    namespace => format!(" -n {namespace}"),
-                };
+                let (Self { verb, resource, .. }, place) = (self, self.place());
                 CommandError::problem(format!("{self}: the API server forbids it to this account"))
                     .hint(format!("kubectl auth can-i {verb} {resource}{place}"))
             }
@@ -228,6 +281,14 @@ impl<'a> Asked<'a> {
             RequestError::Conflict | RequestError::Refused { .. } => {
                 CommandError::problem(format!("{self}: {error}"))
             }
+        }
+    }
+
+    /// The namespace as kubectl wants it said.
+    fn place(&self) -> String {
+        match self.namespace {
+            "" => String::new(),
+            namespace => format!(" -n {namespace}"),
         }
     }
 }

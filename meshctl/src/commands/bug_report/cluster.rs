@@ -25,15 +25,17 @@ const CONFIG_MAPS: [&str; 3] = ["istio", "istio-sidecar-injector", "istio-ca-roo
 /// The label of everything that the charts have.
 const PART_OF: &str = "app.kubernetes.io/part-of=mesh";
 
-/// Whether the API server answers at all.
+/// Whether the API server answers at all, and knows of a mesh in the namespace.
 ///
 /// # Errors
 /// When it does not: then there is nothing to report.
 pub(super) async fn reached(mesh: &Installed) -> Result<(), CommandError> {
-    match mesh.cluster.text("/version").await {
-        Err(error @ RequestError::Unreachable(_)) => {
-            Err(Asked::new("get", "version", "", "").failed(&error))
-        }
+    if let Err(error @ RequestError::Unreachable(_)) = mesh.cluster.text("/version").await {
+        return Err(Asked::new("get", "version", "", "").failed(&error));
+    }
+    match mesh.deployments().await {
+        Ok(found) if found.is_empty() => Err(mesh.absent().await),
+        // Who may not list them gets what else is granted.
         Ok(_) | Err(_) => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use mesh_kube::RequestError;
 use serde_json::Value;
 
 use super::report::{Category, Report};
-use super::{pre, proxies};
+use super::{count, pre, proxies};
 use crate::error::CommandError;
 use crate::plane::Plane;
 use crate::plane::kube::{
@@ -15,8 +15,8 @@ use crate::plane::kube::{
 };
 use crate::plane::pages::Pages;
 
-/// The label of everything that the charts install.
-const PART_OF: &str = "app.kubernetes.io%2Fpart-of%3Dmesh";
+/// Without these there is no mesh: no configuration, or no certificates.
+const NEEDED: [&str; 2] = ["istio-pilot", "istio-citadel"];
 
 /// Checks a mesh in a cluster.
 ///
@@ -84,23 +84,20 @@ fn is(object: &Value, condition: &str) -> bool {
 async fn control_plane(mesh: &Installed, category: &mut Category) -> bool {
     let root = &mesh.root;
     let what = format!("the mesh is installed in namespace {root}");
-    let path = format!("/apis/apps/v1/namespaces/{root}/deployments?labelSelector={PART_OF}");
-    let deployments = match mesh.cluster.get(&path).await {
-        Ok(listed) => items(listed),
+    let deployments = match mesh.deployments().await {
+        Ok(found) => found,
         Err(error) => {
-            let error = Asked::new("list", "deployments", root, "").failed(&error);
             category.bad(what, error.error, error.hints.join("; "));
             return false;
         }
     };
     if deployments.is_empty() {
-        let hint =
-            "-i NAMESPACE says where it is; `meshctl check --pre` whether it can be installed";
-        category.bad(what, "there is no Deployment of mesh in it", hint);
+        let error = mesh.absent().await;
+        category.bad(what, error.error, error.hints.join("; "));
         return false;
     }
     category.good(what);
-    for wanted in ["istio-pilot", "istio-citadel"] {
+    for wanted in NEEDED {
         if !deployments
             .iter()
             .any(|one| text(one, "/metadata/name") == wanted)
@@ -137,8 +134,12 @@ fn ready(deployment: &Value, name: &str, root: &str, category: &mut Category) {
     let what = format!("{name} is ready");
     match (wanted, ready) {
         (0, _) => {
+            let why = "it is scaled to no pods";
             let hint = format!("kubectl -n {root} scale deployment {name} --replicas=1");
-            category.warning(what, "it is scaled to no pods", hint);
+            match NEEDED.contains(&name) {
+                true => category.bad(what, why, hint),
+                false => category.warning(what, why, hint),
+            }
         }
         (wanted, ready) if ready >= wanted => category.good(what),
         (wanted, ready) => {
@@ -216,38 +217,61 @@ async fn data_plane(mesh: &Installed, category: &mut Category) {
         let pages = Pages::in_pod(mesh.cluster.clone(), &mesh.root, name, PROXY_ADMIN);
         proxies::roots(&pages, category).await;
     }
-    let what = "pods of namespaces in the mesh have a sidecar";
-    let labelled = "/api/v1/namespaces?labelSelector=istio-injection%3Denabled";
-    let namespaces = match mesh.cluster.get(labelled).await {
-        Ok(listed) => items(listed),
+    match labelled(mesh).await {
+        Ok(namespaces) => sidecars(&namespaces, category),
         Err(error) => {
-            let error = Asked::new("list", "namespaces", "", "").failed(&error);
-            return category.warning(what, error.error, error.hints.join("; "));
-        }
-    };
-    let (mut without, mut unready, mut old) = (Vec::new(), Vec::new(), Vec::new());
-    for namespace in &namespaces {
-        let namespace = text(namespace, "/metadata/name");
-        let pods = mesh.pods(namespace, "").await.unwrap_or_default();
-        for pod in pods.iter().filter(|pod| is_to_serve(pod)) {
-            let name = format!("{namespace}/{}", text(pod, "/metadata/name"));
-            if !has_proxy(pod) {
-                if !opted_out(pod) {
-                    without.push(name);
-                }
-                continue;
-            }
-            if !is(pod, "Ready") {
-                unready.push(name.clone());
-            }
-            let image = proxy_image(pod);
-            if tag(image) != env!("CARGO_PKG_VERSION") {
-                old.push(format!("{name}: {image}"));
-            }
+            let what = "pods of namespaces in the mesh have a sidecar";
+            category.warning(what, error.error, error.hints.join("; "));
         }
     }
+}
+
+/// The namespaces whose pods get sidecars, with the pods that serve there or are about to.
+async fn labelled(mesh: &Installed) -> Result<Vec<(String, Vec<Value>)>, CommandError> {
+    let path = "/api/v1/namespaces?labelSelector=istio-injection%3Denabled";
+    let listed = mesh.cluster.get(path).await;
+    let asked = Asked::new("list", "namespaces", "", "");
+    let listed = listed.map_err(|error| asked.failed(&error))?;
+    let mut namespaces = Vec::new();
+    for namespace in items(listed) {
+        let namespace = text(&namespace, "/metadata/name").to_owned();
+        let mut pods = mesh.pods(&namespace, "").await?;
+        pods.retain(is_to_serve);
+        namespaces.push((namespace, pods));
+    }
+    Ok(namespaces)
+}
+
+fn sidecars(namespaces: &[(String, Vec<Value>)], category: &mut Category) {
+    let (mut looked, mut with) = (0, 0);
+    let (mut without, mut unready, mut old) = (Vec::new(), Vec::new(), Vec::new());
+    let pods = namespaces.iter();
+    let pods = pods.flat_map(|(namespace, pods)| pods.iter().map(move |pod| (namespace, pod)));
+    for (namespace, pod) in pods {
+        let name = format!("{namespace}/{}", text(pod, "/metadata/name"));
+        looked += 1;
+        if !has_proxy(pod) {
+            if !opted_out(pod) {
+                without.push(name);
+            }
+            continue;
+        }
+        with += 1;
+        if !is(pod, "Ready") {
+            unready.push(name.clone());
+        }
+        let image = proxy_image(pod);
+        if tag(image) != env!("CARGO_PKG_VERSION") {
+            old.push(format!("{name}: {image}"));
+        }
+    }
+    let (pods, places) = (count(looked, "pod"), count(namespaces.len(), "namespace"));
+    let what = format!("pods of namespaces in the mesh have a sidecar ({pods} in {places})");
     let hint = "they are older than the label, or say no: meshctl check-inject NAME.NAMESPACE";
-    category.better_unless(what, &proxies::few(without), hint);
+    category.better_unless(&what, &proxies::few(without), hint);
+    if with == 0 {
+        return;
+    }
     category.better_unless(
         "pods with a sidecar are ready",
         &proxies::few(unready),

@@ -7,44 +7,49 @@ use super::report::Category;
 use crate::error::CommandError;
 use crate::plane::kube::text;
 use crate::plane::pages::Pages;
-use crate::target::ConfigStatus;
+use crate::target::{ConfigStatus, ObjectStatus, ProxyStatus};
 
 /// How many objects or proxies are named before the rest is counted.
 const NAMED: usize = 5;
 
 /// Asks one pilot for the configuration, which all read alike, and every one for its proxies.
 pub(super) async fn check(pilots: &[(String, Pages)], category: &mut Category) {
-    let mut proxies = 0;
-    let (mut refused, mut behind) = (Vec::new(), Vec::new());
-    for (index, (pilot, pages)) in pilots.iter().enumerate() {
-        let page = match status(pages).await {
-            Ok(page) => page,
-            Err(error) => {
-                category.bad(
-                    format!("{pilot} answers"),
-                    error.error,
-                    error.hints.join("; "),
-                );
-                continue;
-            }
-        };
-        if index == 0 {
-            objects(&page, category);
-        }
-        proxies += page.proxies.len();
-        for one in &page.proxies {
-            match &one.error {
-                Some(error) => refused.push(format!("{}: {error}", one.proxy)),
-                None if !one.synced => behind.push(one.proxy.clone()),
-                None => {}
-            }
+    let mut answered = Vec::new();
+    for (pilot, pages) in pilots {
+        match status(pages).await {
+            Ok(page) => answered.push(page),
+            Err(error) => category.bad(
+                format!("{pilot} answers"),
+                error.error,
+                error.hints.join("; "),
+            ),
         }
     }
-    let what = format!(
-        "proxies take what pilot sends ({} connected)",
-        count(proxies, "proxy")
-    );
-    let what = what.replace("proxys", "proxies");
+    if let Some(page) = answered.first() {
+        objects(page, category);
+        connected(&answered, category);
+    }
+}
+
+/// What pilots say of the proxies that are connected to them.
+fn connected(pages: &[ConfigStatus], category: &mut Category) {
+    let proxies: Vec<&ProxyStatus> = pages.iter().flat_map(|page| &page.proxies).collect();
+    if proxies.is_empty() {
+        let hint = "gateways and sidecars connect when they start, and their logs say why they do not; pods get a \
+                    sidecar in namespaces labelled istio-injection=enabled";
+        let why = "no proxy is connected to pilot";
+        return category.warning("proxies take what pilot sends", why, hint);
+    }
+    let (mut refused, mut behind) = (Vec::new(), Vec::new());
+    for one in &proxies {
+        match &one.error {
+            Some(error) => refused.push(format!("{}: {error}", one.proxy)),
+            None if !one.synced => behind.push(one.proxy.clone()),
+            None => {}
+        }
+    }
+    let number = count(proxies.len(), "proxy").replace("proxys", "proxies");
+    let what = format!("proxies take what pilot sends ({number} connected)");
     category.unless(&what, &few(refused), "meshctl proxy-status");
     let hint = "it passes within a second, or `meshctl proxy-status` says more";
     category.better_unless("proxies have what is in force", &few(behind), hint);
@@ -58,19 +63,21 @@ async fn status(pages: &Pages) -> Result<ConfigStatus, CommandError> {
     })
 }
 
+/// Pilot reads Services, Pods and others of Kubernetes too: they are no configuration of the mesh.
 fn objects(page: &ConfigStatus, category: &mut Category) {
-    let set_aside = page.objects.iter().filter(|one| !one.is_in_force());
-    let mut wrong: Vec<String> = set_aside
-        .map(|one| format!("{}: {}: {}", one.key(), one.state, one.why(&one.key())))
-        .collect();
+    let all = page.objects.iter();
+    let (ours, others): (Vec<_>, Vec<_>) = all.partition(|one| one.group.ends_with(".istio.io"));
+    let mut wrong = set_aside(&ours);
     let broken = page.broken.iter();
     wrong.extend(broken.map(|one| format!("{}: {}", one.origin, one.message)));
     let what = format!(
-        "{} in force as written",
-        count(page.objects.len(), "object")
+        "{} of Istio's kinds in force as written",
+        count(ours.len(), "object")
     );
     let hint = "what is set aside has no effect until it is mended";
     category.unless(&what, &few(wrong), hint);
+    let what = "objects of Kubernetes are understood";
+    category.unless(what, &few(set_aside(&others)), hint);
     let doubtful = page.objects.iter().filter(|one| one.is_in_force());
     let doubtful = doubtful.filter(|one| !one.messages.is_empty());
     let doubtful = doubtful.map(|one| format!("{}: {}", one.key(), one.why(&one.key())));
@@ -80,6 +87,14 @@ fn objects(page: &ConfigStatus, category: &mut Category) {
         &few(doubtful.collect()),
         "a route to nothing answers 503",
     );
+}
+
+/// Those that are not in force as they are written, and why.
+fn set_aside(objects: &[&ObjectStatus]) -> Vec<String> {
+    let aside = objects.iter().filter(|one| !one.is_in_force());
+    aside
+        .map(|one| format!("{}: {}: {}", one.key(), one.state, one.why(&one.key())))
+        .collect()
 }
 
 /// The first of them, and how many more there are.
@@ -116,3 +131,6 @@ pub(super) async fn roots(pages: &Pages, category: &mut Category) {
         "plug in another one: docs/life-of-a-certificate.md",
     );
 }
+
+#[cfg(test)]
+mod tests;
