@@ -215,3 +215,25 @@ fn each_rule_is_explained() {
     let said: serde_json::Value = serde_json::from_str(&meshctl(&flags, pod).out).unwrap();
     assert_eq!(said[0]["injected"], true);
 }
+
+#[test]
+fn an_annotation_that_is_refused_is_no_injection() {
+    let pod = "apiVersion: v1
+kind: Pod
+metadata: {name: web, annotations: {sidecar.istio.io/proxyCPU: much}}
+spec: {containers: [{name: a}]}
+";
+    let said = meshctl(&["check-inject", "-f", "-"], pod);
+    let why = "× pod default/web: cannot be injected as it is: \
+               metadata.annotations[\"sidecar.istio.io/proxyCPU\"]: \"much\": expected";
+    assert!(said.out.starts_with(why), "{}", said.out);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("hint: as they are the webhook refuses"),
+        "{}",
+        said.err
+    );
+    let flags = ["check-inject", "-o", "json", "-f", "-"];
+    let said: serde_json::Value = serde_json::from_str(&meshctl(&flags, pod).out).unwrap();
+    assert_eq!(said[0]["injected"], false);
+}

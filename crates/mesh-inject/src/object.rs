@@ -1,6 +1,6 @@
 //! One object at a time: finds its pod, takes an earlier injection out, decides, injects.
 
-use mesh_model::diag::Diagnostic;
+use mesh_model::diag::{Diagnostic, Severity};
 use mesh_model::name::ResourceKey;
 use serde_json::{Map, Value};
 
@@ -92,6 +92,8 @@ pub struct Explained {
     pub decision: Decision,
     /// What every rule says, in the order in which they are asked.
     pub rows: Vec<Row>,
+    /// Why they cannot get the one that they are to have; none of them is created then.
+    pub refused: Vec<Diagnostic>,
 }
 
 /// Explains what becomes of an object's pods; nothing when it is no workload, or has no pods.
@@ -106,9 +108,20 @@ pub fn explain_object(
     let at = shape.key(object, namespace);
     let mut copy = object.clone();
     let pod = shape.pod(&mut copy)?;
+    let second = shape.second_metadata(object);
+    let asked = Asked {
+        settings,
+        namespace: &at.namespace,
+        namespace_labels,
+        second,
+        around: Around {
+            workload: &workload_name(object),
+            ends: shape.ends(),
+        },
+    };
+    let (_, found) = inject_pod(&mut pod.clone(), &asked);
     // What cannot be undone says no less about whether it is wanted.
     undo(pod).ok();
-    let second = shape.second_metadata(object);
     let (labels, annotations) = (
         both(second, pod, "labels"),
         both(second, pod, "annotations"),
@@ -120,8 +133,13 @@ pub fn explain_object(
         labels: &labels,
         annotations: &annotations,
     };
+    let decision = decide(&subject, settings);
+    let found = found.into_iter();
+    let found = found.map(|one| one.about(&at, &shape.prefix(), ""));
+    let refused = found.filter(|one| decision.inject && one.severity == Severity::Error);
     Some(Explained {
-        decision: decide(&subject, settings),
+        refused: refused.collect(),
+        decision,
         rows: table(&subject, settings),
         at,
     })

@@ -22,7 +22,8 @@ Examples:
   meshctl check-inject -f web.yaml
   meshctl check-inject -f web.yaml -n shop --namespace-label istio-injection=enabled
 
-Rules are asked from top to bottom; the first that does not pass decides. Without --namespace-label
+Rules are asked from top to bottom; the first that does not pass decides. A pod that is to have a sidecar and
+cannot get one as it is, because of an annotation for example, is not created at all: exit code 1. Without --namespace-label
 the namespace is not asked, as with `meshctl kube-inject`; with it as by the webhook. A NAME is looked up in
 the cluster, with its namespace and the injector's settings there.";
 
@@ -92,11 +93,17 @@ pub(crate) async fn run(
 fn print(explained: &[Explained], global: &Global, ui: &Ui) -> Result<(), CommandError> {
     if global.output == Output::Json {
         ui.json(&explained.iter().map(to_json).collect());
+    } else {
+        let tables: Vec<String> = explained.iter().map(|one| to_table(one, ui)).collect();
+        ui.data(&tables.join("\n\n"));
+    }
+    let refused = explained.iter().flat_map(|one| &one.refused);
+    let refused: Vec<String> = refused.map(ToString::to_string).collect();
+    if refused.is_empty() {
         return Ok(());
     }
-    let tables: Vec<String> = explained.iter().map(|one| to_table(one, ui)).collect();
-    ui.data(&tables.join("\n\n"));
-    Ok(())
+    let error = CommandError::problem(refused.join("\n"));
+    Err(error.hint("as they are the webhook refuses such pods, and `meshctl kube-inject` the file"))
 }
 
 /// The objects of a List, or the one object.
@@ -111,17 +118,31 @@ fn items(mut object: Value) -> Vec<Value> {
 }
 
 fn to_table(explained: &Explained, ui: &Ui) -> String {
-    let (sign, tone, word) = match explained.decision.inject {
-        true => ("√", Tone::Good, "injected"),
-        false => ("×", Tone::Bad, "not injected"),
+    let (sign, tone, word) = match (explained.decision.inject, explained.refused.is_empty()) {
+        (true, true) => ("√", Tone::Good, "injected"),
+        (true, false) => ("×", Tone::Bad, "cannot be injected as it is"),
+        (false, _) => ("×", Tone::Bad, "not injected"),
     };
     let mut table = Table::new(&["rule", "says", "reason"]);
     for row in &explained.rows {
         table.row([row.rule, says(row), &row.why]);
     }
     let sign = ui.paint(tone, sign);
-    let (at, why) = (&explained.at, &explained.decision.why);
+    let (at, why) = (&explained.at, why(explained));
     format!("{sign} {at}: {word}: {why}\n{}", table.render())
+}
+
+/// What decides: what is wrong with the pod, or the rule.
+fn why(explained: &Explained) -> String {
+    let own = format!("{}: ", explained.at);
+    let refused = explained.refused.iter().map(ToString::to_string);
+    let refused: Vec<String> = refused
+        .map(|line| line.strip_prefix(&own).unwrap_or(&line).to_owned())
+        .collect();
+    match refused.as_slice() {
+        [] => explained.decision.why.clone(),
+        lines => lines.join("\n  "),
+    }
 }
 
 fn to_json(explained: &Explained) -> Value {
@@ -133,8 +154,8 @@ fn to_json(explained: &Explained) -> Value {
         "kind": explained.at.kind.as_str(),
         "namespace": explained.at.namespace.as_str(),
         "name": explained.at.name.as_str(),
-        "injected": explained.decision.inject,
-        "reason": explained.decision.why,
+        "injected": explained.decision.inject && explained.refused.is_empty(),
+        "reason": why(explained),
         "rules": rows,
     })
 }

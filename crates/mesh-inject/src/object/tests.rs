@@ -97,3 +97,23 @@ fn a_pod_is_known_by_its_deployment() {
     check(json!({"metadata": {"name": "alone"}}), "alone");
     check(json!({"metadata": {"generateName": "many-"}}), "many");
 }
+
+#[test]
+fn an_annotation_that_cannot_be_used_is_explained_where_a_sidecar_is_wanted() {
+    let annotations = json!({"sidecar.istio.io/proxyCPU": "much"});
+    let object = deployment(json!({"name": "web"}), json!({"annotations": annotations}));
+    let settings = Settings::default();
+    let explained =
+        |labels: Value| explain_object(&object, &settings, "shop", labels.as_object()).unwrap();
+    let wanted = explained(json!({"istio-injection": "enabled"}));
+    assert!(wanted.decision.inject);
+    let refused: Vec<String> = wanted.refused.iter().map(ToString::to_string).collect();
+    let field = "deployment shop/web: \
+                 spec.template.metadata.annotations[\"sidecar.istio.io/proxyCPU\"]: \"much\"";
+    assert!(
+        matches!(&refused[..], [one] if one.starts_with(field)),
+        "{refused:?}"
+    );
+    let unwanted = explained(json!({}));
+    assert!(!unwanted.decision.inject && unwanted.refused.is_empty());
+}

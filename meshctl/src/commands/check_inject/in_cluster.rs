@@ -8,7 +8,7 @@ use super::CheckInjectArgs;
 use crate::cli::Global;
 use crate::error::CommandError;
 use crate::plane::Where;
-use crate::plane::kube::{Asked, text};
+use crate::plane::kube::{Asked, no_such, text};
 use crate::plane::name::{Kind, ProxyName};
 use crate::ui::Ui;
 
@@ -68,7 +68,12 @@ async fn object(
         },
     };
     let found = cluster.get(&path).await;
-    found.map_err(|error| Asked::new("get", resource, namespace, name).failed(&error))
+    found.map_err(|error| match error {
+        RequestError::Missing => no_such(wanted, namespace).hint(format!(
+            "kubectl get deployments,pods -n {namespace} lists what there is; NAME.NAMESPACE is in another namespace"
+        )),
+        error => Asked::new("get", resource, namespace, name).failed(&error),
+    })
 }
 
 async fn labels(cluster: &Cluster, namespace: &str) -> Result<Map<String, Value>, CommandError> {
