@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
+use mesh_kube::Cluster;
 use mesh_model::name::ResourceKey;
 use serde::Deserialize;
 
@@ -43,6 +44,15 @@ impl Mesh {
         }
     }
 
+    /// The same for a command of local meshes alone; `instead` is what does its work in a cluster.
+    ///
+    /// # Errors
+    /// When none runs there, with that word where a cluster may have been meant.
+    pub(crate) async fn local(global: &Global, instead: &str) -> Result<Self, CommandError> {
+        let found = Self::find(global).await;
+        found.map_err(|error| or_in_cluster(error, global, instead))
+    }
+
     /// Pilot's admin address, while pilot runs.
     pub(crate) fn pilot(&self) -> Option<SocketAddr> {
         self.status.pilot()
@@ -73,6 +83,14 @@ impl Mesh {
     /// When a folder cannot be read.
     pub(crate) fn stores(&self) -> Result<(Store, Store), CommandError> {
         Ok((Store::config(&self.dir)?, Store::cluster(&self.dir)?))
+    }
+}
+
+/// Adds what does it in a cluster, if there is one and no local mesh was named.
+pub(crate) fn or_in_cluster(error: CommandError, global: &Global, instead: &str) -> CommandError {
+    match global.state.is_none() && Cluster::is_configured() {
+        true => error.hint(instead),
+        false => error,
     }
 }
 

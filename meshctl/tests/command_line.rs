@@ -59,6 +59,13 @@ metadata: {name: web}
 spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: 'x/web:1'}]}}}
 ";
 
+const ROUTE: &str = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
+";
+
 fn application(images: &str) -> String {
     format!(
         "apiVersion: mesh/v1\nkind: LocalApplication\nmetadata: {{name: web}}\nspec:\n  resources: [web.yaml]\n  images:\n{images}"
@@ -147,6 +154,32 @@ fn without_a_mesh_the_code_is_3() {
                 "hint: start one with `meshctl up",
             ],
         );
+    }
+}
+
+#[test]
+fn where_there_is_a_cluster_and_no_local_mesh_the_way_out_leads_there() {
+    let folder = Folder::new();
+    folder.write("rule.yaml", ROUTE);
+    for (verb, instead) in [
+        (
+            &["get", "vs"][..],
+            "`kubectl get virtualservice.networking.istio.io -A`",
+        ),
+        (&["get", "all"], "`kubectl get istio-io -A`"),
+        (&["apply", "-f", "rule.yaml"], "`kubectl apply -f FILE`"),
+        (&["delete", "vs", "web"], "`kubectl delete KIND NAME`"),
+        (&["status"], "`meshctl check`"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_meshctl"))
+            .args(verb)
+            .current_dir(folder.0.path())
+            .env_clear()
+            .env("XDG_STATE_HOME", folder.0.path())
+            .env("KUBECONFIG", folder.0.path().join("kubeconfig"))
+            .output()
+            .unwrap();
+        check(&output, 3, &["hint: start one with `meshctl up", instead]);
     }
 }
 

@@ -85,7 +85,9 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs, ui: &Ui) -> Result<(),
     }
     let (objects, texts) = args.files.objects(global)?;
     refuse_kubernetes(&objects)?;
-    let mesh = Mesh::find(global).await?;
+    let instead =
+        "into a cluster: `kubectl apply -f FILE`; `meshctl validate -f FILE` checks it before";
+    let mesh = Mesh::local(global, instead).await?;
     let _alone = mesh.lock_config()?;
     let (mut store, cluster) = mesh.stores()?;
     let stores = (&store, &cluster);

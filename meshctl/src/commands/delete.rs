@@ -39,7 +39,7 @@ pub(crate) struct DeleteArgs {
 pub(crate) async fn run(global: &Global, args: DeleteArgs, ui: &Ui) -> Result<(), CommandError> {
     let keys = args.keys(global)?;
     refuse_kubernetes(&keys)?;
-    let mesh = Mesh::find(global).await?;
+    let mesh = Mesh::local(global, "from a cluster: `kubectl delete KIND NAME`").await?;
     let _alone = mesh.lock_config()?;
     let (mut store, cluster) = mesh.stores()?;
     let cluster: Vec<_> = cluster.objects().cloned().collect();

@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &Global, args: GetArgs, ui: &Ui) -> Result<(), C
     } else {
         Some(kind(&typed)?)
     };
-    let mesh = Mesh::find(global).await?;
+    let mesh = Mesh::local(global, &in_cluster(wanted)).await?;
     let (config, cluster) = mesh.stores()?;
     config
         .findings()
@@ -92,6 +92,15 @@ pub(crate) async fn run(global: &Global, args: GetArgs, ui: &Ui) -> Result<(), C
             Ok(())
         }
     }
+}
+
+/// What shows the same of a mesh in a cluster.
+fn in_cluster(wanted: Option<&Kind>) -> String {
+    // All of Istio's kinds are of this category.
+    let kind = wanted.map_or_else(|| "istio-io".to_owned(), Kind::qualified);
+    format!(
+        "of a mesh in a cluster `kubectl get {kind} -A` shows them, and `meshctl check` what is not in force"
+    )
 }
 
 /// Why a local mesh has no objects of a kind, whatever it was started with.

@@ -5,7 +5,7 @@ use crate::embedded::control::{Answer, Verb, ask};
 use crate::embedded::state_dir::StateDir;
 use crate::embedded::status::{State, Status};
 use crate::error::CommandError;
-use crate::target::{ConfigStatus, ObjectStatus};
+use crate::target::{ConfigStatus, ObjectStatus, or_in_cluster};
 use crate::ui::table::Table;
 use crate::ui::{Tone, Ui};
 
@@ -16,7 +16,10 @@ pub(crate) struct StatusArgs {}
 /// Asks the supervisor and prints its answer; what is not ready does not make it fail.
 pub(crate) async fn run(global: &Global, ui: &Ui) -> Result<(), CommandError> {
     let dir = StateDir::locate(global.state.as_deref())?;
-    let Answer::Status(status) = ask(&dir, Verb::Status).await? else {
+    let instead = "of a mesh in a cluster: `meshctl check`, `meshctl proxy-status`";
+    let answer = ask(&dir, Verb::Status).await;
+    let answer = answer.map_err(|error| or_in_cluster(error, global, instead))?;
+    let Answer::Status(status) = answer else {
         return Err(CommandError::unreachable(
             "the supervisor did not answer with a status",
         ));
