@@ -107,7 +107,8 @@ pub(crate) struct Run {
 pub(crate) fn suspects(watch: &Watch, wanted: u64) -> Vec<String> {
     let rows = rows(watch, wanted >= JUDGED_FROM);
     let leaking = rows.iter().filter(|process| process.leaks);
-    let lines = leaking.map(|process| format!("{} grows by {} B/s", process.name, process.growth()));
+    let lines =
+        leaking.map(|process| format!("{} grows by {} B/s", process.name, process.growth()));
     lines.collect()
 }
 
