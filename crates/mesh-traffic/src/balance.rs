@@ -1,7 +1,13 @@
 //! Which endpoint takes a request: the state of one cluster in one worker, and the choice.
 
-use crate::cluster::{Cluster, LbPolicy};
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, Hashing, LbPolicy};
 use crate::endpoint::{Endpoints, Pool};
+
+mod hashing;
+
+use hashing::Laid;
 
 /// Balancing state of one cluster in one worker.
 #[derive(Debug)]
@@ -9,12 +15,15 @@ pub struct Balancer {
     policy: LbPolicy,
     panic_threshold: u8,
     turn: u64,
+    laid: Option<Laid>,
 }
 
 /// What a choice looks at besides the endpoints; indexes are those of [`Endpoints::all`].
 pub struct Choice<'a> {
     /// Requests under way to an endpoint.
     pub load: &'a dyn Fn(usize) -> u32,
+    /// The request's hash, if its route makes one.
+    pub hash: Option<u64>,
     /// Endpoints that were tried before and are to be avoided.
     pub tried: &'a [usize],
     /// How often the choice is repeated to avoid them; then the first other endpoint is taken.
@@ -29,23 +38,32 @@ impl Balancer {
             policy: cluster.policy,
             panic_threshold: cluster.panic_threshold,
             turn: seed,
+            laid: None,
         }
     }
 
     /// Chooses an endpoint; `None` when nobody takes requests (503 with the flag UH).
     pub fn pick(
         &mut self,
-        endpoints: &Endpoints,
+        endpoints: &Arc<Endpoints>,
         choice: &Choice<'_>,
         random: &mut impl FnMut() -> u64,
     ) -> Option<usize> {
-        let pool = self.pool(endpoints);
-        let mut picked = self.once(pool, choice, random)?;
-        for _ in 1..choice.attempts.max(1) {
+        let panicking = self.panics(endpoints);
+        let pool = endpoints.pool(panicking);
+        let hash = match self.policy {
+            LbPolicy::Hash(hashing) => {
+                self.lay(hashing, endpoints, panicking);
+                choice.hash.unwrap_or_else(&mut *random)
+            }
+            LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. } | LbPolicy::Random => 0,
+        };
+        let mut picked = self.once(pool, choice, (hash, 0), random)?;
+        for attempt in 1..choice.attempts.max(1) {
             if !choice.tried.contains(&picked) {
                 break;
             }
-            picked = self.once(pool, choice, random)?;
+            picked = self.once(pool, choice, (hash, attempt), random)?;
         }
         if !choice.tried.contains(&picked) {
             return Some(picked);
@@ -58,9 +76,11 @@ impl Balancer {
         &mut self,
         pool: &Pool,
         choice: &Choice<'_>,
+        (hash, attempt): (u64, u32),
         random: &mut impl FnMut() -> u64,
     ) -> Option<usize> {
         match self.policy {
+            LbPolicy::Hash(_) => self.laid.as_ref()?.owner(hash, attempt),
             LbPolicy::RoundRobin => {
                 self.turn = self.turn.wrapping_add(1);
                 pool.in_turn(self.turn)
@@ -70,12 +90,18 @@ impl Balancer {
         }
     }
 
-    fn pool<'e>(&self, endpoints: &'e Endpoints) -> &'e Pool {
+    /// Whether so few are healthy that all are used.
+    fn panics(&self, endpoints: &Endpoints) -> bool {
         let healthy = endpoints.usable.members.len().saturating_mul(100);
         let wanted = endpoints.everyone.members.len() * usize::from(self.panic_threshold);
-        match healthy < wanted {
-            true => &endpoints.everyone,
-            false => &endpoints.usable,
+        healthy < wanted
+    }
+
+    /// Lays the ring or table, unless it lies.
+    fn lay(&mut self, hashing: Hashing, endpoints: &Arc<Endpoints>, panicking: bool) {
+        let lies = |laid: &Laid| laid.is_for(hashing, endpoints, panicking);
+        if !self.laid.as_ref().is_some_and(lies) {
+            self.laid = Some(Laid::new(hashing, endpoints, panicking));
         }
     }
 }

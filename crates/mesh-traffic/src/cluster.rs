@@ -74,6 +74,39 @@ pub enum LbPolicy {
     },
     /// At random.
     Random,
+    /// By the request's hash, so that like requests go to the same endpoint.
+    Hash(Hashing),
+}
+
+/// How hashes are shared out among endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hashing {
+    /// On a ring (ketama), on which each endpoint has many points.
+    Ring {
+        /// Points at least.
+        least: u64,
+        /// Points at most.
+        most: u64,
+        /// Whether endpoints are told apart by their host names, not by their addresses.
+        by_hostname: bool,
+    },
+    /// In a table of as many slots, a prime number (Maglev).
+    Maglev {
+        /// How many.
+        size: u32,
+        /// Whether endpoints are told apart by their host names, not by their addresses.
+        by_hostname: bool,
+    },
+}
+
+impl Hashing {
+    /// Whether endpoints are told apart by their host names.
+    #[must_use]
+    pub const fn by_hostname(self) -> bool {
+        match self {
+            Self::Ring { by_hostname, .. } | Self::Maglev { by_hostname, .. } => by_hostname,
+        }
+    }
 }
 
 /// Which version of HTTP endpoints are spoken to in.

@@ -12,6 +12,7 @@ pub(crate) mod endpoint;
 mod fault;
 mod filter;
 mod forward;
+mod hash;
 mod http;
 pub(crate) mod listener;
 mod matcher;

@@ -107,6 +107,14 @@ impl Endpoints {
         }
     }
 
+    /// Whom requests go to; in panic to the healthy ones and the others.
+    pub(crate) fn pool(&self, panicking: bool) -> &Pool {
+        match panicking {
+            true => &self.everyone,
+            false => &self.usable,
+        }
+    }
+
     /// How many endpoints take requests.
     #[must_use]
     pub fn usable(&self) -> usize {

@@ -13,6 +13,7 @@ pub mod config;
 pub mod decide;
 pub mod endpoint;
 pub mod fault;
+pub mod hash;
 pub mod listener;
 mod matching;
 pub mod reject;

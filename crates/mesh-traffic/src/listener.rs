@@ -251,6 +251,8 @@ pub struct TcpProxy {
     pub idle_timeout: Option<Duration>,
     /// Where connections are logged.
     pub access_log: Vec<AccessLog>,
+    /// Whether a client's connections go to the same endpoint, where the cluster goes by hashes.
+    pub by_source: bool,
 }
 
 impl TcpProxy {

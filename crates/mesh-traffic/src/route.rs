@@ -9,6 +9,7 @@ use mesh_proto::envoy::envoy::config::route::v3 as pb;
 
 use crate::compile;
 use crate::fault::Fault;
+use crate::hash::HashPolicy;
 use crate::matching::host::Hosts;
 use crate::matching::route::RouteMatch;
 use crate::matching::text::Pattern;
@@ -106,6 +107,8 @@ pub struct ForwardPolicy {
     pub websocket: Option<bool>,
     /// What is made to go wrong.
     pub fault: Option<Arc<Fault>>,
+    /// By what like requests are known, for clusters that send them to the same endpoint.
+    pub hash: Vec<HashPolicy>,
 }
 
 /// What becomes the authority.

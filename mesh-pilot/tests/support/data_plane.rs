@@ -127,6 +127,7 @@ impl DataPlane {
         };
         let choice = Choice {
             load: &|_| 0,
+            hash: None,
             tried: &[],
             attempts: 1,
         };

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use mesh_model::time::rfc3339;
 use mesh_proto::any;
 use mesh_runtime::admin::{Page, Query};
-use mesh_traffic::cluster::{Discovery, LbPolicy, Transport};
+use mesh_traffic::cluster::{Discovery, Hashing, LbPolicy, Transport};
 use mesh_traffic::listener::{Direction, Network, RouteSource};
 use mesh_traffic::secret::Content;
 use mesh_traffic::{Cluster, Endpoint, Endpoints, Listener, RouteTable, Secret};
@@ -266,6 +266,8 @@ fn policy(policy: LbPolicy) -> &'static str {
         LbPolicy::RoundRobin => "ROUND_ROBIN",
         LbPolicy::LeastRequest { .. } => "LEAST_REQUEST",
         LbPolicy::Random => "RANDOM",
+        LbPolicy::Hash(Hashing::Ring { .. }) => "RING_HASH",
+        LbPolicy::Hash(Hashing::Maglev { .. }) => "MAGLEV",
     }
 }
 

@@ -2,13 +2,14 @@
 //! then on a tunnel moves the bytes.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_traffic::cluster::{Cluster, Discovery, Transport};
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::{Endpoint, Endpoints};
+use mesh_traffic::hash;
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
 use mio::event::Event;
 use smallvec::SmallVec;
@@ -19,7 +20,7 @@ use crate::conn::wire::scratch::Scratch;
 use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
-use crate::upstream::balance::{Avoid, Balancers, LoadGuard};
+use crate::upstream::balance::{Balancers, LoadGuard, Wish};
 use crate::upstream::dial;
 use crate::upstream::dial::patience::{Listed, Patience};
 use crate::upstream::target::{Speak, Target};
@@ -39,6 +40,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(crate) struct Forward {
     state: State,
     listener: Arc<Listener>,
+    client: IpAddr,
     /// The address that the client called.
     wanted: SocketAddr,
     chain: usize,
@@ -148,6 +150,7 @@ impl Engine {
         let forward = Forward {
             state: State::Calling(Box::new(calling)),
             listener: connection.listener.clone(),
+            client: connection.client.ip(),
             wanted: connection.local,
             chain: connection.chain,
             tried: Vec::new(),
@@ -236,7 +239,15 @@ impl Engine {
         let endpoints = config
             .endpoints_of(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
-        let picked = pick(&self.balancers, cluster, endpoints, &forward.tried, random);
+        let hash = proxy.by_source.then(|| hash::of_address(forward.client));
+        let picked = pick(
+            &self.balancers,
+            cluster,
+            endpoints,
+            hash,
+            &forward.tried,
+            random,
+        );
         let (endpoint, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
         let target = target(cluster, endpoint.address, cluster.transport_to(endpoint));
         forward.tried.push(endpoint.address);
@@ -389,7 +400,8 @@ impl Engine {
 fn pick<'e>(
     balancers: &Balancers,
     cluster: &Cluster,
-    endpoints: &'e Endpoints,
+    endpoints: &'e Arc<Endpoints>,
+    hash: Option<u64>,
     tried: &[SocketAddr],
     random: &mut fastrand::Rng,
 ) -> Option<(&'e Endpoint, LoadGuard)> {
@@ -401,11 +413,12 @@ fn pick<'e>(
         [] => SmallVec::new(),
         _ => (0..endpoints.all.len()).filter(was_tried).collect(),
     };
-    let avoid = Avoid {
+    let wish = Wish {
+        hash,
         tried: &tried,
         attempts: CHOICES,
     };
-    let (index, load) = balancers.pick(cluster, endpoints, avoid, random)?;
+    let (index, load) = balancers.pick(cluster, endpoints, wish, random)?;
     Some((endpoints.all.get(index)?, load))
 }
 

@@ -13,7 +13,7 @@ use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::shape::Forwarding;
 use crate::http::stage::Stage;
-use crate::upstream::balance::{Avoid, Balancers, LoadGuard};
+use crate::upstream::balance::{Balancers, LoadGuard, Wish};
 use crate::upstream::target::{Speak, Target};
 
 /// An endpoint for one attempt.
@@ -86,8 +86,8 @@ pub fn pick(
     {
         attempts.follow(&before.endpoints, endpoints);
     }
-    let avoid = avoid(forwarding, attempts);
-    let Some((index, load)) = from.balancers.pick(cluster, endpoints, avoid, random) else {
+    let wish = wish(forwarding, attempts);
+    let Some((index, load)) = from.balancers.pick(cluster, endpoints, wish, random) else {
         return nobody().into();
     };
     let at = EndpointAt {
@@ -108,10 +108,11 @@ pub fn pick(
 }
 
 /// Another attempt looks for another endpoint, whatever the policy says: the last one has failed.
-fn avoid<'a>(forwarding: &Forwarding, attempts: &'a Attempts) -> Avoid<'a> {
+fn wish<'a>(forwarding: &Forwarding, attempts: &'a Attempts) -> Wish<'a> {
     /// How often Istio's default policy repeats the choice (`host_selection_retry_max_attempts`).
     const HOST_ATTEMPTS: u32 = 5;
-    Avoid {
+    Wish {
+        hash: forwarding.hash,
         tried: attempts.avoided(),
         attempts: forwarding.retry.host_attempts.max(HOST_ATTEMPTS),
     }

@@ -9,6 +9,7 @@ use mesh_model::Str;
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Fault;
+use mesh_traffic::hash::{self, Hashed};
 use mesh_traffic::route::HostRewrite;
 use mesh_traffic::{Action, Facts, RetryPolicy};
 
@@ -52,6 +53,10 @@ pub struct Forwarding {
     pub fault: Option<Arc<Fault>>,
     /// Whether the endpoint's host name becomes the authority.
     pub endpoint_names_host: bool,
+    /// By what the endpoint is known that like requests went to.
+    pub hash: Option<u64>,
+    /// A `set-cookie` by which the client's next request has that hash too.
+    pub cookie: Option<String>,
 }
 
 /// An answer that the route itself gives.
@@ -98,6 +103,15 @@ pub fn shape(with: &ShapeWith<'_>, admitted: Admitted<'_>, out: &mut RequestHead
 }
 
 impl Shaped {
+    /// What the client is to bring back, so that it comes to the same endpoint.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        match &self.plan {
+            Plan::Forward(forwarding) => forwarding.cookie.as_deref(),
+            Plan::Answer(_) => None,
+        }
+    }
+
     /// Writes the request once more as it goes out, for another attempt.
     pub fn write(&self, request: &RequestHead, connection: &Connection, out: &mut RequestHead) {
         out.clone_from(request);
@@ -130,7 +144,9 @@ impl ShapeWith<'_> {
             return Err(Failure::new(FailureKind::UpgradeUnsupported).caused_by(why));
         }
         out.clone_from(head);
-        decision.shape_request(out, &facts(self.connection, Some(name)));
+        let facts = facts(self.connection, Some(name));
+        decision.shape_request(out, &facts);
+        let Hashed { hash, cookie } = hash::of_request(&policy.hash, out, &facts);
         Ok(Forwarding {
             cluster: cluster.clone(),
             retry: policy.retry.clone(),
@@ -138,6 +154,8 @@ impl ShapeWith<'_> {
             upgrade,
             fault: policy.fault.clone(),
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
+            hash,
+            cookie,
         })
     }
 

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mesh_model::Str;
 use mesh_traffic::balance::{Balancer, Choice};
@@ -44,9 +45,11 @@ impl Drop for LoadGuard {
     }
 }
 
-/// Which endpoints a choice avoids.
+/// Which endpoints a choice avoids, and which it prefers.
 #[derive(Debug, Clone, Copy)]
-pub struct Avoid<'a> {
+pub struct Wish<'a> {
+    /// The request's hash, if its route makes one.
+    pub hash: Option<u64>,
     /// Endpoints that were tried before.
     pub tried: &'a [usize],
     /// How often the choice is repeated to avoid them.
@@ -58,8 +61,8 @@ impl Balancers {
     pub fn pick(
         &self,
         cluster: &Cluster,
-        endpoints: &Endpoints,
-        avoid: Avoid<'_>,
+        endpoints: &Arc<Endpoints>,
+        wish: Wish<'_>,
         random: &mut fastrand::Rng,
     ) -> Option<(usize, LoadGuard)> {
         let mut clusters = self.clusters.borrow_mut();
@@ -77,8 +80,9 @@ impl Balancers {
         };
         let choice = Choice {
             load: &load,
-            tried: avoid.tried,
-            attempts: avoid.attempts,
+            hash: wish.hash,
+            tried: wish.tried,
+            attempts: wish.attempts,
         };
         let index = balancer.pick(endpoints, &choice, &mut || random.u64(..))?;
         let address = endpoints.all.get(index)?.address;

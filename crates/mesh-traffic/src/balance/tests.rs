@@ -18,10 +18,14 @@ fn endpoint(number: usize, health: Health, weight: u32, priority: u32) -> Endpoi
     }
 }
 
-fn weighted(weights: &[u32]) -> Endpoints {
+fn set(all: Vec<Endpoint>) -> Arc<Endpoints> {
+    Arc::new(Endpoints::new("e".into(), all))
+}
+
+fn weighted(weights: &[u32]) -> Arc<Endpoints> {
     let all = weights.iter().enumerate();
     let all = all.map(|(i, weight)| endpoint(i, Health::Healthy, *weight, 0));
-    Endpoints::new("e".into(), all.collect())
+    set(all.collect())
 }
 
 fn balancer(policy: LbPolicy) -> Balancer {
@@ -29,17 +33,19 @@ fn balancer(policy: LbPolicy) -> Balancer {
         policy,
         panic_threshold: 0,
         turn: 0,
+        laid: None,
     }
 }
 
 const IDLE: Choice<'static> = Choice {
     load: &|_| 0,
+    hash: None,
     tried: &[],
     attempts: 1,
 };
 
 /// How often each endpoint is picked in so many draws.
-fn counts(policy: LbPolicy, endpoints: &Endpoints, draws: usize) -> Vec<usize> {
+fn counts(policy: LbPolicy, endpoints: &Arc<Endpoints>, draws: usize) -> Vec<usize> {
     let mut balancer = balancer(policy);
     let mut random = xorshift(7);
     let mut counts = vec![0; endpoints.all.len()];
@@ -83,7 +89,7 @@ fn the_less_loaded_of_two_wins() {
 
 #[test]
 fn nobody_healthy_means_nobody() {
-    let endpoints = Endpoints::new("e".into(), vec![endpoint(0, Health::Unhealthy, 1, 0)]);
+    let endpoints = set(vec![endpoint(0, Health::Unhealthy, 1, 0)]);
     let mut random = xorshift(1);
     for policy in [
         LbPolicy::RoundRobin,
@@ -92,7 +98,7 @@ fn nobody_healthy_means_nobody() {
     ] {
         assert_eq!(balancer(policy).pick(&endpoints, &IDLE, &mut random), None);
         assert_eq!(
-            balancer(policy).pick(&Endpoints::default(), &IDLE, &mut random),
+            balancer(policy).pick(&Arc::default(), &IDLE, &mut random),
             None
         );
     }
@@ -100,13 +106,10 @@ fn nobody_healthy_means_nobody() {
 
 #[test]
 fn in_panic_everybody_is_taken() {
-    let endpoints = Endpoints::new(
-        "e".into(),
-        vec![
-            endpoint(0, Health::Unhealthy, 1, 0),
-            endpoint(1, Health::Unhealthy, 1, 0),
-        ],
-    );
+    let endpoints = set(vec![
+        endpoint(0, Health::Unhealthy, 1, 0),
+        endpoint(1, Health::Unhealthy, 1, 0),
+    ]);
     let mut balancer = Balancer {
         panic_threshold: 50,
         ..balancer(LbPolicy::RoundRobin)
@@ -118,7 +121,7 @@ fn in_panic_everybody_is_taken() {
 fn a_worse_priority_waits_for_the_better_to_be_gone() {
     let with = |first: Health| {
         let all = vec![endpoint(0, first, 1, 0), endpoint(1, Health::Healthy, 1, 1)];
-        let endpoints = Endpoints::new("e".into(), all);
+        let endpoints = set(all);
         balancer(LbPolicy::Random).pick(&endpoints, &IDLE, &mut xorshift(3))
     };
     assert_eq!(with(Health::Healthy), Some(0));
@@ -141,6 +144,39 @@ fn an_endpoint_tried_before_is_taken_only_when_there_is_no_other() {
     assert!(pick(tried(&[0, 1, 2])).is_some());
 }
 
+#[test]
+fn a_hash_stays_with_its_endpoint_and_a_retry_goes_to_another() {
+    let endpoints = weighted(&[1; 5]);
+    for hashing in [
+        Hashing::Ring {
+            least: 1024,
+            most: 2048,
+            by_hostname: false,
+        },
+        Hashing::Maglev {
+            size: 251,
+            by_hostname: false,
+        },
+    ] {
+        let mut balancer = balancer(LbPolicy::Hash(hashing));
+        let mut random = xorshift(5);
+        let mut of = |hash: Option<u64>, tried: &[usize]| {
+            let choice = Choice {
+                hash,
+                tried,
+                attempts: 5,
+                ..IDLE
+            };
+            balancer.pick(&endpoints, &choice, &mut random).unwrap()
+        };
+        let first = of(Some(7 << 60), &[]);
+        assert!((0..20).all(|_| of(Some(7 << 60), &[]) == first));
+        assert_ne!(of(Some(7 << 60), &[first]), first);
+        // Without a hash chance decides.
+        assert!((0..50).any(|_| of(None, &[]) != first));
+    }
+}
+
 proptest! {
     /// Over many choices, each endpoint gets its share and no unhealthy one gets any.
     #[test]
@@ -160,7 +196,7 @@ proptest! {
             all[sick].health = Health::Unhealthy;
         }
         let total: u32 = all.iter().filter(|e| e.health == Health::Healthy).map(|e| e.weight).sum();
-        let endpoints = Endpoints::new("e".into(), all);
+        let endpoints = set(all);
         let draws = 4000;
         for (count, endpoint) in counts(policy, &endpoints, draws).iter().zip(&endpoints.all) {
             if endpoint.health != Health::Healthy {

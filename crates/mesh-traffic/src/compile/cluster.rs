@@ -17,7 +17,7 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_opt
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
 use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
-use super::{endpoint, tls};
+use super::{endpoint, hash, tls};
 use crate::cluster::{
     Cluster, Discovery, LbPolicy, Limits, ServiceNames, Transport, TransportMatch, UpstreamProtocol,
 };
@@ -175,7 +175,9 @@ fn policy(pb: &pb::Cluster) -> Compiled<LbPolicy> {
         }),
         // The address decides alone, so any policy does.
         Policy::ClusterProvided => Ok(LbPolicy::RoundRobin),
-        Policy::RingHash | Policy::Maglev | Policy::LoadBalancingPolicyConfig => {
+        Policy::RingHash => hash::ring(pb).map(LbPolicy::Hash),
+        Policy::Maglev => hash::maglev(pb).map(LbPolicy::Hash),
+        Policy::LoadBalancingPolicyConfig => {
             let why = format!("{} is not supported", policy.as_str_name());
             Err(Fault::new("lb_policy", why))
         }

@@ -19,7 +19,7 @@ use mesh_proto::{Any, any};
 use std::time::Duration;
 
 use super::common::{limit, text, unpack};
-use super::http;
+use super::{hash, http};
 use crate::listener::{AccessLog, Network, TcpProxy};
 use crate::reject::{At, Compiled, Fault};
 
@@ -92,6 +92,7 @@ fn tcp_proxy(pb: &tcp::TcpProxy) -> Compiled<TcpProxy> {
             Some(DEFAULT_TCP_IDLE),
         )?,
         access_log: access_logs(&pb.access_log)?,
+        by_source: hash::by_source(&pb.hash_policy)?,
     })
 }
 

@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
 use super::common::{duration, is_true_or, limit, number, text};
 use super::ops::{self, lists};
 use super::route::{Inherited, refuse};
-use super::{redirect, retry};
+use super::{hash, redirect, retry};
 use crate::matching::path::PathMatch;
 use crate::reject::{At, Compiled, Fault};
 use crate::route::{ForwardPolicy, ForwardRoute, HostRewrite, PathRewrite, WeightedCluster};
@@ -53,6 +53,7 @@ pub(super) fn compile(
             cluster_not_found: cluster_not_found(pb.cluster_not_found_response_code)?,
             websocket: websocket.map(|u| is_true_or(u.enabled.as_ref(), true)),
             fault: None,
+            hash: hash::policies(&pb.hash_policy)?,
         },
     })
 }

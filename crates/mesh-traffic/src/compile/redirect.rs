@@ -1,6 +1,7 @@
 //! `RedirectAction`, and the rewriting of paths that forwarding has too.
 
 use mesh_http::Scheme;
+use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3 as pb;
 use mesh_proto::envoy::envoy::config::route::v3::redirect_action::{
     PathRewriteSpecifier as PathOf, RedirectResponseCode as Code,
@@ -79,11 +80,15 @@ pub(super) fn prefix(with: &str, matched: &PathMatch) -> PathRewrite {
 }
 
 pub(super) fn regex(field: &str, pb: &RegexMatchAndSubstitute) -> Compiled<PathRewrite> {
+    let (pattern, with) = replacement(field, pb)?;
+    Ok(PathRewrite::Regex { pattern, with })
+}
+
+/// A pattern, and what the regex library puts in its place.
+pub(super) fn replacement(field: &str, pb: &RegexMatchAndSubstitute) -> Compiled<(Pattern, Str)> {
     let pattern = pb.pattern.as_ref().ok_or_else(|| Fault::missing(field))?;
-    Ok(PathRewrite::Regex {
-        pattern: Pattern::part(&pattern.regex).map_err(|why| Fault::new(field, why))?,
-        with: substitution(field, &pb.substitution)?.into(),
-    })
+    let pattern = Pattern::part(&pattern.regex).map_err(|why| Fault::new(field, why))?;
+    Ok((pattern, substitution(field, &pb.substitution)?.into()))
 }
 
 /// RE2 writes groups as `\1` and a backslash as `\\`; the regex library writes `${1}` and `$$`.

@@ -258,8 +258,8 @@ fn unsupported_clusters_are_refused_by_name() {
         Cluster::compile(&cluster)
     };
     refused(
-        with(&|c| c.lb_policy = cluster_pb::cluster::LbPolicy::Maglev.into()),
-        "cluster outbound|9080||reviews: lb_policy: MAGLEV is not supported",
+        with(&|c| c.lb_policy = cluster_pb::cluster::LbPolicy::LoadBalancingPolicyConfig.into()),
+        "cluster outbound|9080||reviews: lb_policy: LOAD_BALANCING_POLICY_CONFIG is not supported",
     );
     refused(
         with(&|c| {

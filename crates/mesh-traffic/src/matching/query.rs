@@ -27,7 +27,8 @@ impl QueryMatch {
     }
 }
 
-fn value_of<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+/// The value of the first parameter of that name.
+pub(crate) fn value_of<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -16,7 +16,7 @@ fn check(are: &[u8], tried: &[u8], expect: &[u8]) {
     let tried: Vec<_> = tried.iter().map(|last| at(*last)).collect();
     let (balancers, mut random) = (Balancers::default(), fastrand::Rng::with_seed(7));
     let mut next = || {
-        let picked = pick(&balancers, &cluster, endpoints, &tried, &mut random);
+        let picked = pick(&balancers, &cluster, endpoints, None, &tried, &mut random);
         picked.unwrap().0.address
     };
     let mut picked: Vec<_> = (0..2 * are.len()).map(|_| next()).collect();
