@@ -6,6 +6,7 @@
 mod cluster;
 mod endpoint;
 mod filter_chain;
+mod hash;
 mod http_filters;
 mod listener;
 mod message;

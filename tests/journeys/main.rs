@@ -1,5 +1,6 @@
 //! Journeys: what a user does with mesh, on the real binaries, each mesh on addresses of its own.
 
+mod affinity;
 mod bad_input;
 mod bug_report;
 mod documents;

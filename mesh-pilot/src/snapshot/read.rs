@@ -17,9 +17,9 @@ use super::gateway::{Gateway, ServedHost, Server, Serves};
 use super::ingress;
 use super::peer_authentication::PeerAuthentication;
 use super::rules::{
-    Abort, Balancer, ClientTls, Destination, DestinationPolicy, Export, Fault, GatewayRef,
-    HeaderChanges, HeaderOperations, HttpMatch, HttpRule, PolicyBlocks, Routing, SubsetPolicy,
-    TextMatch, TlsMatch, TlsRule, TrafficPolicy,
+    Abort, Balancer, ClientTls, ConsistentHash, Cookie, Destination, DestinationPolicy, Export,
+    Fault, GatewayRef, HashKey, HashTable, HeaderChanges, HeaderOperations, HttpMatch, HttpRule,
+    PolicyBlocks, Routing, SubsetPolicy, TextMatch, TlsMatch, TlsRule, TrafficPolicy,
 };
 use super::view::{Certificate, Clients, MtlsMode, ServerTls, Stored, TlsVersion};
 use crate::translate::names;
@@ -277,16 +277,58 @@ fn traffic(written: Option<&dr::TrafficPolicy>) -> TrafficPolicy {
 
 fn blocks(balancer: Option<&dr::LoadBalancer>, tls: Option<&dr::ClientTls>) -> PolicyBlocks {
     PolicyBlocks {
-        balancer: balancer.and_then(|balancer| match balancer.simple {
-            dr::SimpleLoadBalancer::Unspecified => None,
-            dr::SimpleLoadBalancer::RoundRobin => Some(Balancer::RoundRobin),
-            dr::SimpleLoadBalancer::LeastRequest => Some(Balancer::LeastRequest),
-            dr::SimpleLoadBalancer::Random => Some(Balancer::Random),
-        }),
+        balancer: balancer.and_then(self::balancer),
         tls: tls.map(|tls| match tls.mode {
             dr::ClientTlsMode::Disable => ClientTls::Disable,
             dr::ClientTlsMode::IstioMutual => ClientTls::IstioMutual,
         }),
+    }
+}
+
+fn balancer(written: &dr::LoadBalancer) -> Option<Balancer> {
+    if let Some(hash) = &written.consistent_hash {
+        return consistent_hash(hash).map(|hash| Balancer::Hash(Arc::new(hash)));
+    }
+    match written.simple {
+        dr::SimpleLoadBalancer::Unspecified => None,
+        dr::SimpleLoadBalancer::RoundRobin => Some(Balancer::RoundRobin),
+        dr::SimpleLoadBalancer::LeastRequest => Some(Balancer::LeastRequest),
+        dr::SimpleLoadBalancer::Random => Some(Balancer::Random),
+    }
+}
+
+fn consistent_hash(written: &dr::ConsistentHash) -> Option<ConsistentHash> {
+    /// Istio's sizes, where nothing is said.
+    const POINTS: u64 = 1024;
+    const SLOTS: u64 = 65_537;
+    let key = match &written.http_cookie {
+        Some(cookie) => HashKey::Cookie(self::cookie(cookie)),
+        None if written.use_source_ip => HashKey::SourceIp,
+        None if !written.http_header_name.is_empty() => {
+            HashKey::Header(written.http_header_name.clone())
+        }
+        None if !written.http_query_parameter_name.is_empty() => {
+            HashKey::Query(written.http_query_parameter_name.clone())
+        }
+        None => return None,
+    };
+    let or = |size: u64, default| if size == 0 { default } else { size };
+    let table = match (&written.maglev, &written.ring_hash) {
+        (Some(maglev), _) => HashTable::Maglev(or(maglev.table_size, SLOTS)),
+        (None, Some(ring)) => HashTable::Ring(or(ring.minimum_ring_size, POINTS)),
+        (None, None) => HashTable::Ring(or(written.minimum_ring_size, POINTS)),
+    };
+    Some(ConsistentHash { key, table })
+}
+
+fn cookie(written: &dr::HttpCookie) -> Cookie {
+    let attributes = written.attributes.iter();
+    let attributes = attributes.map(|one| (one.name.clone(), one.value.clone()));
+    Cookie {
+        name: written.name.clone(),
+        path: written.path.clone(),
+        ttl: written.ttl,
+        attributes: attributes.collect(),
     }
 }
 

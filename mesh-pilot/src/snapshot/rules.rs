@@ -4,6 +4,7 @@
 //! depend on the proxy (ports, source labels, gateways) is kept for translate, which knows it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_model::Str;
@@ -224,7 +225,7 @@ pub struct TrafficPolicy {
 }
 
 /// The parts of a policy that are inherited one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyBlocks {
     /// Choice of endpoint.
     pub balancer: Option<Balancer>,
@@ -232,8 +233,8 @@ pub struct PolicyBlocks {
     pub tls: Option<ClientTls>,
 }
 
-/// Simple ways to choose an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Ways to choose an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Balancer {
     /// One after the other.
     RoundRobin,
@@ -241,6 +242,52 @@ pub enum Balancer {
     LeastRequest,
     /// Drawn.
     Random,
+    /// The same one for like requests.
+    Hash(Arc<ConsistentHash>),
+}
+
+/// How like requests are known, and shared out among endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsistentHash {
+    /// How they are known.
+    pub key: HashKey,
+    /// How they are shared out.
+    pub table: HashTable,
+}
+
+/// By what like requests are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The value of a header.
+    Header(String),
+    /// A cookie, which is given where there is none and `ttl` says for how long.
+    Cookie(Cookie),
+    /// The client's address.
+    SourceIp,
+    /// The value of a query parameter.
+    Query(String),
+}
+
+/// A cookie that names an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// The path for which a new one is given.
+    pub path: String,
+    /// How long a new one lasts; none gives none.
+    pub ttl: Option<Duration>,
+    /// What a new one has besides, by name.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// How hashes are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashTable {
+    /// On a ring of so many points at least.
+    Ring(u64),
+    /// In a table of so many slots.
+    Maglev(u64),
 }
 
 /// TLS that a user asked for.
@@ -263,14 +310,14 @@ impl DestinationPolicy {
             .get(&port)
             .unwrap_or(&self.traffic.blocks);
         let Some(subset) = subset else {
-            return *whole;
+            return whole.clone();
         };
         if let Some(exact) = subset.traffic.ports.get(&port) {
-            return *exact;
+            return exact.clone();
         }
-        let own = subset.traffic.blocks;
+        let own = &subset.traffic.blocks;
         PolicyBlocks {
-            balancer: own.balancer.or(whole.balancer),
+            balancer: own.balancer.clone().or_else(|| whole.balancer.clone()),
             tls: own.tls.or(whole.tls),
         }
     }

@@ -20,7 +20,7 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as http;
 use mesh_proto::envoy::envoy::r#type::v3::Percent;
 use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
-use super::{message, names, secret};
+use super::{hash, message, names, secret};
 use crate::snapshot::rules::{Balancer, ClientTls, PolicyBlocks, SubsetPolicy};
 use crate::snapshot::view::{Application, Carriage, InboundPort, View, VisibleService};
 
@@ -104,7 +104,8 @@ impl Target<'_> {
                 eds_config: Some(message::ads()),
                 service_name: self.name(),
             }),
-            lb_policy: lb_policy(blocks.balancer.unwrap_or(DEFAULT_BALANCER)).into(),
+            lb_policy: lb_policy(blocks.balancer.as_ref().unwrap_or(&DEFAULT_BALANCER)).into(),
+            lb_config: blocks.balancer.as_ref().and_then(hash::lb_config),
             common_lb_config: Some(CommonLbConfig {
                 // Unready endpoints are told as unhealthy, so a share of them is no reason to
                 // send requests to all.
@@ -238,11 +239,12 @@ fn services_field<'a>(services: impl IntoIterator<Item = &'a Service>) -> Struct
     message::structure([("services", message::list(entries.collect()))])
 }
 
-fn lb_policy(balancer: Balancer) -> LbPolicy {
+fn lb_policy(balancer: &Balancer) -> LbPolicy {
     match balancer {
         Balancer::RoundRobin => LbPolicy::RoundRobin,
         Balancer::LeastRequest => LbPolicy::LeastRequest,
         Balancer::Random => LbPolicy::Random,
+        Balancer::Hash(hash) => hash::lb_policy(hash),
     }
 }
 

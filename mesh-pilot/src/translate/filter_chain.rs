@@ -15,9 +15,9 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 
 use super::message::{self, WAIT_FOR_RESOURCE};
 use super::route::rule;
-use super::{http_filters, names, tcp_proxy};
+use super::{hash, http_filters, names, tcp_proxy};
 use crate::snapshot::rules::Destination;
-use crate::snapshot::view::View;
+use crate::snapshot::view::{View, VisibleService};
 pub(super) use inbound::{inbound, undeclared};
 
 /// How the HTTP inspector calls what it finds in plain bytes.
@@ -51,10 +51,14 @@ pub(super) fn outbound_sniffed(bind: SocketAddr, route_table: &str) -> proto::Fi
     }
 }
 
-/// The chain of an outbound listener whose bytes are passed on.
-pub(super) fn outbound_tcp(cluster: String) -> proto::FilterChain {
+/// The outbound chain of a service's port whose bytes are passed on.
+pub(super) fn outbound_service(service: &VisibleService, port: u16) -> proto::FilterChain {
+    let host = service.service.hostname.as_str();
+    let cluster = names::outbound_cluster(port, "", host);
+    let hash = hash::of_service(service, "", port);
+    let hash = hash.and_then(|hash| hash::tcp_policy(&hash));
     proto::FilterChain {
-        filters: vec![tcp_proxy::to(cluster)],
+        filters: vec![tcp_proxy::to_hashed(cluster, hash)],
         ..Default::default()
     }
 }
@@ -68,7 +72,8 @@ pub(super) fn for_port(port: u16, name: &str, cluster: &str) -> proto::FilterCha
 pub(super) fn named(name: &str, cluster: &str) -> proto::FilterChain {
     proto::FilterChain {
         name: name.to_owned(),
-        ..outbound_tcp(cluster.to_owned())
+        filters: vec![tcp_proxy::to(cluster.to_owned())],
+        ..Default::default()
     }
 }
 

@@ -109,10 +109,8 @@ pub(super) fn carriage(view: &View, port: &OutboundPort) -> Carriage {
 /// The address is this service's alone, so neither Host nor SNI is asked where a connection goes.
 fn for_service(view: &View, port: &OutboundPort) -> Option<proto::Listener> {
     let table = names::host_port(port.host.as_str(), port.port);
-    let bytes = || {
-        let cluster = names::outbound_cluster(port.port, "", port.host.as_str());
-        filter_chain::outbound_tcp(cluster)
-    };
+    let service = view.service(&port.host)?;
+    let bytes = || filter_chain::outbound_service(service, port.port);
     let base = listener(port.bind, TrafficDirection::Outbound);
     match carriage(view, port) {
         Carriage::Http => Some(proto::Listener {

@@ -3,13 +3,20 @@
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::listener::v3 as proto;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use mesh_proto::envoy::envoy::r#type::v3::HashPolicy;
 
 /// Passes a connection's bytes on to `cluster`.
 ///
 /// istio: the prefix of the statistics is the cluster's name.
 pub(super) fn to(cluster: String) -> proto::Filter {
+    to_hashed(cluster, None)
+}
+
+/// The same, to an endpoint by what is hashed.
+pub(super) fn to_hashed(cluster: String, hash: Option<HashPolicy>) -> proto::Filter {
     let prefix = cluster.clone();
-    filter(prefix, tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster))
+    let specifier = tcp::tcp_proxy::ClusterSpecifier::Cluster(cluster);
+    filter(prefix, specifier, hash)
 }
 
 /// Passes each connection's bytes on to one of several, by weight.
@@ -34,12 +41,18 @@ pub(super) fn to_any(mut clusters: Vec<(String, u32)>) -> proto::Filter {
     filter(
         prefix.unwrap_or_default(),
         tcp::tcp_proxy::ClusterSpecifier::WeightedClusters(weighted),
+        None,
     )
 }
 
-fn filter(stat_prefix: String, specifier: tcp::tcp_proxy::ClusterSpecifier) -> proto::Filter {
+fn filter(
+    stat_prefix: String,
+    specifier: tcp::tcp_proxy::ClusterSpecifier,
+    hash: Option<HashPolicy>,
+) -> proto::Filter {
     let proxy = tcp::TcpProxy {
         stat_prefix,
+        hash_policy: hash.into_iter().collect(),
         cluster_specifier: Some(specifier),
         ..Default::default()
     };

@@ -169,6 +169,12 @@ fn tcp_proxy(out: &mut Out, it: &tcp::TcpProxy) {
             }
         }
     }
+    for policy in &it.hash_policy {
+        out.line(format!(
+            "hash {:?}",
+            policy.policy_specifier.as_ref().unwrap()
+        ));
+    }
 }
 
 fn manager(out: &mut Out, it: &hcm::HttpConnectionManager) {
@@ -330,6 +336,9 @@ fn forward(out: &mut Out, it: &route::RouteAction) {
         duration(it.timeout.as_ref()),
         duration(grpc)
     ));
+    for policy in &it.hash_policy {
+        out.line(format!("hash {}", hashed(policy)));
+    }
     if let Some(retry) = &it.retry_policy {
         let predicates = retry.retry_host_predicate.iter().map(|p| &*p.name);
         let predicates: Vec<_> = predicates.collect();
@@ -337,6 +346,26 @@ fn forward(out: &mut Out, it: &route::RouteAction) {
         let tries = retry.host_selection_retry_max_attempts;
         let text = format!("retry {number} on {on} {} {tries}", predicates.join(" "));
         out.line(text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+}
+
+fn hashed(policy: &route::route_action::HashPolicy) -> String {
+    use route::route_action::hash_policy::PolicySpecifier;
+    match policy.policy_specifier.as_ref().unwrap() {
+        PolicySpecifier::Header(header) => format!("header {}", header.header_name),
+        PolicySpecifier::Cookie(cookie) => {
+            let attributes = cookie.attributes.iter();
+            let attributes = attributes.map(|one| format!(" {}={}", one.name, one.value));
+            let ttl = duration(cookie.ttl.as_ref());
+            let more: String = attributes.collect();
+            format!(
+                "cookie {} path {} ttl {ttl}{more}",
+                cookie.name, cookie.path
+            )
+        }
+        PolicySpecifier::ConnectionProperties(from) => format!("source_ip {}", from.source_ip),
+        PolicySpecifier::QueryParameter(query) => format!("query {}", query.name),
+        PolicySpecifier::FilterState(state) => panic!("{state:?} is not generated"),
     }
 }
 
@@ -356,7 +385,7 @@ fn header_options(all: &[core::HeaderValueOption]) -> String {
 }
 
 fn cluster(out: &mut Out, it: &cluster::Cluster) {
-    use cluster::cluster::{ClusterDiscoveryType, DiscoveryType, LbPolicy};
+    use cluster::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy};
     out.within(format!("- {}", it.name), |out| {
         let Some(ClusterDiscoveryType::Type(kind)) = it.cluster_discovery_type else {
             panic!("{} has no type", it.name);
@@ -365,6 +394,16 @@ fn cluster(out: &mut Out, it: &cluster::Cluster) {
         let policy = LbPolicy::try_from(it.lb_policy).unwrap().as_str_name();
         let connect = duration(it.connect_timeout.as_ref());
         out.line(format!("{kind} {policy} connect {connect} {}", protocol(it)).trim_end());
+        match &it.lb_config {
+            Some(LbConfig::RingHashLbConfig(ring)) => {
+                out.line(format!("points {}", ring.minimum_ring_size.unwrap().value));
+            }
+            Some(LbConfig::MaglevLbConfig(maglev)) => {
+                out.line(format!("slots {}", maglev.table_size.unwrap().value));
+            }
+            Some(other) => panic!("{other:?} is not generated"),
+            None => {}
+        }
         if let Some(eds) = it
             .eds_cluster_config
             .as_ref()

@@ -1,5 +1,7 @@
 //! DestinationRule: what happens to traffic for a host after it was routed.
 
+use std::time::Duration;
+
 use mesh_model::labels::Labels;
 use serde::Deserialize;
 
@@ -64,6 +66,83 @@ pub struct PortTrafficPolicy {
 pub struct LoadBalancer {
     /// One of the plain algorithms.
     pub simple: SimpleLoadBalancer,
+    /// By the request, so that like requests go to the same endpoint.
+    pub consistent_hash: Option<ConsistentHash>,
+}
+
+/// How like requests are known, and shared out among endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ConsistentHash {
+    /// By the value of this header.
+    pub http_header_name: String,
+    /// By a cookie.
+    pub http_cookie: Option<HttpCookie>,
+    /// By the client's address.
+    pub use_source_ip: bool,
+    /// By the value of this query parameter.
+    pub http_query_parameter_name: String,
+    /// On a ring; the default.
+    pub ring_hash: Option<RingHash>,
+    /// In a table.
+    pub maglev: Option<Maglev>,
+    /// The older form of `ringHash.minimumRingSize`; nought says nothing.
+    pub minimum_ring_size: u64,
+}
+
+impl ConsistentHash {
+    /// How many ways to know like requests are named; one is right.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        let named = [
+            !self.http_header_name.is_empty(),
+            self.http_cookie.is_some(),
+            self.use_source_ip,
+            !self.http_query_parameter_name.is_empty(),
+        ];
+        named.into_iter().filter(|named| *named).count()
+    }
+}
+
+/// A cookie that names an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HttpCookie {
+    /// Its name.
+    pub name: String,
+    /// The path for which a new one is given.
+    pub path: String,
+    /// How long a new one lasts; nought for the session; absent gives none.
+    #[serde(deserialize_with = "wire::duration")]
+    pub ttl: Option<Duration>,
+    /// What a new one has besides.
+    pub attributes: Vec<CookieAttribute>,
+}
+
+/// Something that a cookie has besides name and value.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CookieAttribute {
+    /// Its name, for example `SameSite`.
+    pub name: String,
+    /// Its value; may be empty.
+    pub value: String,
+}
+
+/// A ring, on which each endpoint has many points.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RingHash {
+    /// How many at least; nought means 1024.
+    pub minimum_ring_size: u64,
+}
+
+/// A table of slots, each of which belongs to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Maglev {
+    /// How many; a prime number; nought means 65537.
+    pub table_size: u64,
 }
 
 /// The plain algorithms.
@@ -153,26 +232,81 @@ static PORT_TRAFFIC_POLICY: Message = Message {
 };
 
 static LOAD_BALANCER: Message = Message {
-    fields: &[(
-        "simple",
-        Shape::Choice {
-            now: &[
-                "UNSPECIFIED",
-                "ROUND_ROBIN",
-                "LEAST_REQUEST",
-                "LEAST_CONN",
-                "RANDOM",
-            ],
-            later: &["PASSTHROUGH"],
-        },
-    )],
+    fields: &[
+        (
+            "simple",
+            Shape::Choice {
+                now: &[
+                    "UNSPECIFIED",
+                    "ROUND_ROBIN",
+                    "LEAST_REQUEST",
+                    "LEAST_CONN",
+                    "RANDOM",
+                ],
+                later: &["PASSTHROUGH"],
+            },
+        ),
+        ("consistentHash", Shape::Message(&CONSISTENT_HASH)),
+    ],
     later: &[
-        "consistentHash",
         "localityLbSetting",
         "warmup",
         "warmupDurationSecs",
         "zoneAwareLbSetting",
     ],
+    exclusive: &[&["simple", "consistentHash"]],
+    ..Message::ISTIO
+};
+
+static CONSISTENT_HASH: Message = Message {
+    fields: &[
+        ("httpHeaderName", Shape::Text),
+        ("httpCookie", Shape::Message(&HTTP_COOKIE)),
+        ("useSourceIp", Shape::Bool),
+        ("httpQueryParameterName", Shape::Text),
+        ("ringHash", Shape::Message(&RING_HASH)),
+        ("maglev", Shape::Message(&MAGLEV)),
+        ("minimumRingSize", Shape::Count),
+    ],
+    exclusive: &[
+        &[
+            "httpHeaderName",
+            "httpCookie",
+            "useSourceIp",
+            "httpQueryParameterName",
+        ],
+        &["ringHash", "maglev"],
+    ],
+    ..Message::ISTIO
+};
+
+static HTTP_COOKIE: Message = Message {
+    fields: &[
+        ("name", Shape::Text),
+        ("path", Shape::Text),
+        ("ttl", Shape::Duration),
+        (
+            "attributes",
+            Shape::List(&Shape::Message(&COOKIE_ATTRIBUTE)),
+        ),
+    ],
+    required: &["name"],
+    ..Message::ISTIO
+};
+
+static COOKIE_ATTRIBUTE: Message = Message {
+    fields: &[("name", Shape::Text), ("value", Shape::Text)],
+    required: &["name"],
+    ..Message::ISTIO
+};
+
+static RING_HASH: Message = Message {
+    fields: &[("minimumRingSize", Shape::Count)],
+    ..Message::ISTIO
+};
+
+static MAGLEV: Message = Message {
+    fields: &[("tableSize", Shape::Count)],
     ..Message::ISTIO
 };
 

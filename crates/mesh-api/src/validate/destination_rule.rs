@@ -6,7 +6,14 @@ use mesh_model::diag::Diagnostic;
 use mesh_model::name::{Hostname, ResourceKey};
 
 use super::{Findings, export, names};
-use crate::networking::destination_rule::{DestinationRule, Subset, TrafficPolicy};
+use crate::networking::destination_rule::{
+    ConsistentHash, DestinationRule, LoadBalancer, Subset, TrafficPolicy,
+};
+
+/// Most points of a ring (Envoy).
+const MOST_POINTS: u64 = 8 << 20;
+/// Most slots of a table (Envoy).
+const MOST_SLOTS: u64 = 5_000_011;
 
 /// Checks a DestinationRule by itself.
 pub fn check(rule: &DestinationRule, key: &ResourceKey, found: &mut Vec<Diagnostic>) {
@@ -54,9 +61,12 @@ fn check_policy(policy: &TrafficPolicy, place: &str, findings: &mut Findings<'_>
     if empty {
         findings.error(place, "is empty");
     }
+    check_balancer(policy.load_balancer.as_ref(), place, findings);
     let mut seen = BTreeSet::new();
     for (index, setting) in policy.port_level_settings.iter().enumerate() {
-        let field = format!("{place}.portLevelSettings[{index}].port.number");
+        let place = format!("{place}.portLevelSettings[{index}]");
+        check_balancer(setting.load_balancer.as_ref(), &place, findings);
+        let field = format!("{place}.port.number");
         match setting.port.number {
             0 => findings.error(field, "is missing"),
             port if !seen.insert(port) => {
@@ -65,4 +75,56 @@ fn check_policy(policy: &TrafficPolicy, place: &str, findings: &mut Findings<'_>
             _ => {}
         }
     }
+}
+
+fn check_balancer(balancer: Option<&LoadBalancer>, place: &str, findings: &mut Findings<'_>) {
+    let hash = balancer.and_then(|balancer| balancer.consistent_hash.as_ref());
+    if let Some(hash) = hash {
+        check_hash(
+            hash,
+            &format!("{place}.loadBalancer.consistentHash"),
+            findings,
+        );
+    }
+}
+
+fn check_hash(hash: &ConsistentHash, place: &str, findings: &mut Findings<'_>) {
+    if hash.keys() != 1 {
+        let text =
+            "needs one of httpHeaderName, httpCookie, useSourceIp and httpQueryParameterName";
+        findings.error(place, text);
+    }
+    if !hash.http_header_name.is_empty() {
+        let name = names::header_name(&hash.http_header_name);
+        findings.check(format!("{place}.httpHeaderName"), name);
+    }
+    if let Some(cookie) = &hash.http_cookie {
+        let name = names::header_name(&cookie.name);
+        let name = name.map_err(|_| format!("{:?} is not the name of a cookie", cookie.name));
+        findings.check(format!("{place}.httpCookie.name"), name);
+    }
+    let ring = hash.ring_hash.as_ref().map(|ring| ring.minimum_ring_size);
+    let rings = [
+        ("ringHash.minimumRingSize", ring.unwrap_or_default()),
+        ("minimumRingSize", hash.minimum_ring_size),
+    ];
+    for (field, size) in rings {
+        if size > MOST_POINTS {
+            let text = format!("{size} is more than {MOST_POINTS}");
+            findings.error(format!("{place}.{field}"), text);
+        }
+    }
+    let slots = hash.maglev.as_ref().map_or(0, |maglev| maglev.table_size);
+    if slots != 0 && !(slots <= MOST_SLOTS && is_prime(slots)) {
+        let text = format!("{slots} is not a prime number of at most {MOST_SLOTS}");
+        findings.error(format!("{place}.maglev.tableSize"), text);
+    }
+}
+
+fn is_prime(number: u64) -> bool {
+    let divisors = (2..).take_while(|divisor| divisor * divisor <= number);
+    number >= 2
+        && divisors
+            .into_iter()
+            .all(|divisor| !number.is_multiple_of(divisor))
 }

@@ -337,6 +337,29 @@ fn destination_rules() {
             "spec.subsets[2].name: is missing",
         ],
     );
+    let hash = |hash: &str, expected: &[&str]| {
+        let rule =
+            format!("{{host: a, trafficPolicy: {{loadBalancer: {{consistentHash: {{{hash}}}}}}}}}");
+        check("dr", &rule, expected);
+    };
+    hash("httpHeaderName: x-user, maglev: {tableSize: 251}", &[]);
+    hash("httpCookie: {name: user, ttl: 0s}", &[]);
+    let place = "spec.trafficPolicy.loadBalancer.consistentHash";
+    let none = "needs one of httpHeaderName, httpCookie, useSourceIp and httpQueryParameterName";
+    hash("minimumRingSize: 10", &[&format!("{place}: {none}")]);
+    hash(
+        "httpHeaderName: \"x user\", ringHash: {minimumRingSize: 9000000}",
+        &[
+            &format!("{place}.httpHeaderName: \"x user\" is not the name of a header"),
+            &format!("{place}.ringHash.minimumRingSize: 9000000 is more than 8388608"),
+        ],
+    );
+    hash(
+        "useSourceIp: true, maglev: {tableSize: 250}",
+        &[&format!(
+            "{place}.maglev.tableSize: 250 is not a prime number of at most 5000011"
+        )],
+    );
     let port = "{port: {number: 80}, tls: {mode: DISABLE}}";
     check(
         "dr",

@@ -166,8 +166,7 @@ fn addresses(service: &VisibleService, port: &ServicePort) -> BTreeSet<IpAddr> {
 
 fn at(bind: SocketAddr, service: &VisibleService, port: &ServicePort) -> proto::Listener {
     let host = service.service.hostname.as_str();
-    let cluster = names::outbound_cluster(port.port, "", host);
-    let bytes = filter_chain::outbound_tcp(cluster);
+    let bytes = filter_chain::outbound_service(service, port.port);
     let base = proto::Listener {
         bind_to_port: message::no(),
         ..listener(bind, TrafficDirection::Outbound)

@@ -2,7 +2,7 @@
 
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::{
-    ClusterSpecifier, HostRewriteSpecifier,
+    ClusterSpecifier, HashPolicy, HostRewriteSpecifier,
 };
 use mesh_proto::envoy::envoy::config::route::v3::route_match::PathSpecifier;
 use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
@@ -13,7 +13,7 @@ use super::headers::{host_rewrite, to_add};
 use super::matching::{self, Place};
 use crate::snapshot::rules::{Destination, HttpMatch, HttpRule, Routing};
 use crate::snapshot::view::View;
-use crate::translate::{message, names};
+use crate::translate::{hash, message, names};
 
 /// Compiles rules until the first that nothing passes.
 pub(super) fn routes(place: Place<'_>, routing: &Routing) -> Vec<proto::Route> {
@@ -47,6 +47,7 @@ fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatc
     let (cluster, only) = cluster_specifier(place, &rule.route);
     let operation = operation(place, routing, &matched, only);
     let mut action = super::forward(cluster, rule.timeout);
+    action.hash_policy = hash_policies(place, &rule.route);
     let rewrite = host_rewrite(&rule.headers.request)
         .or_else(|| only.and_then(|only| host_rewrite(&only.headers.request)));
     action.host_rewrite_specifier =
@@ -123,6 +124,19 @@ fn weighted(place: Place<'_>, destination: &Destination) -> ClusterWeight {
             .map(|host| cluster_weight::HostRewriteSpecifier::HostRewriteLiteral(host.to_owned())),
         ..Default::default()
     }
+}
+
+/// How like requests are known: what the DestinationRules of all destinations say, each once.
+fn hash_policies(place: Place<'_>, route: &[Destination]) -> Vec<HashPolicy> {
+    let mut policies = Vec::new();
+    for destination in route {
+        let service = place.view.service(&destination.host);
+        let port = port_of(place, destination);
+        let found = service.and_then(|s| hash::of_service(s, &destination.subset, port));
+        let policy = found.map(|found| hash::route_policy(&found));
+        policies.extend(policy.filter(|policy| !policies.contains(policy)));
+    }
+    policies
 }
 
 /// The cluster's name, whether there is such a cluster or not: a missing one answers 503 NC.

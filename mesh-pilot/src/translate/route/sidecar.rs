@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mesh_model::name::Hostname;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
 
@@ -15,7 +14,7 @@ use crate::snapshot::rules::Routing;
 use crate::snapshot::view::{
     CapturedView, Carriage, OutboundPolicy, SidecarView, View, VisibleService,
 };
-use crate::translate::{listener, names};
+use crate::translate::{hash, listener, names};
 
 /// The port whose hosts need no port in the authority.
 const HTTP_PORT: u16 = 80;
@@ -175,7 +174,7 @@ fn service_routes(view: &View, service: &VisibleService, port: u16) -> Vec<proto
     let ruled = |routing: &Arc<Routing>| rule::routes(place(view, port), routing);
     let routes = service.routing.as_ref().map(ruled).unwrap_or_default();
     if routes.is_empty() {
-        return vec![default_route(&service.service.hostname, port)];
+        return vec![default_route(service, port)];
     }
     routes
 }
@@ -188,9 +187,12 @@ fn place(view: &View, port: u16) -> Place<'_> {
     }
 }
 
-fn default_route(host: &Hostname, port: u16) -> proto::Route {
+fn default_route(service: &VisibleService, port: u16) -> proto::Route {
+    let host = &service.service.hostname;
     let cluster = names::outbound_cluster(port, "", host.as_str());
-    let action = super::forward(ClusterSpecifier::Cluster(cluster), None);
+    let mut action = super::forward(ClusterSpecifier::Cluster(cluster), None);
+    let hash = hash::of_service(service, "", port);
+    action.hash_policy = hash.iter().map(|hash| hash::route_policy(hash)).collect();
     proto::Route {
         name: names::DEFAULT_ROUTE.into(),
         r#match: Some(super::everything()),
