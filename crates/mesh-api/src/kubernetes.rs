@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::wire;
 
+pub mod alias;
 pub mod ingress;
 pub(crate) mod schema;
 pub mod secret;

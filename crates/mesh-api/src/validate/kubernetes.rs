@@ -10,16 +10,14 @@ use super::{Findings, names};
 use crate::codes;
 use crate::kubernetes::ingress::{Ingress, IngressBackend};
 use crate::kubernetes::secret::{Part, Secret, TLS};
-use crate::kubernetes::{
-    AddressType, Container, Deployment, EndpointSlice, Pod, PodSpec, Service, ServiceType,
-};
+use crate::kubernetes::{AddressType, Container, Deployment, EndpointSlice, Pod, PodSpec, Service};
 
 /// Checks a Service by itself.
 pub fn service(service: &Service, key: &ResourceKey, found: &mut Vec<Diagnostic>) {
     let findings = &mut Findings { key, found };
     findings.check("metadata.name", names::dns_label(&key.name));
     names::check_labels(findings, "spec.selector", &service.selector);
-    let external = service.service_type == ServiceType::ExternalName;
+    let external = service.is_external_name();
     if external
         && service
             .external_name

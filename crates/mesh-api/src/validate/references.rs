@@ -219,10 +219,29 @@ impl<'a> Index<'a> {
             findings.add(codes::REFERENCE, field, text, self.host_hint(to, &host));
             return;
         };
+        let Some((host, service)) = self.behind(&host, service) else {
+            let text = format!("{} is a name outside of the mesh", service.key);
+            let hint = "requests can be sent to services of the mesh alone";
+            return findings.add(codes::REFERENCE, format!("{place}.host"), text, hint);
+        };
         check_port(to, service, place, findings);
         if !to.subset.is_empty() {
-            self.subset(to, &host, namespace, place, findings);
+            self.subset(to, host, namespace, place, findings);
         }
+    }
+
+    /// The service itself, or the one that it is an alias of.
+    fn behind(
+        &'a self,
+        host: &'a Hostname,
+        service: &'a Resource<Service>,
+    ) -> Option<(&'a Hostname, &'a Resource<Service>)> {
+        if !service.spec.is_external_name() {
+            return Some((host, service));
+        }
+        let find = |name: &Hostname| Some(&self.services.get(name)?.spec);
+        let (host, service) = self.services.get_key_value(&service.spec.alias_of(find)?)?;
+        Some((host, service))
     }
 
     /// A name with a dot is never completed, which is the usual mistake; otherwise the nearest.
@@ -295,6 +314,10 @@ impl<'a> Index<'a> {
         if !known {
             let text = format!("no service declares the host \"{host}\"");
             let hint = "until one does, the rule has no effect";
+            findings.warning(codes::REFERENCE, "spec.host", text, hint);
+        } else if let Some(name) = self.services.get(&host).and_then(|it| it.spec.stands_for()) {
+            let text = format!("\"{host}\" is but a name for \"{name}\"");
+            let hint = "the rule has no effect; the one for the service itself is what counts";
             findings.warning(codes::REFERENCE, "spec.host", text, hint);
         }
     }

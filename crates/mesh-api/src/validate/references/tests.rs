@@ -13,6 +13,16 @@ metadata: {name: many, namespace: prod}
 spec: {ports: [{name: http, port: 80}, {name: admin, port: 81}]}
 ---
 apiVersion: v1
+kind: Service
+metadata: {name: alias, namespace: prod}
+spec: {type: ExternalName, externalName: reviews.default.svc.cluster.local}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec: {type: ExternalName, externalName: example.com}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: edge-1, namespace: istio-system, labels: {istio: ingressgateway}}
 ---
@@ -109,6 +119,35 @@ fn a_destination_must_exist() {
             "IST0101 {at}.subset: no subset \"v1\": no destinationrule is for \
                     many.prod.svc.cluster.local; apply a destinationrule that defines the subset"
         )],
+    );
+}
+
+#[test]
+fn a_destination_may_be_a_name_of_a_service() {
+    let alias = "host: alias.prod.svc.cluster.local";
+    let at = "spec.http[0].route[0].destination";
+    check_destination(&format!("{alias}, subset: v1, port: {{number: 9080}}"), &[]);
+    check_destination(
+        &format!("{alias}, subset: v3"),
+        &[&format!(
+            "IST0101 {at}.subset: no subset \"v3\" in destinationrule default/reviews; it has v1, v2"
+        )],
+    );
+    check_destination(
+        "host: outside",
+        &[&format!(
+            "IST0101 {at}.host: service default/outside is a name outside of the mesh; requests can \
+             be sent to services of the mesh alone"
+        )],
+    );
+    check(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: it}\n\
+         spec: {host: alias.prod.svc.cluster.local, subsets: [{name: v1}]}",
+        &[
+            "IST0101 spec.host: \"alias.prod.svc.cluster.local\" is but a name for \
+           \"reviews.default.svc.cluster.local\"; the rule has no effect; the one for the service itself \
+           is what counts",
+        ],
     );
 }
 
