@@ -1,5 +1,6 @@
 //! Services, endpoints and workloads as the mesh knows them, whichever objects told of them.
 
+mod aliases;
 mod build;
 mod listeners;
 
@@ -21,8 +22,19 @@ use crate::snapshot::view::InboundService;
 pub struct Registry {
     /// Services by host.
     pub services: BTreeMap<Hostname, RegisteredService>,
+    /// Other names of services, by host.
+    pub aliases: BTreeMap<Hostname, Alias>,
     /// Workloads by pod.
     pub workloads: BTreeMap<NamespacedName, Arc<Workload>>,
+}
+
+/// A name that stands for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// Name and namespace of the object that declares it.
+    pub name: NamespacedName,
+    /// Host of the service.
+    pub of: Hostname,
 }
 
 /// A service with what answers for it.

@@ -18,11 +18,11 @@ use mesh_api::ResourceSet;
 use mesh_model::Str;
 use mesh_model::diag::Diagnostic;
 use mesh_model::ident::SpiffeId;
-use mesh_model::name::NamespacedName;
+use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::net::Protocol;
-use mesh_model::service::{Endpoint, Workload};
+use mesh_model::service::{Endpoint, Service, Workload};
 
-use crate::registry::{Leading, RegisteredEndpoint, RegisteredService, Registry};
+use crate::registry::{Alias, Leading, RegisteredEndpoint, RegisteredService, Registry};
 use credentials::Secrets;
 use destination_rule::DestinationRules;
 use gateway::Gateway;
@@ -30,7 +30,7 @@ use peer_authentication::PeerAuthentications;
 use rules::Routing;
 use view::{
     Application, CapturedView, Carriage, Families, InboundPort, MeshConstants, MtlsMode,
-    OutboundPort, Role, RouterView, SidecarView, View, VisibleService, same_services,
+    OutboundPort, Role, RouterView, SidecarView, View, VisibleAlias, VisibleService, same_services,
 };
 
 /// No port has this number, so no mode of a port of its own counts.
@@ -77,7 +77,10 @@ impl World {
     #[must_use]
     pub fn build(set: &ResourceSet, mesh: Arc<MeshConstants>, version: u64) -> Self {
         let (registry, diagnostics) = crate::registry::build(set, &mesh.domain);
-        let configured = read::configuration(set, &mesh.domain);
+        let mut configured = read::configuration(set, &mesh.domain);
+        for routing in &mut configured.routings {
+            routing.follow(&registry.aliases);
+        }
         let authentications =
             PeerAuthentications::new(configured.authentications, &mesh.root_namespace);
         let rules = DestinationRules::new(&configured.rules, &mesh.root_namespace);
@@ -86,7 +89,7 @@ impl World {
             registry,
             diagnostics,
             mesh,
-            routings: configured.routings,
+            routings: configured.routings.into_iter().map(Arc::new).collect(),
             gateways: configured.gateways,
             secrets: Secrets::of(set),
             authentications,
@@ -151,11 +154,23 @@ impl World {
             outbound: binds
                 .outbound
                 .iter()
-                .filter_map(|(target, bind)| outbound_port(target, *bind))
+                .filter_map(|(target, bind)| self.outbound_port(target, *bind))
                 .collect(),
             http_proxy: binds.http_proxy,
             unregistered: virtual_service::unregistered(&ordered, hosts),
         }
+    }
+
+    /// A service's port with an address of its own, whichever of its names it is written by.
+    fn outbound_port(&self, target: &str, bind: SocketAddr) -> Option<OutboundPort> {
+        let (host, port) = target.rsplit_once(':')?;
+        let host = Hostname::parse(host).ok()?;
+        let alias = self.registry.aliases.get(&host);
+        Some(OutboundPort {
+            host: alias.map_or(host, |alias| alias.of.clone()),
+            port: port.parse().ok()?,
+            bind,
+        })
     }
 
     fn captured(&self, workload: &Workload, services: &[Arc<VisibleService>]) -> CapturedView {
@@ -224,12 +239,7 @@ impl World {
         &self,
         rules: &DestinationRules,
     ) -> BTreeMap<Str, Arc<[Arc<VisibleService>]>> {
-        let endpoints: Vec<_> = self
-            .registry
-            .services
-            .values()
-            .map(|service| (service, self.effective_endpoints(service)))
-            .collect();
+        let everywhere = self.everywhere();
         let namespaces = self.registry.workloads.keys().map(|name| &name.namespace);
         let mut out: BTreeMap<Str, Arc<[Arc<VisibleService>]>> = BTreeMap::new();
         let mut first = None;
@@ -237,7 +247,7 @@ impl World {
             if out.contains_key(namespace) {
                 continue;
             }
-            let seen = self.visible_from(namespace, rules, &endpoints);
+            let seen = self.visible_from(namespace, rules, &everywhere);
             // Most services look the same from everywhere.
             let seen = first
                 .as_ref()
@@ -252,23 +262,42 @@ impl World {
         &self,
         namespace: &Str,
         rules: &DestinationRules,
-        endpoints: &[(&RegisteredService, Arc<[Endpoint]>)],
+        everywhere: &[Everywhere<'_>],
     ) -> Arc<[Arc<VisibleService>]> {
         let ordered = virtual_service::for_sidecars(&self.routings, namespace);
-        endpoints
-            .iter()
-            .map(|(registered, endpoints)| {
-                let service = &registered.service;
-                let host = &service.hostname;
-                Arc::new(VisibleService {
-                    service: service.clone(),
-                    endpoints: endpoints.clone(),
-                    accounts: self.accounts(endpoints),
-                    policy: rules.lookup(namespace, &service.name.namespace, host),
-                    routing: virtual_service::most_specific(&ordered, host).cloned(),
-                })
+        let alias = |(hostname, alias): &(&Hostname, &Alias)| VisibleAlias {
+            hostname: (*hostname).clone(),
+            name: alias.name.clone(),
+            routing: virtual_service::naming(&ordered, hostname).cloned(),
+        };
+        let one = |seen: &Everywhere<'_>| {
+            let service = seen.service;
+            let host = &service.hostname;
+            Arc::new(VisibleService {
+                service: service.clone(),
+                endpoints: seen.endpoints.clone(),
+                accounts: self.accounts(&seen.endpoints),
+                policy: rules.lookup(namespace, &service.name.namespace, host),
+                routing: virtual_service::most_specific(&ordered, host).cloned(),
+                aliases: seen.aliases.iter().map(alias).collect(),
             })
-            .collect()
+        };
+        everywhere.iter().map(one).collect()
+    }
+
+    /// Services with what does not depend on where they are seen from.
+    fn everywhere(&self) -> Vec<Everywhere<'_>> {
+        let mut aliases: BTreeMap<&Hostname, Vec<_>> = BTreeMap::new();
+        for (host, alias) in &self.registry.aliases {
+            aliases.entry(&alias.of).or_default().push((host, alias));
+        }
+        let services = self.registry.services.iter();
+        let services = services.map(|(host, registered)| Everywhere {
+            service: &registered.service,
+            endpoints: self.effective_endpoints(registered),
+            aliases: aliases.remove(host).unwrap_or_default(),
+        });
+        services.collect()
     }
 
     /// Endpoints that take mutual TLS: those with a sidecar whose port does not refuse it.
@@ -305,6 +334,13 @@ impl World {
     }
 }
 
+/// What holds of a service wherever it is seen from.
+struct Everywhere<'a> {
+    service: &'a Arc<Service>,
+    endpoints: Arc<[Endpoint]>,
+    aliases: Vec<(&'a Hostname, &'a Alias)>,
+}
+
 /// `services` with those of `known` in the place of their equals; both sorted by host.
 fn kept(
     services: &Arc<[Arc<VisibleService>]>,
@@ -333,15 +369,6 @@ fn container_port(workload: &Workload, endpoint: &Endpoint) -> u16 {
         .flat_map(|binds| &binds.inbound)
         .find(|(_, bound)| bound.bind == endpoint.address)
         .map_or_else(|| endpoint.address.port(), |(&port, _)| port)
-}
-
-fn outbound_port(target: &str, bind: SocketAddr) -> Option<OutboundPort> {
-    let (host, port) = target.rsplit_once(':')?;
-    Some(OutboundPort {
-        host: mesh_model::name::Hostname::parse(host).ok()?,
-        port: port.parse().ok()?,
-        bind,
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use mesh_api::kubernetes::{
-    self as k8s, AddressType, PortOrName, SERVICE_NAME_LABEL, ServiceType, Transport,
-};
+use mesh_api::kubernetes::{self as k8s, AddressType, PortOrName, SERVICE_NAME_LABEL, Transport};
 use mesh_api::to_model::{port_protocol, service_host};
 use mesh_api::{Resource, ResourceSet, codes};
 use mesh_model::Str;
@@ -16,7 +14,7 @@ use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::service::{Endpoint, Health, Locality, Service, ServicePort, Workload};
 
-use super::{RegisteredEndpoint, RegisteredService, Registry, TargetPort, listeners};
+use super::{RegisteredEndpoint, RegisteredService, Registry, TargetPort, aliases, listeners};
 
 /// Set by the injector: the pod has a sidecar that takes mutual TLS.
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
@@ -35,10 +33,12 @@ pub fn build(set: &ResourceSet, domain: &str) -> (Registry, Vec<Diagnostic>) {
     let services = set
         .services
         .iter()
-        .filter_map(|service| registered(service, domain, &mut found))
+        .filter(|service| !service.spec.is_external_name())
+        .filter_map(|service| registered(service, domain))
         .collect();
     let mut registry = Registry {
         services,
+        aliases: aliases::of(set, domain),
         workloads,
     };
     let cluster = Cluster {
@@ -65,19 +65,8 @@ fn tidy(endpoints: &mut Vec<RegisteredEndpoint>) {
 fn registered(
     resource: &Resource<k8s::Service>,
     domain: &str,
-    found: &mut Vec<Diagnostic>,
 ) -> Option<(Hostname, RegisteredService)> {
     let (namespace, name) = (&resource.meta.namespace, &resource.meta.name);
-    if resource.spec.service_type == ServiceType::ExternalName {
-        let text = "services of type ExternalName are not supported by this version of mesh";
-        found.push(Diagnostic::warning(
-            codes::UNSUPPORTED,
-            &resource.key,
-            "spec.type",
-            text,
-        ));
-        return None;
-    }
     let hostname = service_host(name, namespace, domain).ok()?;
     let mut ports = Vec::new();
     let mut target_ports = BTreeMap::new();

@@ -26,7 +26,7 @@ use crate::translate::names;
 
 /// What the mesh's own configuration says, each list the oldest first.
 pub(super) struct Configuration {
-    pub(super) routings: Vec<Arc<Routing>>,
+    pub(super) routings: Vec<Routing>,
     pub(super) rules: Vec<DestinationRule>,
     pub(super) gateways: Vec<Gateway>,
     pub(super) authentications: Vec<PeerAuthentication>,
@@ -38,16 +38,14 @@ pub(super) fn configuration(set: &ResourceSet, domain: &str) -> Configuration {
     // They were asked for by hand; what comes of Ingresses comes after them.
     let (gateways, routings) = ingress::configuration(set, domain);
     configured.gateways.extend(gateways);
-    configured
-        .routings
-        .extend(routings.into_iter().map(Arc::new));
+    configured.routings.extend(routings);
     configured
 }
 
 fn written(set: &ResourceSet, domain: &str) -> Configuration {
     Configuration {
         routings: each(&set.virtual_services, domain, |scope, spec| {
-            Some(Arc::new(routing(scope, spec)))
+            Some(routing(scope, spec))
         }),
         rules: each(&set.destination_rules, domain, destination_rule),
         gateways: each(&set.gateways, domain, |scope, spec| {

@@ -11,6 +11,8 @@ use mesh_model::Str;
 use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
 
+use crate::registry::Alias;
+
 /// A VirtualService, ready to be compiled for a proxy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing {
@@ -28,6 +30,19 @@ pub struct Routing {
     pub http: Vec<HttpRule>,
     /// Rules for TLS that is passed on as it is.
     pub tls: Vec<TlsRule>,
+}
+
+impl Routing {
+    /// Sends to services what its rules send to names of theirs.
+    pub(super) fn follow(&mut self, aliases: &BTreeMap<Hostname, Alias>) {
+        let http = self.http.iter_mut().flat_map(|rule| &mut rule.route);
+        let tls = self.tls.iter_mut().flat_map(|rule| &mut rule.route);
+        for destination in http.chain(tls) {
+            if let Some(alias) = aliases.get(&destination.host) {
+                destination.host = alias.of.clone();
+            }
+        }
+    }
 }
 
 /// One `tls[]` entry.

@@ -97,9 +97,28 @@ pub struct VisibleService {
     pub policy: Option<Arc<DestinationPolicy>>,
     /// The VirtualService that sidecars apply.
     pub routing: Option<Arc<Routing>>,
+    /// Its other names, sorted by host.
+    pub aliases: Vec<VisibleAlias>,
+}
+
+/// Another name of a service as clients of one namespace see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VisibleAlias {
+    /// Fully qualified host.
+    pub hostname: Hostname,
+    /// Name and namespace of the object that declares it.
+    pub name: NamespacedName,
+    /// The VirtualService that has rules for this very name, by which it is more than a name.
+    pub routing: Option<Arc<Routing>>,
 }
 
 impl VisibleService {
+    /// Whether VirtualServices have a say in where requests for it go.
+    #[must_use]
+    pub fn is_ruled(&self) -> bool {
+        self.routing.is_some() || self.aliases.iter().any(|alias| alias.routing.is_some())
+    }
+
     /// The ports that connections can be made to.
     pub fn tcp_ports(&self) -> impl Iterator<Item = &ServicePort> {
         let ports = self.service.ports.iter();

@@ -50,6 +50,11 @@ pub(super) fn most_specific<'a>(
         .map(|(_, routing)| routing)
 }
 
+/// The VirtualService that names this very host, the first of several.
+pub(super) fn naming<'a>(ordered: &'a [Arc<Routing>], host: &Hostname) -> Option<&'a Arc<Routing>> {
+    ordered.iter().find(|routing| routing.hosts.contains(host))
+}
+
 /// Hosts of VirtualServices that no service has, each with the first that names it.
 pub(super) fn unregistered<'a>(
     ordered: &[Arc<Routing>],

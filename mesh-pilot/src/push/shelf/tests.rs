@@ -28,6 +28,13 @@ fn rule(host: &str, to: &str) -> String {
     )
 }
 
+fn alias(name: &str, to: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
+         spec: {{type: ExternalName, externalName: {to}.default.svc.cluster.local}}\n---\n"
+    )
+}
+
 fn pods() -> String {
     crate::testing::pod("a", "a") + &crate::testing::pod("b", "b").replace("7.1.1", "7.2.1")
 }
@@ -81,6 +88,15 @@ fn what_is_kept_is_what_would_be_made() {
         base.clone() + &rule("d", "e"),
         base.clone() + &rule("d", "late") + &tail,
         base.clone() + &tail,
+        base.clone() + &alias("near", "d"),
+        base.clone() + &alias("near", "e"),
+        base.clone() + &alias("near", "e") + &alias("far", "near"),
+        base.clone() + &alias("near", "c") + &alias("far", "near"),
+        base.clone() + &alias("near", "c") + &rule("near", "d"),
+        base.clone() + &alias("near", "c") + &rule("near", "e") + &rule("d", "near"),
+        base.clone() + &alias("near", "d") + &rule("near", "late"),
+        base.clone() + &alias("near", "d") + &rule("near", "late") + &tail,
+        base.clone() + &alias("near", "nobody"),
         pods() + &service("c", 80, "None") + &service("d", 8000, "10.0.0.7"),
         pods() + &services.replace("8000", "80"),
         base,

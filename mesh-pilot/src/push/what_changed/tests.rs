@@ -59,6 +59,40 @@ fn a_change_of_endpoints_is_a_change_of_endpoints_alone() {
 }
 
 #[test]
+fn a_change_of_an_alias_is_a_change_of_routes_alone() {
+    let workload = NamespacedName {
+        namespace: "default".into(),
+        name: "a".into(),
+    };
+    let proxy = ProxyId {
+        workload,
+        kind: ProxyKind::Captured,
+    };
+    let both = crate::testing::pod("a", "a") + &crate::testing::pod("b", "b");
+    let alias = |to: &str| {
+        format!(
+            "{both}apiVersion: v1\nkind: Service\nmetadata: {{name: x, namespace: default}}\n\
+             spec: {{type: ExternalName, externalName: {to}.default.svc.cluster.local}}\n---\n"
+        )
+    };
+    let history = [both.clone(), alias("a"), alias("b"), both.clone()];
+    let mut shelf = Shelf::default();
+    let mut before: Option<(crate::snapshot::World, Refreshed)> = None;
+    for (version, text) in (1..).zip(&history) {
+        let mut world = crate::testing::world(text, version);
+        if let Some((known, _)) = &before {
+            world.keep(known);
+        }
+        let held = before.as_ref().map(|(_, refreshed)| &refreshed.held);
+        let next = refresh(held, world.view(&proxy).unwrap(), version, &mut shelf);
+        if before.is_some() {
+            assert_eq!(next.changed, [any::ROUTE], "{text}");
+        }
+        before = Some((world, next));
+    }
+}
+
+#[test]
 fn resources_made_anew_have_the_versions_they_had() {
     let text = crate::testing::pod("a", "a") + &endpoints("a", "192.0.2.1");
     let first = refresh(None, view(&text), 1, &mut Shelf::default());

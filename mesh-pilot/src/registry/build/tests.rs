@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::Alias;
 use crate::snapshot::ProxyKind;
 use mesh_api::decode::objects;
 use mesh_model::net::Protocol;
@@ -277,6 +278,37 @@ endpoints: [{addresses: [10.1.1.1], targetRef: {kind: Pod, name: a, namespace: s
             "8081 TCP one:81"
         ]
     );
+}
+
+#[test]
+fn a_name_for_a_service_is_an_alias_and_one_for_elsewhere_is_nothing() {
+    let external = |name: &str, to: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: old}}\n\
+             spec: {{type: ExternalName, externalName: {to}, ports: [{{name: http, port: 80}}]}}\n"
+        )
+    };
+    let text = POD.to_owned()
+        + &external("opinions", "Reviews.shop.svc.cluster.local.")
+        + &external("ratings", "opinions.old.svc.cluster.local")
+        + &external("here", "there.old.svc.cluster.local")
+        + &external("there", "here.old.svc.cluster.local")
+        + &external("nobody", "nobody.shop.svc.cluster.local")
+        + &external("outside", "example.com");
+    let (registry, found) = built(&text);
+    assert_eq!(found, []);
+    let host = |name: &str| Hostname::parse(&format!("{name}.svc.cluster.local")).unwrap();
+    let alias = |own: &str| {
+        let alias = Alias {
+            name: name("old", own),
+            of: host("reviews.shop"),
+        };
+        (host(&format!("{own}.old")), alias)
+    };
+    let services: Vec<_> = registry.services.keys().collect();
+    assert_eq!(services, [&host("reviews.shop")]);
+    let wanted = [alias("opinions"), alias("ratings")];
+    assert_eq!(registry.aliases, wanted.into());
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Route tables of sidecars: one for each service's port with a listener of its own, and those that
 //! hold many hosts: of the explicit HTTP proxy, and of the ports of calls that are redirected.
 
+mod hosts;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
 
+use self::hosts::{HTTP_PORT, Hosts, domains, with_ports};
 use super::matching::Place;
 use super::rule;
 use crate::snapshot::rules::Routing;
@@ -16,8 +18,6 @@ use crate::snapshot::view::{
 };
 use crate::translate::{hash, listener, names};
 
-/// The port whose hosts need no port in the authority.
-const HTTP_PORT: u16 = 80;
 /// What hosts outside the mesh get where traffic cannot be passed through.
 const BLOCKED: u32 = 502;
 
@@ -93,7 +93,7 @@ fn unruled(view: &View) -> BTreeMap<u16, Vec<usize>> {
             }
             let services = by_port.entry(port.port).or_insert_with(|| Some(Vec::new()));
             match services {
-                Some(list) if service.routing.is_none() => list.push(Arc::as_ptr(service).addr()),
+                Some(list) if !service.is_ruled() => list.push(Arc::as_ptr(service).addr()),
                 Some(_) | None => *services = None,
             }
         }
@@ -105,10 +105,12 @@ fn unruled(view: &View) -> BTreeMap<u16, Vec<usize>> {
 /// The table of all services that are called by a port.
 fn of_port(view: &View, own: &CapturedView, port: u16) -> proto::RouteConfiguration {
     let mut hosts = Hosts::default();
-    for service in view.services.iter() {
+    let here = |service: &VisibleService| {
         let mut ports = service.tcp_ports();
-        let here = ports.any(|p| p.port == port && Carriage::of(p.protocol).may_be_http());
-        if here {
+        ports.any(|p| p.port == port && Carriage::of(p.protocol).may_be_http())
+    };
+    for service in view.services.iter() {
+        if here(service) {
             let name = names::host_port(service.service.hostname.as_str(), port);
             let mut domains = domains(view, service);
             if service.service.addresses.is_empty() {
@@ -125,6 +127,10 @@ fn of_port(view: &View, own: &CapturedView, port: u16) -> proto::RouteConfigurat
             let name = names::host_port(host.as_str(), port);
             hosts.add(name, vec![host.to_string()], routes);
         }
+    }
+    let aliased = view.services.iter().filter(|it| !it.aliases.is_empty());
+    for service in aliased.filter(|it| here(it)) {
+        add_aliases(&mut hosts, (view, port), service, |names| names);
     }
     hosts.list.push(match view.mesh.outbound_policy {
         OutboundPolicy::AllowAny => allow_any(),
@@ -160,12 +166,50 @@ fn http_proxy(view: &View, sidecar: &SidecarView) -> proto::RouteConfiguration {
         let domains = with_ports(vec![host.to_string()], HTTP_PORT);
         hosts.add(names::host_port(host.as_str(), HTTP_PORT), domains, routes);
     }
+    for service in view.services.iter().filter(|it| !it.aliases.is_empty()) {
+        let ports = service.service.ports.iter();
+        for port in ports.filter(|port| Carriage::of(port.protocol).may_be_http()) {
+            let spelled = |names| with_ports(names, port.port);
+            add_aliases(&mut hosts, (view, port.port), service, spelled);
+        }
+    }
     hosts.list.push(block_all());
     hosts.list.sort_by(|a, b| a.name.cmp(&b.name));
     proto::RouteConfiguration {
         // Ports tell services of one name apart here.
         ignore_port_in_host_matching: false,
         ..super::table(names::HTTP_PROXY.into(), hosts.list)
+    }
+}
+
+/// The names by which each of a service's aliases is called, among the other hosts of a port.
+///
+/// They come last, so that names that are somebody's own stay with them. istio: an alias shares the
+/// virtual host of its service, unless a VirtualService names it.
+fn add_aliases(
+    hosts: &mut Hosts,
+    (view, port): (&View, u16),
+    service: &VisibleService,
+    spelled: impl Fn(Vec<String>) -> Vec<String>,
+) {
+    for alias in &service.aliases {
+        let host = &alias.hostname;
+        let domains = spelled(hosts::spellings(view, host, &alias.name));
+        let Some(routing) = &alias.routing else {
+            let of = spelled(vec![service.service.hostname.to_string()]);
+            hosts.join(&of, domains);
+            continue;
+        };
+        let own = spelled(vec![host.to_string()]);
+        if hosts.has(&own) {
+            hosts.join(&own, domains);
+            continue;
+        }
+        let mut routes = rule::routes(place(view, port), routing);
+        if routes.is_empty() {
+            routes = service_routes(view, service, port);
+        }
+        hosts.add(names::host_port(host.as_str(), port), domains, routes);
     }
 }
 
@@ -216,47 +260,5 @@ fn block_all() -> proto::VirtualHost {
     super::virtual_host(names::BLOCK_ALL.into(), vec!["*".into()], vec![route])
 }
 
-/// The names by which clients of the proxy's namespace may call a service.
-fn domains(view: &View, service: &VisibleService) -> Vec<String> {
-    let host = service.service.hostname.as_str();
-    let mut names = vec![host.to_owned(), format!("{host}.")];
-    let name = &service.service.name;
-    let suffix = format!(".{}.svc.{}", name.namespace, view.mesh.domain);
-    if let Some(short) = host.strip_suffix(&suffix) {
-        if name.namespace == view.namespace {
-            names.push(short.to_owned());
-        }
-        names.push(format!("{short}.{}.svc", name.namespace));
-        names.push(format!("{short}.{}", name.namespace));
-    }
-    names.extend(service.service.addresses.iter().map(|ip| match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        // As an authority has it (RFC 3986 3.2.2).
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    }));
-    names
-}
-
-/// Port 80 may be left out of the authority, every other one must be in it.
-fn with_ports(names: Vec<String>, port: u16) -> Vec<String> {
-    let bare = names.iter().filter(|_| port == HTTP_PORT).cloned();
-    let with_port = names.iter().map(|name| names::host_port(name, port));
-    bare.chain(with_port).collect()
-}
-
-/// Virtual hosts whose domains are told apart: a domain stays with the first that claims it.
-#[derive(Default)]
-struct Hosts {
-    list: Vec<proto::VirtualHost>,
-    claimed: BTreeSet<String>,
-}
-
-impl Hosts {
-    fn add(&mut self, name: String, mut domains: Vec<String>, routes: Vec<proto::Route>) {
-        domains.retain(|domain| self.claimed.insert(domain.to_ascii_lowercase()));
-        if !domains.is_empty() && !routes.is_empty() {
-            let host = super::virtual_host(name, domains, routes);
-            self.list.push(host);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
