@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use mesh_api::to_model::service_host;
+use mesh_model::name::Hostname;
+
 use crate::embedded::cluster::cluster_ip;
 use crate::embedded::manifests::ServiceManifest;
 use crate::embedded::plan::{DOMAIN, Plan, Workload, selects};
@@ -27,8 +30,12 @@ pub(super) fn resolver(workload: &Workload) -> String {
     format!("search {namespace}.svc.{DOMAIN} svc.{DOMAIN} {DOMAIN}\noptions timeout:1 attempts:1\n")
 }
 
-/// The address of a service; those of its pods when it is headless.
+/// The address of a service; those of its pods when it is headless, of another when it stands for that.
 fn addresses(plan: &Plan, index: usize, service: &ServiceManifest) -> Vec<Ipv4Addr> {
+    if service.spec.is_external_name() {
+        let behind = behind(plan, service);
+        return behind.map_or_else(Vec::new, |(index, it)| addresses(plan, index, it));
+    }
     if let Some(address) = cluster_ip(plan, index, service) {
         return vec![address];
     }
@@ -38,6 +45,19 @@ fn addresses(plan: &Plan, index: usize, service: &ServiceManifest) -> Vec<Ipv4Ad
     };
     let pods = plan.workloads.iter().filter(own);
     pods.map(|pod| pod.ip).collect()
+}
+
+/// The service that one of type ExternalName is an alias of.
+fn behind<'a>(plan: &'a Plan, alias: &ServiceManifest) -> Option<(usize, &'a ServiceManifest)> {
+    let find = |host: &Hostname| {
+        let mut all = plan.services.iter().enumerate();
+        all.find(|(_, service)| {
+            let key = &service.object.key;
+            service_host(&key.name, &key.namespace, DOMAIN).as_ref() == Ok(host)
+        })
+    };
+    let of = alias.spec.alias_of(|host| Some(&find(host)?.1.spec))?;
+    find(&of)
 }
 
 /// All names of a service, the full one first; the short one in its namespace alone.

@@ -1,5 +1,7 @@
 use super::doors::{Door, of};
 use super::*;
+use crate::embedded::findings::Texts;
+use crate::embedded::manifests::sort;
 use crate::embedded::plan::tests::mk_shop_in_namespaces;
 
 #[test]
@@ -15,6 +17,26 @@ fn services_are_known_by_the_names_that_kubernetes_gives_them() {
     let seen = names::hosts(&plan, stock);
     assert!(seen.ends_with(" stock.store stock\n"), "{seen}");
     assert!(names::resolver(stock).starts_with("search store.svc.cluster.local "));
+}
+
+#[test]
+fn an_alias_is_known_by_the_address_of_its_service() {
+    let external = |name: &str, to: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
+             spec: {{type: ExternalName, externalName: {to}}}\n---\n"
+        )
+    };
+    let text = external("alias", "stock.store.svc.cluster.local") + &external("out", "example.com");
+    let (objects, found) = mesh_api::decode::objects("alias.yaml", &text);
+    assert_eq!(found, []);
+    let mut plan = mk_shop_in_namespaces();
+    plan.services
+        .extend(sort(objects, &Texts::default()).0.services);
+    let seen = names::hosts(&plan, &plan.workloads[0]);
+    let last = "10.45.0.12 alias.default.svc.cluster.local alias.default.svc alias.default alias\n";
+    assert!(seen.ends_with(last), "{seen}");
+    assert!(!seen.contains("out"), "{seen}");
 }
 
 #[test]
