@@ -11,6 +11,7 @@ use crate::world::{Pod, World};
 const HERE: &str = "strict";
 const OUTSIDE: &str = "outside";
 const SERVER: &str = "http://server.strict/";
+const ALIAS: &str = "http://alias.outside/";
 
 pub(crate) fn run(world: &World) {
     world.meshed(HERE);
@@ -23,12 +24,13 @@ pub(crate) fn run(world: &World) {
     let stranger = world.remote(OUTSIDE, "stranger");
 
     // Both may call, and only one of them is known.
-    eventually("the mesh's own call", || known(&client));
+    eventually("the mesh's own call", || known(&client, SERVER));
     // Whose call finds the server by kube-proxy, in its own time.
     let plain = || stranger.get(SERVER)?.caller();
     let seen = eventually("a stranger's call", plain);
     assert_eq!(seen, "", "a stranger has no certificate");
 
+    alias(world);
     client.load(SERVER, 100, "server");
     mode(world, "STRICT");
     eventually("plain text is refused", || match stranger.get(SERVER) {
@@ -44,7 +46,8 @@ pub(crate) fn run(world: &World) {
         });
         identity(world, &pod);
     }
-    known(&client).unwrap();
+    known(&client, SERVER).unwrap();
+    eventually("by another name, too", || known(&client, ALIAS));
     client.goes_on(100);
     mode(world, "PERMISSIVE");
     eventually("plain text is taken again", plain);
@@ -53,9 +56,20 @@ pub(crate) fn run(world: &World) {
     world.forget(OUTSIDE);
 }
 
-/// That the server knows who calls.
-fn known(client: &Remote) -> Result<(), String> {
-    let caller = client.get(SERVER)?.caller()?;
+/// Another name of the server, in another namespace.
+#[track_caller]
+fn alias(world: &World) {
+    world.cluster.apply(&json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "alias", "namespace": OUTSIDE},
+        "spec": {"type": "ExternalName", "externalName": "server.strict.svc.cluster.local"},
+    }));
+}
+
+/// That the server answers 200 and knows who calls.
+fn known(client: &Remote, url: &str) -> Result<(), String> {
+    let caller = client.get(url)?.caller()?;
     let expected = "URI=spiffe://cluster.local/ns/strict/sa/default";
     caller.contains(expected).then_some(()).ok_or(caller)
 }
