@@ -52,11 +52,12 @@ const NEVER: [(&str, &str); 8] = [
 ];
 
 /// The licences that a dependency may carry, alone or as one choice of several.
-const LICENCES: [&str; 13] = [
+const LICENCES: [&str; 14] = [
     "MIT",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSL-1.0",
     "ISC",
     "Zlib",
     "Unicode-3.0",
