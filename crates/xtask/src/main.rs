@@ -15,7 +15,7 @@ mod suites;
 mod tidy;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -97,13 +97,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// The top of the repository: of the checkout that runs this, which need not be the one that built it.
+/// The top of the repository: of the checkout in which this was started by cargo, be it for another package,
+/// and else of the one that built it.
 fn root() -> PathBuf {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR");
-    let here = here.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    here.ancestors()
-        .nth(2)
-        .map_or_else(|| here.clone(), PathBuf::from)
+    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let started =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built.clone(), PathBuf::from);
+    let is_top = |folder: &&Path| folder.join("crates/xtask/Cargo.toml").is_file();
+    let top = started.ancestors().chain(built.ancestors()).find(is_top);
+    top.map_or_else(|| built.clone(), PathBuf::from)
 }
 
 /// Prints a line for whoever watches.
