@@ -139,6 +139,8 @@ async fn look_on(watch: &mut Watch, ledger: &Arc<Ledger>, arguments: &Arguments)
     let mut pace = interval(Duration::from_secs(1));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = arguments.seconds as f64;
+    // Once suspected, one look without a suspect may be chance; two in a row are not.
+    let mut clear = 2;
     for second in 0.. {
         pace.tick().await;
         let now = ledger.seconds();
@@ -154,10 +156,15 @@ async fn look_on(watch: &mut Watch, ledger: &Arc<Ledger>, arguments: &Arguments)
         }
         if now >= end {
             let suspects = report::suspects(watch, arguments.seconds);
-            if suspects.is_empty() || now >= arguments.at_most as f64 {
+            clear = if suspects.is_empty() { clear + 1 } else { 0 };
+            if clear > 1 || now >= arguments.at_most as f64 {
                 break;
             }
-            note(&format!("{now:>5.0} s  going on: {}", suspects.join(", ")));
+            let why = match clear {
+                0 => suspects.join(", "),
+                _ => "nobody seems to leak any more".to_owned(),
+            };
+            note(&format!("{now:>5.0} s  going on: {why}"));
             end = now + AGAIN;
         }
     }

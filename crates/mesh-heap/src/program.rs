@@ -13,21 +13,28 @@ use std::io;
 /// When the kernel does not tell what is mapped.
 pub fn forget() -> io::Result<usize> {
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
-    let mappings = unwritten(&smaps);
-    let forgotten = mappings.filter(|mapping| forget_one(*mapping));
+    let code: Vec<&str> = unwritten(&smaps)
+        .filter(|one| one.runs)
+        .map(|one| one.file)
+        .collect();
+    let of_code = unwritten(&smaps).filter(|one| code.contains(&one.file));
+    let forgotten = of_code.filter(|mapping| forget_one(*mapping));
     Ok(forgotten.map(|mapping| mapping.bytes).sum())
 }
 
 /// A part of a file that is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mapping {
+struct Mapping<'a> {
     start: usize,
     bytes: usize,
+    file: &'a str,
+    /// Whether it is code.
+    runs: bool,
 }
 
 /// Parts of files that cannot be written and never were: relocated pages and those with a breakpoint are
 /// anonymous by then.
-fn unwritten(smaps: &str) -> impl Iterator<Item = Mapping> {
+fn unwritten(smaps: &str) -> impl Iterator<Item = Mapping<'_>> {
     let mut readable = None;
     smaps.lines().filter_map(move |line| {
         match line.strip_prefix("Anonymous:") {
@@ -41,7 +48,7 @@ fn unwritten(smaps: &str) -> impl Iterator<Item = Mapping> {
 
 /// `55d0c0a00000-55d0c0b00000 r-xp 00100000 fe:00 1234  /usr/bin/program`: a private mapping of a file that is
 /// not writable.
-fn of_file(line: &str) -> Option<Mapping> {
+fn of_file(line: &str) -> Option<Mapping<'_>> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let rights = words.next()?;
@@ -49,22 +56,27 @@ fn of_file(line: &str) -> Option<Mapping> {
     let start = usize::from_str_radix(start, 16).ok()?;
     let end = usize::from_str_radix(end, 16).ok()?;
     let fits = matches!(rights, "r-xp" | "r--p") && file.starts_with('/');
-    let bytes = end.checked_sub(start)?;
-    fits.then_some(Mapping { start, bytes })
+    fits.then_some(Mapping {
+        start,
+        bytes: end.checked_sub(start)?,
+        file,
+        runs: rights == "r-xp",
+    })
 }
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "no safe crate has this call")]
-fn forget_one(mapping: Mapping) -> bool {
+fn forget_one(mapping: Mapping<'_>) -> bool {
     let start = std::ptr::with_exposed_provenance_mut(mapping.start);
     // SAFETY: the addresses are of a private mapping of a file, not writable, of which no page differs from the
-    // file: the kernel has just said so, and programs of mesh unmap no library. What is dropped is read again
-    // from the file when it is touched, and so nobody sees a difference.
+    // file: the kernel has just said so. The file has code that is mapped, so it is the program or one of its
+    // libraries, and these stay mapped as long as it runs: mesh opens and closes no library. What is dropped is read
+    // again from the file when it is touched, and so nobody sees a difference.
     unsafe { libc::madvise(start, mapping.bytes, libc::MADV_DONTNEED) == 0 }
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn forget_one(_: Mapping) -> bool {
+const fn forget_one(_: Mapping<'_>) -> bool {
     false
 }
 

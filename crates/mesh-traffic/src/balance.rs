@@ -101,6 +101,8 @@ impl Balancer {
     fn lay(&mut self, hashing: Hashing, endpoints: &Arc<Endpoints>, panicking: bool) {
         let lies = |laid: &Laid| laid.is_for(hashing, endpoints, panicking);
         if !self.laid.as_ref().is_some_and(lies) {
+            // Never two of them at once.
+            self.laid = None;
             self.laid = Some(Laid::new(hashing, endpoints, panicking));
         }
     }

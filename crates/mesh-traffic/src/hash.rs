@@ -1,6 +1,9 @@
 //! From a request to a number: hash policies, by which like requests go to the same endpoint.
 //!
 //! Hashes are xxHash64 and put together as Envoy does it, so that proxies of both kinds agree.
+//!
+//! departs from envoy: which takes the last address of x-forwarded-for for the client's where `use_remote_address`
+//! is off; here it is always the connection's, which nobody can choose.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -50,8 +53,8 @@ pub(crate) struct Cookie {
 pub struct Hashed {
     /// The hash; `None` when nothing that it is made from is there.
     pub hash: Option<u64>,
-    /// Value of a `set-cookie` that lets the client come back to the same endpoint.
-    pub cookie: Option<String>,
+    /// Values of `set-cookie` that let the client come back to the same endpoint.
+    pub cookies: Vec<String>,
 }
 
 /// The hash of a request.
@@ -59,7 +62,7 @@ pub struct Hashed {
 pub fn of_request(policies: &[HashPolicy], head: &RequestHead, facts: &Facts<'_>) -> Hashed {
     let mut hashed = Hashed::default();
     for policy in policies {
-        if let Some(new) = policy.from.hash(head, facts, &mut hashed.cookie) {
+        if let Some(new) = policy.from.hash(head, facts, &mut hashed.cookies) {
             // Turned, so that two policies with the same value do not undo each other.
             let before = hashed.hash.map_or(0, |hash| hash.rotate_left(1));
             hashed.hash = Some(before ^ new);
@@ -82,11 +85,11 @@ impl HashFrom {
         &self,
         head: &RequestHead,
         facts: &Facts<'_>,
-        cookie: &mut Option<String>,
+        cookies: &mut Vec<String>,
     ) -> Option<u64> {
         match self {
             Self::Header { name, rewrite } => of_header(name, rewrite.as_ref(), head),
-            Self::Cookie(wanted) => wanted.hash(head, facts, cookie),
+            Self::Cookie(wanted) => wanted.hash(head, facts, cookies),
             Self::SourceIp => Some(of_address(facts.remote.ip())),
             Self::Query(name) => {
                 let (_, query) = head.path.split_once('?')?;
@@ -120,30 +123,28 @@ fn of_header(
 }
 
 impl Cookie {
-    fn hash(
-        &self,
-        head: &RequestHead,
-        facts: &Facts<'_>,
-        made: &mut Option<String>,
-    ) -> Option<u64> {
+    fn hash(&self, head: &RequestHead, facts: &Facts<'_>, made: &mut Vec<String>) -> Option<u64> {
         if let Some(value) = self.value(head) {
-            return Some(xxh64(value.as_bytes(), 0));
+            return Some(xxh64(value, 0));
         }
         let ttl = self.ttl?;
         let value = value_for(facts.remote, facts.local);
-        *made = Some(self.line(&value, ttl));
+        made.push(self.line(&value, ttl));
         Some(xxh64(value.as_bytes(), 0))
     }
 
     /// The value that the client sent, without quotes round it; an empty one is none.
-    fn value<'h>(&self, head: &'h RequestHead) -> Option<&'h str> {
+    fn value<'h>(&self, head: &'h RequestHead) -> Option<&'h [u8]> {
         let lines = head.fields.get_all("cookie");
-        let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
-        let pairs = lines.flat_map(|line| line.split(';'));
-        let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(name, _)| *name == &*self.name);
-        let (_, value) = values.next()?;
-        let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+        let mut values = pairs.filter_map(|pair| {
+            let value = pair.trim_ascii().strip_prefix(self.name.as_bytes())?;
+            value.strip_prefix(b"=")
+        });
+        let value = values.next()?;
+        let quoted = value
+            .strip_prefix(b"\"")
+            .and_then(|v| v.strip_suffix(b"\""));
         Some(quoted.unwrap_or(value)).filter(|value| !value.is_empty())
     }
 

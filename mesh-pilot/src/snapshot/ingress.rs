@@ -270,8 +270,18 @@ impl<'a> Services<'a> {
         Self(set.services.iter().map(entry).collect())
     }
 
-    fn port(&self, namespace: &str, service: &str, name: &str) -> Option<u16> {
-        let mut ports = self.0.get(&(namespace, service))?.ports.iter();
+    /// The port of a service, or of the one that it is an alias of.
+    fn port(&self, key: (&str, &str), name: &str, domain: &str) -> Option<u16> {
+        let by_host = |host: &Hostname| {
+            let name = host.as_str().strip_suffix(domain)?.strip_suffix(".svc.")?;
+            let (name, namespace) = name.split_once('.')?;
+            self.0.get(&(namespace, name)).copied()
+        };
+        let mut service = *self.0.get(&key)?;
+        if service.is_external_name() {
+            service = by_host(&service.alias_of(by_host)?)?;
+        }
+        let mut ports = service.ports.iter();
         ports.find(|port| port.name == name).map(|port| port.port)
     }
 }
@@ -287,7 +297,7 @@ fn destination(
     let (service, port) = backend.service()?;
     let port = match port {
         PortOrName::Number(number) => number,
-        PortOrName::Name(name) => services.port(namespace, service, &name)?,
+        PortOrName::Name(name) => services.port((namespace, service), &name, domain)?,
     };
     Some(Destination {
         host: service_host(service, namespace, domain).ok()?,

@@ -137,11 +137,12 @@ pub(super) fn passed(
     server_names: &[Hostname],
     to: &[Destination],
 ) -> proto::FilterChain {
-    let clusters = to.iter().filter(|one| to.len() == 1 || one.weight > 0);
-    let clusters = clusters.map(|one| (rule::passed(view, port, one), one.weight));
+    let taken = || to.iter().filter(|one| to.len() == 1 || one.weight > 0);
+    let clusters = taken().map(|one| (rule::passed(view, port, one), one.weight));
+    let hash = taken().find_map(|one| rule::passed_by(view, port, one));
     proto::FilterChain {
         filter_chain_match: Some(of_names(server_names)),
-        filters: vec![tcp_proxy::to_any(clusters.collect())],
+        filters: vec![tcp_proxy::to_any(clusters.collect(), hash)],
         ..Default::default()
     }
 }

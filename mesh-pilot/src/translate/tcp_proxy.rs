@@ -20,11 +20,11 @@ pub(super) fn to_hashed(cluster: String, hash: Option<HashPolicy>) -> proto::Fil
 }
 
 /// Passes each connection's bytes on to one of several, by weight.
-pub(super) fn to_any(mut clusters: Vec<(String, u32)>) -> proto::Filter {
+pub(super) fn to_any(mut clusters: Vec<(String, u32)>, hash: Option<HashPolicy>) -> proto::Filter {
     if clusters.len() == 1
         && let Some((only, _)) = clusters.pop()
     {
-        return to(only);
+        return to_hashed(only, hash);
     }
     let prefix = clusters.first().map(|(name, _)| name.clone());
     let clusters = clusters.into_iter();
@@ -41,7 +41,7 @@ pub(super) fn to_any(mut clusters: Vec<(String, u32)>) -> proto::Filter {
     filter(
         prefix.unwrap_or_default(),
         tcp::tcp_proxy::ClusterSpecifier::WeightedClusters(weighted),
-        None,
+        hash,
     )
 }
 

@@ -77,10 +77,10 @@ pub fn answer(
         SERVICE_TIME,
         decimal(took.as_millis(), &mut [0; 20]),
     );
-    if let Some(cookie) = shaped.cookie()
-        && let Err(error) = head.fields.append("set-cookie", cookie)
-    {
-        tracing::debug!(%error, "set-cookie not written");
+    for cookie in shaped.cookies() {
+        if let Err(error) = head.fields.append("set-cookie", cookie) {
+            tracing::debug!(%error, "set-cookie not written");
+        }
     }
     if let Some(decision) = shaped.found.decision() {
         if decision

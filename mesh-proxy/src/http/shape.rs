@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh_http::RequestHead;
 use mesh_model::Str;
-use mesh_traffic::cluster::Cluster;
+use mesh_traffic::cluster::{Cluster, LbPolicy};
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Fault;
 use mesh_traffic::hash::{self, Hashed};
@@ -55,8 +55,8 @@ pub struct Forwarding {
     pub endpoint_names_host: bool,
     /// By what the endpoint is known that like requests went to.
     pub hash: Option<u64>,
-    /// A `set-cookie` by which the client's next request has that hash too.
-    pub cookie: Option<String>,
+    /// Values of `set-cookie` by which the client's next request has that hash too.
+    pub cookies: Vec<String>,
 }
 
 /// An answer that the route itself gives.
@@ -105,10 +105,10 @@ pub fn shape(with: &ShapeWith<'_>, admitted: Admitted<'_>, out: &mut RequestHead
 impl Shaped {
     /// What the client is to bring back, so that it comes to the same endpoint.
     #[must_use]
-    pub fn cookie(&self) -> Option<&str> {
+    pub fn cookies(&self) -> &[String] {
         match &self.plan {
-            Plan::Forward(forwarding) => forwarding.cookie.as_deref(),
-            Plan::Answer(_) => None,
+            Plan::Forward(forwarding) => &forwarding.cookies,
+            Plan::Answer(_) => &[],
         }
     }
 
@@ -146,7 +146,12 @@ impl ShapeWith<'_> {
         out.clone_from(head);
         let facts = facts(self.connection, Some(name));
         decision.shape_request(out, &facts);
-        let Hashed { hash, cookie } = hash::of_request(&policy.hash, out, &facts);
+        let Hashed { hash, cookies } = match cluster.policy {
+            LbPolicy::Hash(_) => hash::of_request(&policy.hash, out, &facts),
+            LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. } | LbPolicy::Random => {
+                Hashed::default()
+            }
+        };
         Ok(Forwarding {
             cluster: cluster.clone(),
             retry: policy.retry.clone(),
@@ -155,7 +160,7 @@ impl ShapeWith<'_> {
             fault: policy.fault.clone(),
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
             hash,
-            cookie,
+            cookies,
         })
     }
 

@@ -102,6 +102,13 @@ fn check_hash(hash: &ConsistentHash, place: &str, findings: &mut Findings<'_>) {
         let name = names::header_name(&cookie.name);
         let name = name.map_err(|_| format!("{:?} is not the name of a cookie", cookie.name));
         findings.check(format!("{place}.httpCookie.name"), name);
+        let more = cookie
+            .attributes
+            .iter()
+            .flat_map(|one| [&one.name, &one.value]);
+        for text in std::iter::once(&cookie.path).chain(more) {
+            findings.check(format!("{place}.httpCookie"), in_cookie(text));
+        }
     }
     let ring = hash.ring_hash.as_ref().map(|ring| ring.minimum_ring_size);
     let rings = [
@@ -118,6 +125,14 @@ fn check_hash(hash: &ConsistentHash, place: &str, findings: &mut Findings<'_>) {
     if slots != 0 && !(slots <= MOST_SLOTS && is_prime(slots)) {
         let text = format!("{slots} is not a prime number of at most {MOST_SLOTS}");
         findings.error(format!("{place}.maglev.tableSize"), text);
+    }
+}
+
+/// Whether the text may be part of a `set-cookie` (RFC 6265, 4.1.1: no control character, no semicolon).
+fn in_cookie(text: &str) -> Result<(), String> {
+    match text.bytes().any(|b| b.is_ascii_control() || b == b';') {
+        true => Err(format!("{text:?} has a semicolon or a control character")),
+        false => Ok(()),
     }
 }
 

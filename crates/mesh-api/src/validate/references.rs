@@ -220,7 +220,8 @@ impl<'a> Index<'a> {
             return;
         };
         let Some((host, service)) = self.behind(&host, service) else {
-            let text = format!("{} is a name outside of the mesh", service.key);
+            let name = service.spec.external_name.as_deref().unwrap_or_default();
+            let text = format!("{} stands for {name:?}, which is no service", service.key);
             let hint = "requests can be sent to services of the mesh alone";
             return findings.add(codes::REFERENCE, format!("{place}.host"), text, hint);
         };

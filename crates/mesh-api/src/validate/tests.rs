@@ -344,7 +344,17 @@ fn destination_rules() {
     };
     hash("httpHeaderName: x-user, maglev: {tableSize: 251}", &[]);
     hash("httpCookie: {name: user, ttl: 0s}", &[]);
+    hash(
+        "httpCookie: {name: user, attributes: [{name: Expires, value: 'Wed, 09 Jun 2027'}]}",
+        &[],
+    );
     let place = "spec.trafficPolicy.loadBalancer.consistentHash";
+    hash(
+        "httpCookie: {name: user, path: '/; Domain=a'}",
+        &[&format!(
+            "{place}.httpCookie: \"/; Domain=a\" has a semicolon or a control character"
+        )],
+    );
     let none = "needs one of httpHeaderName, httpCookie, useSourceIp and httpQueryParameterName";
     hash("minimumRingSize: 10", &[&format!("{place}: {none}")]);
     hash(

@@ -27,12 +27,17 @@ Anonymous:             0 kB
 #[test]
 fn only_what_is_as_in_its_file_is_forgotten() {
     let found: Vec<_> = unwritten(SMAPS).collect();
-    let mapping = |start, bytes| Mapping { start, bytes };
+    let mapping = |start, bytes, runs| Mapping {
+        start,
+        bytes,
+        file: "/usr/bin/program",
+        runs,
+    };
     assert_eq!(
         found,
         [
-            mapping(0x55d0_c0a0_0000, 0x10_0000),
-            mapping(0x55d0_c0b0_0000, 0x20_0000)
+            mapping(0x55d0_c0a0_0000, 0x10_0000, false),
+            mapping(0x55d0_c0b0_0000, 0x20_0000, true)
         ]
     );
 }

@@ -127,7 +127,7 @@ fn ring(hosts: &[Host], least: u64, most: u64) -> Vec<(u64, u32)> {
             laid += 1.0;
         }
     }
-    points.sort_by_key(|(point, _)| *point);
+    points.sort_unstable();
     points
 }
 

@@ -62,10 +62,10 @@ fn policy(pb: &pb::HashPolicy) -> Compiled<HashPolicy> {
 fn cookie(pb: &pb::hash_policy::Cookie) -> Compiled<HashFrom> {
     let name = text(&pb.name).ok_or_else(|| Fault::missing("name"))?;
     redirect::header_safe("name", &name)?;
-    redirect::header_safe("path", &pb.path)?;
+    fits("path", &pb.path)?;
     let attribute = |attribute: &pb::hash_policy::CookieAttribute| {
-        redirect::header_safe("attributes", &attribute.name)?;
-        redirect::header_safe("attributes", &attribute.value)?;
+        fits("attributes", &attribute.name)?;
+        fits("attributes", &attribute.value)?;
         Ok((
             attribute.name.as_str().into(),
             attribute.value.as_str().into(),
@@ -81,6 +81,14 @@ fn cookie(pb: &pb::hash_policy::Cookie) -> Compiled<HashFrom> {
             .map(attribute)
             .collect::<Compiled<_>>()?,
     }))
+}
+
+/// Whether the text may be part of a `set-cookie` (RFC 6265, 4.1.1).
+fn fits(field: &str, text: &str) -> Compiled<()> {
+    match text.bytes().any(|b| b.is_ascii_control() || b == b';') {
+        true => Err(Fault::new(field, "has a semicolon or a control character")),
+        false => Ok(()),
+    }
 }
 
 /// Whether connections are sent by the address of their client.

@@ -9,6 +9,8 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
     ClusterWeight, cluster_weight,
 };
 
+use mesh_proto::envoy::envoy::r#type::v3 as tcp;
+
 use super::headers::{host_rewrite, to_add};
 use super::matching::{self, Place};
 use crate::snapshot::rules::{Destination, HttpMatch, HttpRule, Routing};
@@ -126,10 +128,16 @@ fn weighted(place: Place<'_>, destination: &Destination) -> ClusterWeight {
     }
 }
 
-/// How like requests are known: what the DestinationRules of all destinations say, each once.
+/// How like requests are known: what the DestinationRules of all destinations that get some say, each once.
+///
+/// departs from istio: which has no retry predicate for a single such destination, so that retries come back
+/// to the endpoint that failed. Here they go to the next on the ring.
 fn hash_policies(place: Place<'_>, route: &[Destination]) -> Vec<HashPolicy> {
     let mut policies = Vec::new();
-    for destination in route {
+    for destination in route
+        .iter()
+        .filter(|one| route.len() == 1 || one.weight > 0)
+    {
         let service = place.view.service(&destination.host);
         let port = port_of(place, destination);
         let found = service.and_then(|s| hash::of_service(s, &destination.subset, port));
@@ -153,6 +161,22 @@ pub(in crate::translate) fn passed(view: &View, port: u16, to: &Destination) -> 
         gateway: None,
     };
     cluster(place, to)
+}
+
+/// What connections to such a destination hash, if its DestinationRule says so.
+pub(in crate::translate) fn passed_by(
+    view: &View,
+    port: u16,
+    to: &Destination,
+) -> Option<tcp::HashPolicy> {
+    let place = Place {
+        view,
+        port,
+        gateway: None,
+    };
+    let service = view.service(&to.host)?;
+    let hash = hash::of_service(service, &to.subset, port_of(place, to))?;
+    hash::tcp_policy(&hash)
 }
 
 /// The named port, else the only one that the service has, else the one that is compiled for.

@@ -136,8 +136,8 @@ fn a_destination_may_be_a_name_of_a_service() {
     check_destination(
         "host: outside",
         &[&format!(
-            "IST0101 {at}.host: service default/outside is a name outside of the mesh; requests can \
-             be sent to services of the mesh alone"
+            "IST0101 {at}.host: service default/outside stands for \"example.com\", which is no service; \
+             requests can be sent to services of the mesh alone"
         )],
     );
     check(

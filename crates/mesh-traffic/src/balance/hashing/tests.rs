@@ -16,8 +16,12 @@ const MAGLEV: Hashing = Hashing::Maglev {
 };
 
 fn endpoints(weights: &[u32]) -> Arc<Endpoints> {
+    endpoints_from(1000, weights)
+}
+
+fn endpoints_from(first: u16, weights: &[u32]) -> Arc<Endpoints> {
     let endpoint = |(number, weight): (usize, &u32)| Endpoint {
-        address: ([10, 0, 0, 1], 1000 + u16::try_from(number).unwrap()).into(),
+        address: ([10, 0, 0, 1], first + u16::try_from(number).unwrap()).into(),
         weight: *weight,
         health: Health::Healthy,
         priority: 0,
@@ -87,12 +91,15 @@ fn endpoints_may_be_laid_by_their_names() {
         size: 65_537,
         by_hostname: true,
     };
-    let (first, second) = (endpoints(&[1, 1, 1]), endpoints(&[1, 1, 1]));
-    let owner = |endpoints: &Arc<Endpoints>| {
-        let index = Laid::new(by_name, endpoints, false).owner(99, 0).unwrap();
-        endpoints.all[index].hostname.clone()
-    };
-    assert_eq!(owner(&first), owner(&second));
+    let (first, second) = (endpoints(&[1; 6]), endpoints_from(7000, &[1; 6]));
+    let (one, other) = (
+        Laid::new(by_name, &first, false),
+        Laid::new(by_name, &second, false),
+    );
+    let name = |laid: &Laid, hash| first.all[laid.owner(hash, 0).unwrap()].hostname.clone();
+    assert!((0..1000).all(|hash| name(&one, hash) == name(&other, hash)));
+    let by_address = Laid::new(MAGLEV, &second, false);
+    assert!((0..1000).any(|hash| name(&one, hash) != name(&by_address, hash)));
 }
 
 #[test]
