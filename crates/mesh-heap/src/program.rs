@@ -13,12 +13,10 @@ use std::io;
 /// When the kernel does not tell what is mapped.
 pub fn forget() -> io::Result<usize> {
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
-    let code: Vec<&str> = unwritten(&smaps)
-        .filter(|one| one.runs)
-        .map(|one| one.file)
-        .collect();
-    let of_code = unwritten(&smaps).filter(|one| code.contains(&one.file));
-    let forgotten = of_code.filter(|mapping| forget_one(*mapping));
+    let unwritten: Vec<Mapping<'_>> = unwritten(&smaps).collect();
+    let runs = |file: &str| unwritten.iter().any(|one| one.runs && one.file == file);
+    let of_code = unwritten.iter().filter(|one| runs(one.file));
+    let forgotten = of_code.filter(|mapping| forget_one(**mapping));
     Ok(forgotten.map(|mapping| mapping.bytes).sum())
 }
 

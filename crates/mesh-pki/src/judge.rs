@@ -91,10 +91,11 @@ impl Judge {
 
     fn remember(&self, fingerprint: Fingerprint, proof: &Arc<Proof>, now: SystemTime) {
         self.proofs.rcu(|known| {
-            let mut known = HashMap::clone(known);
-            if known.len() >= MOST {
-                known.retain(|_, proof| proof.until >= now);
-            }
+            // What has ended is of no use to anybody.
+            let current = known.iter().filter(|(_, proof)| proof.until >= now);
+            let mut known: HashMap<_, _> = current
+                .map(|(of, proof)| (*of, Arc::clone(proof)))
+                .collect();
             if known.len() >= MOST {
                 known.clear();
             }

@@ -109,3 +109,18 @@ fn many_peers_do_not_fill_the_memory() {
     }
     assert_eq!(known(&judge), 1);
 }
+
+#[test]
+fn what_has_ended_goes_when_another_comes() {
+    let root = Authority::root("cluster.local", now());
+    let judge = judge(&root);
+    for _ in 0..3 {
+        let leaf = root.leaf_for(ID, SECOND);
+        judge.validate(&leaf.chain, Usage::Client, now()).unwrap();
+    }
+    assert_eq!(known(&judge), 3);
+    let later = now() + 2 * SECOND;
+    let leaf = root.leaf(ID);
+    judge.validate(&leaf.chain, Usage::Client, later).unwrap();
+    assert_eq!(known(&judge), 1);
+}
