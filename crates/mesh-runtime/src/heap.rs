@@ -12,8 +12,6 @@ use crate::Tasks;
 
 /// Time between two looks.
 const PACE: Duration = Duration::from_secs(10);
-/// Looks from one forgetting of the program's pages to the next; the first look forgets those of the start.
-const FORGET_EVERY: u64 = 6;
 /// Unused bytes that are worth giving back: more than a busy sidecar's heap breathes by.
 const WORTH: usize = 8 << 20;
 /// The same after a burst: what it took is not needed again soon.
@@ -40,7 +38,7 @@ async fn looks() {
     let mut ticks = interval(PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await; // the first is at once, in the middle of the start
-    for look in 0u64.. {
+    loop {
         ticks.tick().await;
         let unused = mesh_heap::unused();
         let after_burst = BURST.swap(false, Ordering::Relaxed);
@@ -53,13 +51,13 @@ async fn looks() {
             let some = mesh_heap::trim();
             tracing::debug!(unused, some, "gave unused pages back");
         }
-        if look.is_multiple_of(FORGET_EVERY) {
+        if after_burst {
             forget_program();
         }
     }
 }
 
-/// What has not run for a while is not mapped any more (ADR 0014).
+/// What only the start or the burst ran is not mapped any more (ADR 0014).
 fn forget_program() {
     match mesh_heap::program::forget() {
         Ok(bytes) => tracing::debug!(bytes, "the program's pages come back as they are needed"),
