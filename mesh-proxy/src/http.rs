@@ -6,6 +6,7 @@ pub mod attempt;
 pub(crate) mod codec;
 pub mod connect;
 pub mod connection;
+pub mod cors;
 pub(crate) mod download;
 pub(crate) mod downstream;
 pub mod exchange;

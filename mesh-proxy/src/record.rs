@@ -120,7 +120,7 @@ impl<'a> Record<'a> {
             duration: end.duration,
             request: &exchange.request,
             route: route.map_or("", |route| &*route.name),
-            cluster: exchange.forwarding().map(|forwarding| &forwarding.cluster),
+            cluster: exchange.cluster(),
             upstream: Upstream::of(exchange),
             peer_metadata: &metadata.value,
             response: Response::of(exchange, end),
@@ -169,6 +169,7 @@ impl Response {
             Finish::Gone => Some(FailureKind::DownstreamGone),
         };
         match (failure, &exchange.failure) {
+            (None, _) if exchange.is_preflight() => response.details = "cors_response",
             (None, _) if exchange.forwarding().is_none() => response.details = "direct_response",
             (None, _) => {}
             (Some(kind), Some(failure)) if failure.kind == kind => {

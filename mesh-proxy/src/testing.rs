@@ -104,6 +104,8 @@ pub(crate) struct Mk {
     pub(crate) plaintext: bool,
     pub(crate) routes: Option<route::RouteConfiguration>,
     pub(crate) rds: &'static str,
+    /// Filters before the router, by name.
+    pub(crate) filters: Vec<(&'static str, mesh_proto::Any)>,
     /// How long heads may take; zero says nothing.
     pub(crate) head_millis: i32,
     /// How long a stream may be silent; zero says nothing.
@@ -121,6 +123,7 @@ impl Default for Mk {
             plaintext: true,
             routes: None,
             rds: "",
+            filters: Vec::new(),
             head_millis: 0,
             silence_millis: 0,
         }
@@ -136,20 +139,20 @@ impl Mk {
                 ..Default::default()
             }),
         };
-        let router = hcm::HttpFilter {
-            name: "envoy.filters.http.router".into(),
-            config_type: Some(hcm::http_filter::ConfigType::TypedConfig(pack(
-                &Router::default(),
-            ))),
+        let filter = |(name, any): (&str, mesh_proto::Any)| hcm::HttpFilter {
+            name: name.into(),
+            config_type: Some(hcm::http_filter::ConfigType::TypedConfig(any)),
             ..Default::default()
         };
+        let router = ("envoy.filters.http.router", pack(&Router::default()));
+        let filters = self.filters.iter().cloned().chain([router]);
         let upgrade = hcm::http_connection_manager::UpgradeConfig {
             upgrade_type: "websocket".into(),
             ..Default::default()
         };
         hcm::HttpConnectionManager {
             route_specifier: Some(specifier),
-            http_filters: vec![router],
+            http_filters: filters.map(filter).collect(),
             server_name: "istio-envoy".into(),
             use_remote_address: Some(wkt::BoolValue { value: self.edge }),
             common_http_protocol_options: Some(core::HttpProtocolOptions {

@@ -8,6 +8,7 @@
 
 pub(crate) mod cluster;
 mod common;
+mod cors;
 pub(crate) mod endpoint;
 mod fault;
 mod filter;
@@ -23,5 +24,7 @@ pub(crate) mod route;
 pub(crate) mod secret;
 mod tls;
 
+#[cfg(test)]
+pub(crate) use cors::FILTER as CORS;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,18 @@ pub struct Injected {
 }
 
 impl Share {
+    /// All requests.
+    pub const ALL: Self = Self {
+        numerator: 1,
+        denominator: 1,
+    };
+
+    /// Whether every request is one of them, so that there is nothing to draw.
+    #[must_use]
+    pub fn takes_all(self) -> bool {
+        self.denominator > 0 && self.numerator >= self.denominator
+    }
+
     /// Whether a request with this draw is one of them.
     #[must_use]
     pub fn takes(self, draw: u64) -> bool {

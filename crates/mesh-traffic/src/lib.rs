@@ -10,6 +10,7 @@ pub mod balance;
 pub mod cluster;
 mod compile;
 pub mod config;
+pub mod cors;
 pub mod decide;
 pub mod endpoint;
 pub mod fault;

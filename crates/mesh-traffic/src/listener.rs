@@ -141,6 +141,8 @@ pub struct HttpManager {
     pub server_header: ServerHeader,
     /// Names of the HTTP filters in their order.
     pub filters: Vec<Str>,
+    /// Where pages of other origins are looked after, as routes say it.
+    pub cors: CorsAt,
     /// Whether connections may become websockets.
     pub websocket: bool,
     /// Whether x-request-id is made where it is missing.
@@ -159,6 +161,18 @@ pub struct HttpManager {
     pub request_headers_timeout: Option<Duration>,
     /// Largest request head in bytes.
     pub max_request_head: u32,
+}
+
+/// Where among the filters pages of other origins are looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CorsAt {
+    /// Nowhere, whatever routes say.
+    #[default]
+    Absent,
+    /// Before requests are made to fail: a preflight never is.
+    BeforeFault,
+    /// After that.
+    AfterFault,
 }
 
 /// What happens to header names with an underscore, which some applications take for a hyphen.

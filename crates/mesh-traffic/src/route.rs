@@ -8,6 +8,7 @@ use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3 as pb;
 
 use crate::compile;
+use crate::cors::Cors;
 use crate::fault::Fault;
 use crate::hash::HashPolicy;
 use crate::matching::host::Hosts;
@@ -107,6 +108,8 @@ pub struct ForwardPolicy {
     pub websocket: Option<bool>,
     /// What is made to go wrong.
     pub fault: Option<Arc<Fault>>,
+    /// What pages of other origins may do, where the listener looks after it.
+    pub cors: Option<Arc<Cors>>,
     /// By what like requests are known, for clusters that send them to the same endpoint.
     pub hash: Vec<HashPolicy>,
 }

@@ -247,6 +247,7 @@ impl Match {
                 timeout: None,
                 headers: HeaderOperations::default(),
                 fault: None,
+                cors: None,
             },
         }
     }

@@ -6,6 +6,7 @@ use mesh_api::networking::destination_rule as dr;
 use mesh_api::networking::gateway as gw;
 use mesh_api::networking::string_match::StringMatch;
 use mesh_api::networking::virtual_service as vs;
+use mesh_api::networking::virtual_service::cors::{CorsPolicy, UnmatchedPreflights};
 use mesh_api::security::peer_authentication as pa;
 use mesh_api::to_model::{resolve_gateway, resolve_host};
 use mesh_api::{ObjectMeta, Resource, ResourceSet};
@@ -17,9 +18,9 @@ use super::gateway::{Gateway, ServedHost, Server, Serves};
 use super::ingress;
 use super::peer_authentication::PeerAuthentication;
 use super::rules::{
-    Abort, Balancer, ClientTls, ConsistentHash, Cookie, Destination, DestinationPolicy, Export,
-    Fault, GatewayRef, HashKey, HashTable, HeaderChanges, HeaderOperations, HttpMatch, HttpRule,
-    PolicyBlocks, Routing, SubsetPolicy, TextMatch, TlsMatch, TlsRule, TrafficPolicy,
+    Abort, Balancer, ClientTls, ConsistentHash, Cookie, Cors, Destination, DestinationPolicy,
+    Export, Fault, GatewayRef, HashKey, HashTable, HeaderChanges, HeaderOperations, HttpMatch,
+    HttpRule, PolicyBlocks, Routing, SubsetPolicy, TextMatch, TlsMatch, TlsRule, TrafficPolicy,
 };
 use super::view::{Certificate, Clients, MtlsMode, ServerTls, Stored, TlsVersion};
 use crate::translate::names;
@@ -178,6 +179,7 @@ fn http_rule(scope: &Scope<'_>, rule: &vs::HttpRoute) -> HttpRule {
         timeout: rule.timeout.filter(|timeout| !timeout.is_zero()),
         headers: headers(&rule.headers),
         fault: rule.fault.as_ref().map(fault),
+        cors: rule.cors_policy.as_ref().map(cors),
     }
 }
 
@@ -192,6 +194,21 @@ fn fault(written: &vs::HttpFault) -> Fault {
         Some((abort.share(), with))
     });
     Fault { delay, abort }
+}
+
+fn cors(written: &CorsPolicy) -> Cors {
+    Cors {
+        origins: written.origins().filter_map(|o| text_match(&o)).collect(),
+        methods: written.allow_methods.clone(),
+        headers: written.allow_headers.clone(),
+        exposed: written.expose_headers.clone(),
+        max_age: written.max_age,
+        credentials: written.allow_credentials,
+        forward_unmatched: match written.unmatched_preflights {
+            UnmatchedPreflights::Unspecified | UnmatchedPreflights::Forward => true,
+            UnmatchedPreflights::Ignore => false,
+        },
+    }
 }
 
 fn http_match(scope: &Scope<'_>, wanted: &vs::HttpMatch) -> HttpMatch {

@@ -109,6 +109,27 @@ pub struct HttpRule {
     pub headers: HeaderOperations,
     /// What is made to go wrong on purpose.
     pub fault: Option<Fault>,
+    /// What pages of other origins may do.
+    pub cors: Option<Cors>,
+}
+
+/// What pages of other origins may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins that are let in.
+    pub origins: Vec<TextMatch>,
+    /// Methods that they may use.
+    pub methods: Vec<String>,
+    /// Headers that they may send.
+    pub headers: Vec<String>,
+    /// Headers of answers that they may see.
+    pub exposed: Vec<String>,
+    /// How long the answer to a preflight may be remembered.
+    pub max_age: Option<Duration>,
+    /// Whether requests may carry cookies and the like.
+    pub credentials: Option<bool>,
+    /// Whether the application answers preflights of origins that are not let in.
+    pub forward_unmatched: bool,
 }
 
 /// What is made to go wrong on purpose, each with its share in millionths.

@@ -1,5 +1,6 @@
 //! Route tables: what a request's host and head lead to.
 
+mod cors;
 mod fault;
 pub(super) mod gateway;
 mod headers;

@@ -10,13 +10,14 @@ use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
+use mesh_proto::envoy::envoy::extensions::filters::http::cors::v3::CorsPolicy;
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3 as fault;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as upstream;
 use mesh_proto::envoy::envoy::r#type::matcher::v3 as matcher;
-use mesh_proto::envoy::google::protobuf::{Duration, Struct, Value, value};
+use mesh_proto::envoy::google::protobuf::{BoolValue, Duration, Struct, Value, value};
 
 /// The chosen parts of the resources.
 pub(crate) fn dump(resources: &Resources, parts: &[&str]) -> String {
@@ -231,6 +232,9 @@ fn one_route(out: &mut Out, it: &route::Route) {
                 format!("delay {:?} abort {:?}", it.delay, it.abort),
             );
         }
+        if let Some(any) = it.typed_per_filter_config.get("envoy.filters.http.cors") {
+            out.field("cors", cors(&unpack(any).unwrap()));
+        }
         out.field("config", metadata(it.metadata.as_ref()));
         out.field(
             "operation",
@@ -247,6 +251,32 @@ fn one_route(out: &mut Out, it: &route::Route) {
         );
         out.field("response without", it.response_headers_to_remove.join(" "));
     });
+}
+
+fn cors(it: &CorsPolicy) -> String {
+    let origins: Vec<_> = it
+        .allow_origin_string_match
+        .iter()
+        .map(string_match)
+        .collect();
+    let flag = |flag: &Option<BoolValue>| {
+        let written = flag.as_ref().map(|flag| flag.value.to_string());
+        written.unwrap_or_else(|| "-".to_owned())
+    };
+    let enabled = it.filter_enabled.as_ref().unwrap();
+    let share = enabled.default_value.as_ref().unwrap();
+    format!(
+        "{} methods {:?} headers {:?} exposes {:?} age {:?} credentials {} forwards {} enabled {} of {}",
+        origins.join(", "),
+        it.allow_methods,
+        it.allow_headers,
+        it.expose_headers,
+        it.max_age,
+        flag(&it.allow_credentials),
+        flag(&it.forward_not_matching_preflights),
+        share.numerator,
+        share.denominator().as_str_name(),
+    )
 }
 
 fn route_match(it: &route::RouteMatch) -> String {

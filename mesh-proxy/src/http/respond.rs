@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_http::{ErrorCode, Fields, Name, RequestHead, ResponseHead, Version};
+use mesh_traffic::cors::Asked;
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
 use crate::http::attempt::is_idempotent;
 use crate::http::connection::Connection;
+use crate::http::cors::OfPage;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
 use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
@@ -51,6 +53,8 @@ pub struct Answering<'a> {
     pub attempts: u32,
     /// Whether one of them may have reached the application.
     pub may_have_run: bool,
+    /// What the route says of the page that sent the request, if one did.
+    pub of_page: Option<&'a OfPage>,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
 }
@@ -114,6 +118,28 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
     Reply {
         head,
         body: ReplyBody::Own(own.body),
+    }
+}
+
+/// The answer to a browser that asks whether a page may send a request.
+#[must_use]
+pub fn preflight(with: &Answering<'_>) -> Reply {
+    let (request, body) = (with.request, Bytes::new());
+    let mut head = local_head(request.version, 200);
+    if request.version != Version::Http2 {
+        describe_body(&mut head.fields, &body);
+    }
+    if let Some(OfPage {
+        cors,
+        asked: Asked::Preflight { allowed },
+    }) = with.of_page
+    {
+        cors.answer_preflight(request, *allowed, &mut head.fields);
+    }
+    finish(with, &mut head);
+    Reply {
+        head,
+        body: ReplyBody::Own(body),
     }
 }
 
@@ -270,6 +296,13 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
             }
             ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
         }
+    }
+    if let Some(OfPage {
+        cors,
+        asked: Asked::ByPage,
+    }) = with.of_page
+    {
+        cors.allow(with.request, &mut head.fields);
     }
     if with.metadata_asked {
         with.own.put(&mut head.fields);

@@ -38,6 +38,8 @@ pub enum Planned {
     Redirect(u16, String),
     /// Answer with this status and body.
     Respond(u16, Bytes),
+    /// Answer a browser that asks whether a page may send a request.
+    Preflight,
 }
 
 impl Found {
@@ -45,6 +47,15 @@ impl Found {
     #[must_use]
     pub fn decision(&self) -> Option<RouteDecision<'_>> {
         self.table.at(self.at?)
+    }
+
+    /// The name of the cluster, where requests are sent to one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Str> {
+        match self.decision()?.action {
+            Action::Forward(forward) => Some(forward.cluster),
+            Action::Redirect(_) | Action::Respond(_) | Action::NotFound => None,
+        }
     }
 }
 

@@ -3,18 +3,22 @@
 //! [`Exchange::advance`] takes what has happened and answers what is to happen next. It does no
 //! I/O and knows no runtime: whoever drives it connects, sends, waits and writes.
 
+mod ahead;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_http::{RequestHead, ResponseHead};
+use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
-use mesh_traffic::fault::{Abort, Fault, Injected};
+use mesh_traffic::fault::Injected;
 use mesh_traffic::listener::Direction;
 
 use crate::config::live::LiveConfig;
 use crate::http::attempt::{Attempts, Tried, Verdict};
 use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
+use crate::http::cors::OfPage;
 use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
@@ -22,7 +26,7 @@ use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
 use crate::http::stage::{Stage, Wait};
-use crate::http::{admit, route, shape};
+use crate::http::{admit, cors, route, shape};
 use crate::upstream::balance::Balancers;
 
 /// What a request needs of the worker that carries it.
@@ -108,6 +112,8 @@ pub struct Exchange {
     pub service_time: Option<Duration>,
     /// Whether the body can be sent once more; the driver keeps it true to the facts.
     pub can_repeat: bool,
+    /// What the route says of the page that sent it, if one did.
+    of_page: Option<OfPage>,
     /// What goes wrong with it on purpose.
     injected: Injected,
     sent: Option<Instant>,
@@ -157,6 +163,7 @@ impl Exchange {
             upstream_metadata: PeerMetadata::default(),
             service_time: None,
             can_repeat: true,
+            of_page: None,
             injected: Injected::default(),
             sent: None,
             outgoing: None,
@@ -188,6 +195,7 @@ impl Exchange {
         self.upstream_metadata.clear();
         self.service_time = None;
         self.can_repeat = true;
+        self.of_page = None;
         self.injected = Injected::default();
         self.sent = None;
         self.spent = false;
@@ -246,42 +254,21 @@ impl Exchange {
         ));
         let routed = ready!(route::route(&self.served, headed, worker.random));
         let admitted = ready!(admit::admit(routed));
+        let (looked, of_page) = cors::cors(&self.served, admitted, worker.random);
+        self.of_page = of_page;
         let with = ShapeWith {
             config: &self.config,
             connection: &self.connection,
             served: &self.served,
         };
         let out = self.outgoing.get_or_insert_default();
-        let shaped = ready!(shape::shape(&with, admitted, out));
-        if let Plan::Answer(own) = &shaped.plan {
-            let reply = respond::own_answer(&self.answering(worker), &shaped, own.clone());
-            self.shaped = Some(shaped);
-            return Outcome::Next(Next::Respond(reply));
-        }
+        let shaped = ready!(shape::shape(&with, looked, out));
+        let fault = shaped.fault();
+        let spared = self.is_cors_first() && matches!(shaped.plan, Plan::Preflight);
         self.shaped = Some(shaped);
-        match self.forwarding().and_then(|it| it.fault.clone()) {
-            None => self.attempt(worker),
-            Some(fault) => self.inject(worker, &fault),
-        }
-    }
-
-    /// What the route makes to go wrong: first the pause, then the answer.
-    fn inject(&mut self, worker: &mut Worker<'_>, fault: &Fault) -> Outcome {
-        self.injected = fault.draw(|| worker.random.u64(..));
-        match self.injected.delay {
-            Some(delay) => Outcome::Next(Next::Wait(Wait::Pause(delay))),
-            None => self.abort_or_attempt(worker),
-        }
-    }
-
-    fn abort_or_attempt(&mut self, worker: &mut Worker<'_>) -> Outcome {
-        match self.injected.abort.take() {
-            None => self.attempt(worker),
-            Some(Abort::Http(status)) => {
-                Outcome::Failed(Failure::on_purpose(status, grpc_of_http(status)))
-            }
-            // Envoy: other clients get 200.
-            Some(Abort::Grpc(status)) => Outcome::Failed(Failure::on_purpose(200, status)),
+        match fault {
+            Some(fault) if !spared => self.inject(worker, &fault),
+            Some(_) | None => self.go_on(worker),
         }
     }
 
@@ -402,6 +389,7 @@ impl Exchange {
             metadata_asked: self.peer_metadata.asked,
             attempts: self.attempts.made(),
             may_have_run: self.attempts.may_have_run(),
+            of_page: self.of_page.as_ref(),
             own: worker.own,
         }
     }
@@ -417,7 +405,25 @@ impl Exchange {
     pub fn forwarding(&self) -> Option<&Forwarding> {
         match &self.shaped.as_ref()?.plan {
             Plan::Forward(forwarding) => Some(forwarding),
+            Plan::Answer(_) | Plan::Preflight => None,
+        }
+    }
+
+    /// Whether it only asks whether a page may send another, and is answered here.
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        let plan = self.shaped.as_ref().map(|shaped| &shaped.plan);
+        matches!(plan, Some(Plan::Preflight))
+    }
+
+    /// The cluster that it goes to, or would have gone to had it not asked for leave alone.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        let shaped = self.shaped.as_ref()?;
+        match &shaped.plan {
+            Plan::Forward(forwarding) => Some(&forwarding.cluster),
             Plan::Answer(_) => None,
+            Plan::Preflight => self.config.cluster(shaped.found.cluster()?),
         }
     }
 
@@ -448,29 +454,11 @@ impl Exchange {
         Some(bound.saturating_add(self.injected.delay.unwrap_or_default()))
     }
 
-    /// Whether it was held up on purpose.
-    #[must_use]
-    pub fn was_delayed(&self) -> bool {
-        self.injected.delay.is_some()
-    }
-
     /// How long the present attempt may take.
     #[must_use]
     pub fn try_timeout(&self) -> Option<Duration> {
         self.forwarding()
             .and_then(|forwarding| forwarding.retry.per_try_timeout)
-    }
-}
-
-/// What a status of HTTP is to a client of gRPC (gRPC's `http-grpc-status-mapping`).
-fn grpc_of_http(status: u16) -> u16 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
     }
 }
 

@@ -13,8 +13,8 @@ use mesh_traffic::hash::{self, Hashed};
 use mesh_traffic::route::HostRewrite;
 use mesh_traffic::{Action, Facts, RetryPolicy};
 
-use crate::http::admit::Admitted;
 use crate::http::connection::{Connection, Served};
+use crate::http::cors::Looked;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::Headed;
 use crate::http::route::{Found, Planned};
@@ -36,6 +36,8 @@ pub enum Plan {
     Forward(Forwarding),
     /// It is answered here.
     Answer(OwnAnswer),
+    /// It asks whether a page may send another, and is answered here.
+    Preflight,
 }
 
 /// How a request is sent.
@@ -49,8 +51,6 @@ pub struct Forwarding {
     pub timeout: Option<Duration>,
     /// The protocol that the connection shall change to.
     pub upgrade: Option<String>,
-    /// What is made to go wrong.
-    pub fault: Option<Arc<Fault>>,
     /// Whether the endpoint's host name becomes the authority.
     pub endpoint_names_host: bool,
     /// By what the endpoint is known that like requests went to.
@@ -81,8 +81,8 @@ pub struct ShapeWith<'a> {
 }
 
 /// Shapes a request; as it goes out it is written into `out`, whose buffers are used.
-pub fn shape(with: &ShapeWith<'_>, admitted: Admitted<'_>, out: &mut RequestHead) -> Stage<Shaped> {
-    let (headed, found, action) = admitted.into_parts();
+pub fn shape(with: &ShapeWith<'_>, looked: Looked<'_>, out: &mut RequestHead) -> Stage<Shaped> {
+    let (headed, found, action) = looked.into_parts();
     let plan = match action {
         Planned::Forward(name) => match with.forward(&found, headed, &name, out) {
             Ok(forwarding) => Plan::Forward(forwarding),
@@ -98,6 +98,7 @@ pub fn shape(with: &ShapeWith<'_>, admitted: Admitted<'_>, out: &mut RequestHead
             location: None,
             body,
         }),
+        Planned::Preflight => Plan::Preflight,
     };
     Stage::Ready(Shaped { found, plan })
 }
@@ -108,7 +109,16 @@ impl Shaped {
     pub fn cookies(&self) -> &[String] {
         match &self.plan {
             Plan::Forward(forwarding) => &forwarding.cookies,
-            Plan::Answer(_) => &[],
+            Plan::Answer(_) | Plan::Preflight => &[],
+        }
+    }
+
+    /// What the route makes to go wrong.
+    #[must_use]
+    pub fn fault(&self) -> Option<Arc<Fault>> {
+        match self.found.decision()?.action {
+            Action::Forward(forward) => forward.policy.fault.clone(),
+            Action::Redirect(_) | Action::Respond(_) | Action::NotFound => None,
         }
     }
 
@@ -157,7 +167,6 @@ impl ShapeWith<'_> {
             retry: policy.retry.clone(),
             timeout: request_timeout(out, policy.timeout, policy.max_grpc_timeout),
             upgrade,
-            fault: policy.fault.clone(),
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
             hash,
             cookies,

@@ -78,6 +78,6 @@ fn what_istio_knows_and_mesh_does_not_is_left_to_the_webhook() {
     let definition = definition(kind);
     let fields = &definition.pointer(route).unwrap()["properties"];
     let kept = json!({"x-kubernetes-preserve-unknown-fields": true});
-    assert_eq!(fields["corsPolicy"], kept);
+    assert_eq!(fields["delegate"], kept);
     assert_eq!(fields["timeout"]["type"], "string");
 }

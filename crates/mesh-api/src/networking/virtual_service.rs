@@ -1,11 +1,14 @@
 //! VirtualService: which requests go where.
 
+pub mod cors;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh_model::labels::Labels;
 use serde::Deserialize;
 
+use self::cors::{CORS_POLICY, CorsPolicy};
 use super::string_match::{STRING_MATCH, StringMatch};
 use crate::schema::{Message, Shape};
 use crate::wire;
@@ -96,6 +99,8 @@ pub struct HttpRoute {
     pub headers: Headers,
     /// What is made to go wrong on purpose.
     pub fault: Option<HttpFault>,
+    /// What pages of other origins may do.
+    pub cors_policy: Option<CorsPolicy>,
 }
 
 /// Failures that are made on purpose.
@@ -347,12 +352,12 @@ static HTTP_ROUTE: Message = Message {
         ("timeout", Shape::Duration),
         ("headers", Shape::Message(&HEADERS)),
         ("fault", Shape::Message(&HTTP_FAULT)),
+        ("corsPolicy", Shape::Message(&CORS_POLICY)),
     ],
     later: &[
         "appendHeaders",
         "appendRequestHeaders",
         "appendResponseHeaders",
-        "corsPolicy",
         "delegate",
         "directResponse",
         "mirror",

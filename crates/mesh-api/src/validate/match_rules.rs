@@ -87,6 +87,17 @@ fn named_match(rule: &StringMatch) -> Result<(), String> {
     string_match(rule, Prefix::NotEmpty)
 }
 
+/// A match that some text passes, and not every one.
+pub(super) fn filled_match(rule: &StringMatch) -> Result<(), String> {
+    match rule {
+        StringMatch::Present => Err("has neither exact, prefix nor regex".to_owned()),
+        StringMatch::Exact(text) if text.is_empty() => Err("the text is empty".to_owned()),
+        StringMatch::Exact(_) | StringMatch::Prefix(_) | StringMatch::Regex(_) => {
+            string_match(rule, Prefix::NotEmpty)
+        }
+    }
+}
+
 fn string_match(rule: &StringMatch, prefix: Prefix) -> Result<(), String> {
     match (rule, prefix) {
         (StringMatch::Prefix(text), Prefix::NotEmpty) if text.is_empty() => {

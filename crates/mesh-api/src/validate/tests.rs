@@ -514,3 +514,52 @@ fn deployments() {
         ],
     );
 }
+
+#[test]
+fn what_pages_of_other_origins_may_do() {
+    let cors = |policy: &str, expected: &[&str]| {
+        check_rule(&format!("corsPolicy: {{{policy}}}"), expected);
+    };
+    cors("", &[]);
+    cors(
+        "allowOrigins: [{exact: 'https://a.example'}, {regex: 'https://.*[.]a'}], \
+         allowMethods: [GET, '*'], allowHeaders: ['*', x-a], exposeHeaders: [x-b], maxAge: 24h, \
+         allowCredentials: true, unmatchedPreflights: IGNORE",
+        &[],
+    );
+    cors("allowOrigin: ['*']", &[]);
+    cors(
+        "allowOrigin: [a], allowOrigins: [{prefix: a}]",
+        &[
+            "spec.http[0].corsPolicy.allowOrigin: is not heeded beside allowOrigins; leave one of \
+             them out",
+        ],
+    );
+    cors(
+        "allowOrigins: [{}, {prefix: ''}, {exact: ''}, {regex: '*'}]",
+        &[
+            "spec.http[0].corsPolicy.allowOrigins[0]: has neither exact, prefix nor regex",
+            "spec.http[0].corsPolicy.allowOrigins[1]: the prefix is empty",
+            "spec.http[0].corsPolicy.allowOrigins[2]: the text is empty",
+            "spec.http[0].corsPolicy.allowOrigins[3]: \"*\" is not a regular expression (RE2): \
+             repetition operator missing expression",
+        ],
+    );
+    cors(
+        "allowMethods: [get], allowHeaders: ['a b'], exposeHeaders: [''], maxAge: 1500ms",
+        &[
+            "spec.http[0].corsPolicy.allowMethods[0]: \"get\" is no method of HTTP; one of *, \
+             CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE",
+            "spec.http[0].corsPolicy.allowHeaders[0]: \"a b\" is not the name of a header",
+            "spec.http[0].corsPolicy.exposeHeaders[0]: \"\" is not the name of a header",
+            "spec.http[0].corsPolicy.maxAge: must be a whole number of seconds, one at least",
+        ],
+    );
+    cors(
+        "unmatchedPreflights: DROP",
+        &[
+            "spec.http[0].corsPolicy.unmatchedPreflights: unknown value \"DROP\"; one of \
+             UNSPECIFIED, FORWARD, IGNORE",
+        ],
+    );
+}

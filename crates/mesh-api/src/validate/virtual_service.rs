@@ -1,5 +1,7 @@
 //! The rules of a VirtualService (Istio: ValidateVirtualService), for the fields supported so far.
 
+mod cors;
+
 use std::time::Duration;
 
 use mesh_model::diag::Diagnostic;
@@ -109,6 +111,9 @@ fn check_route(route: &HttpRoute, place: &str, findings: &mut Findings<'_>) {
     check_headers(&route.headers, place, findings);
     if let Some(fault) = &route.fault {
         check_fault(fault, &format!("{place}.fault"), findings);
+    }
+    if let Some(policy) = &route.cors_policy {
+        cors::check(policy, &format!("{place}.corsPolicy"), findings);
     }
     if let Some(timeout) = route.timeout {
         findings.check(format!("{place}.timeout"), check_timeout(timeout));

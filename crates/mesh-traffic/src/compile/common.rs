@@ -10,10 +10,13 @@ use mesh_proto::any::{self, UnpackError};
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::address::Address as Kind;
 use mesh_proto::envoy::envoy::config::core::v3::socket_address::PortSpecifier;
+use mesh_proto::envoy::envoy::r#type::v3::FractionalPercent;
+use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 use mesh_proto::envoy::google::protobuf as wkt;
 use prost::{Message, Name};
 
-use crate::reject::{Compiled, Fault};
+use crate::fault::Share;
+use crate::reject::{At, Compiled, Fault};
 
 /// Longest duration of the protobuf type: ten thousand years.
 const MAX_SECONDS: u64 = 315_576_000_000;
@@ -54,6 +57,30 @@ pub(super) fn limit(
 ) -> Compiled<Option<Duration>> {
     let given = duration(field, value)?;
     Ok(given.map_or(default, |given| (!given.is_zero()).then_some(given)))
+}
+
+/// A share of all requests.
+pub(super) fn share(pb: &FractionalPercent) -> Compiled<Share> {
+    let denominator = match DenominatorType::try_from(pb.denominator) {
+        Ok(DenominatorType::Hundred) => 100,
+        Ok(DenominatorType::TenThousand) => 10_000,
+        Ok(DenominatorType::Million) => 1_000_000,
+        Err(_) => return Err(Fault::new("denominator", "is none that is known")),
+    };
+    Ok(Share {
+        numerator: pb.numerator,
+        denominator,
+    })
+}
+
+/// A share that could be changed at run time; here the one that is written counts always.
+pub(super) fn runtime_share(
+    pb: Option<&core::RuntimeFractionalPercent>,
+) -> Compiled<Option<Share>> {
+    let Some(pb) = pb else { return Ok(None) };
+    let written = pb.default_value.as_ref();
+    let written = written.ok_or_else(|| Fault::missing("default_value"))?;
+    share(written).at("default_value").map(Some)
 }
 
 /// An IP address with a port.

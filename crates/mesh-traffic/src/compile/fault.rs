@@ -8,9 +8,8 @@ use mesh_proto::envoy::envoy::extensions::filters::common::fault::v3::fault_dela
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::HttpFault;
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::fault_abort::ErrorType;
 use mesh_proto::envoy::envoy::r#type::v3::FractionalPercent;
-use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 
-use super::common::{duration, unpack};
+use super::common::{self, duration, unpack};
 use crate::fault::{Abort, Fault, Share};
 use crate::reject::{At, Compiled, Fault as Wrong};
 
@@ -81,27 +80,13 @@ fn in_range(status: u32, range: std::ops::Range<u16>) -> Compiled<u16> {
 
 /// Without a word about it, nothing is hit.
 fn share(pb: Option<&FractionalPercent>) -> Compiled<Share> {
-    let Some(pb) = pb else {
-        return Ok(Share {
+    match pb {
+        None => Ok(Share {
             numerator: 0,
             denominator: 1,
-        });
-    };
-    let denominator = match DenominatorType::try_from(pb.denominator) {
-        Ok(DenominatorType::Hundred) => 100,
-        Ok(DenominatorType::TenThousand) => 10_000,
-        Ok(DenominatorType::Million) => 1_000_000,
-        Err(_) => {
-            return Err(Wrong::new(
-                "percentage.denominator",
-                "is none that is known",
-            ));
-        }
-    };
-    Ok(Share {
-        numerator: pb.numerator,
-        denominator,
-    })
+        }),
+        Some(pb) => common::share(pb).at("percentage"),
+    }
 }
 
 #[cfg(test)]

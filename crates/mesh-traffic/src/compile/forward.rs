@@ -14,7 +14,7 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
 
 use super::common::{duration, is_true_or, limit, number, text};
 use super::ops::{self, lists};
-use super::route::{Inherited, refuse};
+use super::route::{Inherited, refuse, refuse_filters};
 use super::{hash, redirect, retry};
 use crate::matching::path::PathMatch;
 use crate::reject::{At, Compiled, Fault};
@@ -53,6 +53,7 @@ pub(super) fn compile(
             cluster_not_found: cluster_not_found(pb.cluster_not_found_response_code)?,
             websocket: websocket.map(|u| is_true_or(u.enabled.as_ref(), true)),
             fault: None,
+            cors: None,
             hash: hash::policies(&pb.hash_policy)?,
         },
     })
@@ -76,7 +77,6 @@ fn refuse_unsupported(pb: &pb::RouteAction) -> Compiled<()> {
             "request_mirror_policies",
         ),
         (!pb.rate_limits.is_empty(), "rate_limits"),
-        (pb.cors.is_some(), "cors"),
         (
             pb.internal_redirect_policy.is_some(),
             "internal_redirect_policy",
@@ -84,7 +84,7 @@ fn refuse_unsupported(pb: &pb::RouteAction) -> Compiled<()> {
         (pb.internal_redirect_action != 0, "internal_redirect_action"),
         (pb.hedge_policy.is_some(), "hedge_policy"),
     ];
-    refuse(&features, &std::collections::HashMap::new())
+    refuse(&features)
 }
 
 fn clusters(pb: &pb::RouteAction) -> Compiled<Vec<WeightedCluster>> {
@@ -123,7 +123,8 @@ fn weighted_cluster(pb: &ClusterWeight) -> Compiled<WeightedCluster> {
         (pb.metadata_match.is_some(), "metadata_match"),
         (!pb.cluster_header.is_empty(), "cluster_header"),
     ];
-    refuse(&features, &pb.typed_per_filter_config)?;
+    refuse(&features)?;
+    refuse_filters(&pb.typed_per_filter_config, &[])?;
     let host_rewrite = match &pb.host_rewrite_specifier {
         Some(OwnHost::HostRewriteLiteral(host)) => literal_host(host)?,
         None => None,

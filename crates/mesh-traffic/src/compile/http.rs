@@ -17,7 +17,8 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use super::common::{is_true, is_true_or, limit, number};
 use super::{filter, forward};
 use crate::listener::{
-    ClientCertDetails, ClientCertMode, Codec, HttpManager, RouteSource, ServerHeader, Underscores,
+    ClientCertDetails, ClientCertMode, Codec, CorsAt, HttpManager, RouteSource, ServerHeader,
+    Underscores,
 };
 use crate::reject::{At, Compiled, Fault};
 use crate::route::RouteTable;
@@ -34,12 +35,16 @@ const MAX_HEAD_KB: u32 = 8192;
 const DEFAULT_SERVER: &str = "envoy";
 /// The filter that ends every list.
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
+/// The filter that looks after pages of other origins.
+const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
+/// The filter that makes things go wrong.
+const FAULT: &str = "envoy.extensions.filters.http.fault.v3.HTTPFault";
 /// Filters whose work is built in, or that do nothing without configuration of a route, which is
 /// refused where it stands.
 const BUILT_IN: [&str; 6] = [
-    "envoy.extensions.filters.http.cors.v3.Cors",
+    CORS,
     "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
-    "envoy.extensions.filters.http.fault.v3.HTTPFault",
+    FAULT,
     "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
     "io.istio.http.peer_metadata.Config",
     "stats.PluginConfig",
@@ -65,6 +70,7 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         server_name: server_name(&pb.server_name)?,
         server_header: server_header(pb.server_header_transformation)?,
         filters: filters(&pb.http_filters)?,
+        cors: cors(&pb.http_filters),
         websocket: websocket.is_some_and(|u| is_true_or(u.enabled.as_ref(), true)),
         generate_request_id: is_true_or(pb.generate_request_id.as_ref(), true),
         normalize_path: is_true(pb.normalize_path.as_ref()),
@@ -232,14 +238,24 @@ fn known(filter: &pb::HttpFilter) -> Compiled<()> {
     }
     let any = typed(filter).ok_or_else(|| Fault::missing("typed_config"))?;
     // A fault filter with faults of its own would have something to do.
-    let idle =
-        message(any) != "envoy.extensions.filters.http.fault.v3.HTTPFault" || any.value.is_empty();
+    let idle = message(any) != FAULT || any.value.is_empty();
     match idle && (message(any) == ROUTER || BUILT_IN.contains(&message(any))) {
         true => Ok(()),
         false => Err(Fault::new(
             "typed_config",
             format!("{:?} is not supported", any.type_url),
         )),
+    }
+}
+
+/// Whether pages of other origins are looked after, and whether before things go wrong on purpose.
+fn cors(list: &[pb::HttpFilter]) -> CorsAt {
+    let enabled = list.iter().filter(|filter| !filter.disabled);
+    let mut types = enabled.filter_map(|filter| typed(filter).map(message));
+    match types.find(|name| [CORS, FAULT].contains(name)) {
+        Some(CORS) => CorsAt::BeforeFault,
+        Some(_) if types.any(|name| name == CORS) => CorsAt::AfterFault,
+        Some(_) | None => CorsAt::Absent,
     }
 }
 

@@ -11,6 +11,7 @@ use mesh_proto::envoy::envoy::config::route::v3::route::Action;
 use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementType;
 
 use super::common::{metadata_text, number, text};
+use super::cors::{self, Said};
 use super::ops::{self, lists};
 use super::{fault, forward, matcher, redirect, retry};
 use crate::matching::host::Hosts;
@@ -38,14 +39,17 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
             "ignore_path_parameters_in_path_matching",
         ),
     ];
-    refuse(&features, &pb.typed_per_filter_config)?;
+    refuse(&features)?;
+    refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
+    let of_table = Said::of(&pb.typed_per_filter_config, None)?;
     let mut hosts = Hosts::new(pb.ignore_port_in_host_matching);
     let max_body = number(pb.max_direct_response_body_size_bytes.as_ref());
     let max_body = max_body.unwrap_or(DEFAULT_MAX_BODY) as usize;
     let mut virtual_hosts = Vec::with_capacity(pb.virtual_hosts.len());
     for (index, host) in pb.virtual_hosts.iter().enumerate() {
         add_domains(&mut hosts, &host.domains, index).at_index("virtual_hosts", index)?;
-        virtual_hosts.push(virtual_host(host, max_body).at_index("virtual_hosts", index)?);
+        let host = virtual_host(host, max_body, &of_table);
+        virtual_hosts.push(host.at_index("virtual_hosts", index)?);
     }
     hosts.finish();
     Ok(RouteTable {
@@ -58,12 +62,20 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
 }
 
 /// Refuses what would change the fate of requests if it were ignored.
-pub(super) fn refuse(features: &[(bool, &str)], per_filter: &HashMap<String, Any>) -> Compiled<()> {
-    if let Some((_, field)) = features.iter().find(|(asked, _)| *asked) {
-        return Err(Fault::unsupported(*field));
+pub(super) fn refuse(features: &[(bool, &str)]) -> Compiled<()> {
+    match features.iter().find(|(asked, _)| *asked) {
+        Some((_, field)) => Err(Fault::unsupported(*field)),
+        None => Ok(()),
     }
+}
+
+/// Refuses configuration of filters other than those that are `known` in a place.
+pub(super) fn refuse_filters(per_filter: &HashMap<String, Any>, known: &[&str]) -> Compiled<()> {
+    let others = per_filter
+        .keys()
+        .filter(|name| !known.contains(&name.as_str()));
     // The smallest name, so that the message does not depend on the map's order.
-    match per_filter.keys().min() {
+    match others.min() {
         Some(filter) => Err(Fault::unsupported(format!(
             "typed_per_filter_config[{filter:?}]"
         ))),
@@ -87,11 +99,10 @@ fn add_domains(hosts: &mut Hosts, domains: &[String], index: usize) -> Compiled<
     Ok(())
 }
 
-fn virtual_host(pb: &pb::VirtualHost, max_body: usize) -> Compiled<VirtualHost> {
+fn virtual_host(pb: &pb::VirtualHost, max_body: usize, of_table: &Said) -> Compiled<VirtualHost> {
     let features = [
         (pb.matcher.is_some(), "matcher"),
         (!pb.rate_limits.is_empty(), "rate_limits"),
-        (pb.cors.is_some(), "cors"),
         (
             pb.retry_policy_typed_config.is_some(),
             "retry_policy_typed_config",
@@ -102,7 +113,8 @@ fn virtual_host(pb: &pb::VirtualHost, max_body: usize) -> Compiled<VirtualHost> 
             "request_mirror_policies",
         ),
     ];
-    refuse(&features, &pb.typed_per_filter_config)?;
+    refuse(&features)?;
+    refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
     let retry = pb
         .retry_policy
         .as_ref()
@@ -112,6 +124,7 @@ fn virtual_host(pb: &pb::VirtualHost, max_body: usize) -> Compiled<VirtualHost> 
     let inherited = Inherited {
         retry: Arc::new(retry.unwrap_or(RetryPolicy::NEVER)),
         max_body,
+        cors: Said::of(&pb.typed_per_filter_config, pb.cors.as_ref())?.within(of_table),
     };
     let routes = pb.routes.iter().enumerate();
     let routes = routes.map(|(i, pb)| inherited.route(pb).at_index("routes", i));
@@ -124,6 +137,14 @@ fn virtual_host(pb: &pb::VirtualHost, max_body: usize) -> Compiled<VirtualHost> 
         attempt_count_in_response: pb.include_attempt_count_in_response,
         ops: ops::compile(&lists!(pb))?,
     })
+}
+
+/// The field in which older control planes say what pages of other origins may do.
+fn older_cors(pb: &pb::Route) -> Option<&pb::CorsPolicy> {
+    match &pb.action {
+        Some(Action::Route(action)) => action.cors.as_ref(),
+        _ => None,
+    }
 }
 
 fn require_tls(requirement: i32) -> Compiled<Option<Redirect>> {
@@ -148,14 +169,15 @@ fn require_tls(requirement: i32) -> Compiled<Option<Redirect>> {
 pub(super) struct Inherited {
     pub(super) retry: Arc<RetryPolicy>,
     max_body: usize,
+    cors: Said,
 }
 
 impl Inherited {
     fn route(&self, pb: &pb::Route) -> Compiled<Route> {
-        let mut others = pb.typed_per_filter_config.clone();
-        others.remove(fault::FILTER);
-        refuse(&[], &others)?;
-        let fault = fault::of_route(&pb.typed_per_filter_config)?;
+        let filters = &pb.typed_per_filter_config;
+        refuse_filters(filters, &[fault::FILTER, cors::FILTER])?;
+        let fault = fault::of_route(filters)?;
+        let cors = Said::of(filters, older_cors(pb))?.within(&self.cors);
         let matcher = pb.r#match.as_ref().ok_or_else(|| Fault::missing("match"))?;
         let matches = matcher::route(matcher).at("match")?;
         let action = match &pb.action {
@@ -163,6 +185,7 @@ impl Inherited {
                 .at("route")
                 .map(|mut forward| {
                     forward.policy.fault = fault;
+                    forward.policy.cors = cors.policy();
                     RouteAction::Forward(Box::new(forward))
                 }),
             Some(Action::Redirect(action)) => redirect::compile(action, &matches.path)

@@ -70,6 +70,7 @@ impl HttpManager {
             server_name,
             server_header,
             filters,
+            cors,
             websocket,
             generate_request_id,
             normalize_path,
@@ -91,6 +92,7 @@ impl HttpManager {
             && *server_name == other.server_name
             && *server_header == other.server_header
             && *filters == other.filters
+            && *cors == other.cors
             && *websocket == other.websocket
             && *generate_request_id == other.generate_request_id
             && *normalize_path == other.normalize_path

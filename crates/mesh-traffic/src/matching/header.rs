@@ -58,7 +58,8 @@ impl HeaderName {
     }
 }
 
-fn joined<'h>(head: &'h RequestHead, name: &str) -> Option<Cow<'h, [u8]>> {
+/// The value of a field; several of one name are joined by commas.
+pub(crate) fn joined<'h>(head: &'h RequestHead, name: &str) -> Option<Cow<'h, [u8]>> {
     let mut values = head.fields.get_all(name);
     let first = values.next()?;
     let Some(second) = values.next() else {

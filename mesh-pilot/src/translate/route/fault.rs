@@ -1,7 +1,5 @@
 //! What a rule makes to go wrong, as the fault filter is told it of a route.
 
-use std::collections::HashMap;
-
 use mesh_proto::Any;
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::extensions::filters::common::fault::v3 as common;
@@ -15,10 +13,9 @@ use crate::snapshot::rules::{Abort, Fault};
 use crate::translate::http_filters::FAULT;
 use crate::translate::message;
 
-/// The filter's configuration for a route.
-pub(super) fn of_route(fault: Option<Fault>) -> HashMap<String, Any> {
-    let made = fault.map(|fault| (FAULT.to_owned(), pack(&filter(fault))));
-    made.into_iter().collect()
+/// The filter's configuration for a route, by the filter's name.
+pub(super) fn of_route(fault: Option<Fault>) -> Option<(String, Any)> {
+    fault.map(|fault| (FAULT.to_owned(), pack(&filter(fault))))
 }
 
 fn filter(fault: Fault) -> proto::HttpFault {

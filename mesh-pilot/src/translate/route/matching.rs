@@ -142,7 +142,7 @@ fn query((name, text): (&String, Option<&TextMatch>)) -> proto::QueryParameterMa
     }
 }
 
-fn string_matcher(text: &TextMatch) -> matcher::StringMatcher {
+pub(super) fn string_matcher(text: &TextMatch) -> matcher::StringMatcher {
     matcher::StringMatcher {
         ignore_case: false,
         match_pattern: Some(match text {

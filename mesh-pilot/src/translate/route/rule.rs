@@ -1,5 +1,8 @@
 //! The rules of one VirtualService as routes.
 
+use std::collections::HashMap;
+
+use mesh_proto::Any;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::{
     ClusterSpecifier, HashPolicy, HostRewriteSpecifier,
@@ -59,7 +62,7 @@ fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatc
         r#match: Some(matched),
         metadata: Some(message::config_metadata(&routing.config)),
         decorator: super::decorated(operation),
-        typed_per_filter_config: super::fault::of_route(rule.fault),
+        typed_per_filter_config: filters(rule),
         action: Some(proto::route::Action::Route(action)),
         ..Default::default()
     };
@@ -77,6 +80,13 @@ fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatc
         made.response_headers_to_remove.extend(removed);
     }
     made
+}
+
+/// What filters are told of the rule, by their names.
+fn filters(rule: &HttpRule) -> HashMap<String, Any> {
+    let fault = super::fault::of_route(rule.fault);
+    let cors = super::cors::of_route(rule.cors.as_ref());
+    fault.into_iter().chain(cors).collect()
 }
 
 fn name(rule: &HttpRule, wanted: &HttpMatch) -> String {

@@ -39,6 +39,7 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         mutual_tls: mk.mutual_tls,
         plaintext: mk.plaintext,
         rds: mk.rds,
+        filters: Vec::new(),
         head_millis: mk.head_millis,
         silence_millis: mk.silence_millis,
     };

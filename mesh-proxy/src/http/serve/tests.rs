@@ -567,3 +567,5 @@ fn an_answer_that_the_policy_repeats_is_repeated() {
     bench.sends(fresh());
     assert_eq!(bench.replies(answer(200, &[])).head.status, 200);
 }
+
+mod pages;

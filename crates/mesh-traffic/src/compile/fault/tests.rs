@@ -3,6 +3,7 @@ use std::time::Duration;
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::extensions::filters::common::fault::v3::FaultDelay;
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::FaultAbort;
+use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 
 use super::*;
 

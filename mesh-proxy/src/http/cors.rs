@@ -1,0 +1,76 @@
+//! Stage cors: what pages of other origins may do, as the route says it.
+//!
+//! Where the cluster is does not matter yet: a preflight is answered though there may be none.
+
+use std::sync::Arc;
+
+use mesh_traffic::Action;
+use mesh_traffic::cors::{Asked, Cors};
+use mesh_traffic::listener::CorsAt;
+
+use crate::http::admit::Admitted;
+use crate::http::connection::Served;
+use crate::http::head::Headed;
+use crate::http::route::{Found, Planned};
+
+/// A request of which it is known what it means that a page sent it.
+#[derive(Debug)]
+pub struct Looked<'a> {
+    headed: Headed<'a>,
+    found: Found,
+    action: Planned,
+}
+
+/// What the route says of pages of other origins, where the request has to do with it.
+#[derive(Debug, Clone)]
+pub struct OfPage {
+    /// What the route says.
+    pub cors: Arc<Cors>,
+    /// What it means to the request.
+    pub asked: Asked,
+}
+
+impl<'a> Looked<'a> {
+    /// The request with its route.
+    #[must_use]
+    pub fn into_parts(self) -> (Headed<'a>, Found, Planned) {
+        (self.headed, self.found, self.action)
+    }
+}
+
+/// Looks at a request; the second value is nothing where it goes on as if there were no pages.
+pub fn cors<'a>(
+    served: &Served,
+    admitted: Admitted<'a>,
+    random: &mut fastrand::Rng,
+) -> (Looked<'a>, Option<OfPage>) {
+    let (headed, found, mut action) = admitted.into_parts();
+    let of_page = policy(served, &found).and_then(|cors| {
+        let asked = cors.look(headed.head, || random.u64(..));
+        (asked != Asked::Nothing).then_some(OfPage { cors, asked })
+    });
+    if let Some(OfPage {
+        asked: Asked::Preflight { .. },
+        ..
+    }) = of_page
+    {
+        action = Planned::Preflight;
+    }
+    let looked = Looked {
+        headed,
+        found,
+        action,
+    };
+    (looked, of_page)
+}
+
+/// What the route says, if the listener looks after it.
+fn policy(served: &Served, found: &Found) -> Option<Arc<Cors>> {
+    if served.manager()?.cors == CorsAt::Absent {
+        return None;
+    }
+    match found.decision()?.action {
+        Action::Forward(forward) => forward.policy.cors.clone(),
+        Action::Redirect(_) | Action::Respond(_) | Action::NotFound => None,
+    }
+}
