@@ -72,8 +72,8 @@ async fn apply_refuses_what_cannot_work_and_what_was_in_force_stays() {
     let typo = bad("  - rout:\n    - destination: {host: reviews}\n");
     refused(&mesh, &typo, &["spec.http[0].rout", "route"]);
     let later =
-        bad("  - mirror: {host: ratings}\n    route:\n    - destination: {host: reviews}\n");
-    refused(&mesh, &later, &["spec.http[0].mirror", "not supported"]);
+        bad("  - delegate: {name: ratings}\n    route:\n    - destination: {host: reviews}\n");
+    refused(&mesh, &later, &["spec.http[0].delegate", "not supported"]);
     let kind = "apiVersion: networking.istio.io/v1\nkind: VirtualServices\nmetadata: {name: x}\nspec: {}\n";
     refused(&mesh, kind, &["VirtualServices", "VirtualService"]);
     // One bad object refuses the whole file: the good one before it is not half applied.

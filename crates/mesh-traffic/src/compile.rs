@@ -17,6 +17,7 @@ mod hash;
 mod http;
 pub(crate) mod listener;
 mod matcher;
+mod mirror;
 mod ops;
 mod redirect;
 mod retry;

@@ -17,6 +17,7 @@ pub mod fault;
 pub mod hash;
 pub mod listener;
 mod matching;
+pub mod mirror;
 pub mod reject;
 pub mod retry;
 pub mod route;

@@ -14,6 +14,7 @@ use crate::hash::HashPolicy;
 use crate::matching::host::Hosts;
 use crate::matching::route::RouteMatch;
 use crate::matching::text::Pattern;
+use crate::mirror::Mirror;
 use crate::reject::Reject;
 use crate::retry::RetryPolicy;
 use crate::shape::HeaderOps;
@@ -110,6 +111,8 @@ pub struct ForwardPolicy {
     pub fault: Option<Arc<Fault>>,
     /// What pages of other origins may do, where the listener looks after it.
     pub cors: Option<Arc<Cors>>,
+    /// Where copies of the requests go.
+    pub mirrors: Arc<[Mirror]>,
     /// By what like requests are known, for clusters that send them to the same endpoint.
     pub hash: Vec<HashPolicy>,
 }

@@ -248,6 +248,7 @@ impl Match {
                 headers: HeaderOperations::default(),
                 fault: None,
                 cors: None,
+                mirrors: Vec::new(),
             },
         }
     }

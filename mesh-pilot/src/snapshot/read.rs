@@ -148,11 +148,8 @@ fn tls_rule(scope: &Scope<'_>, rule: &vs::TlsRoute) -> TlsRule {
     });
     let route = rule.route.iter().filter_map(|to| {
         Some(Destination {
-            host: scope.host(&to.destination.host)?,
-            port: to.destination.port.map(|port| port.number),
-            subset: to.destination.subset.as_str().into(),
             weight: to.weight,
-            headers: HeaderOperations::default(),
+            ..destination(scope, &to.destination)?
         })
     });
     TlsRule {
@@ -164,13 +161,13 @@ fn tls_rule(scope: &Scope<'_>, rule: &vs::TlsRoute) -> TlsRule {
 fn http_rule(scope: &Scope<'_>, rule: &vs::HttpRoute) -> HttpRule {
     let destinations = rule.route.iter().filter_map(|to| {
         Some(Destination {
-            host: scope.host(&to.destination.host)?,
-            port: to.destination.port.map(|port| port.number),
-            subset: to.destination.subset.as_str().into(),
             weight: to.weight,
             headers: headers(&to.headers),
+            ..destination(scope, &to.destination)?
         })
     });
+    let copies = rule.copies().filter(|(_, share, _)| *share > 0);
+    let copies = copies.filter_map(|(to, share, _)| Some((destination(scope, to)?, share)));
     HttpRule {
         name: rule.name.as_str().into(),
         matches: rule.matches.iter().map(|m| http_match(scope, m)).collect(),
@@ -180,7 +177,19 @@ fn http_rule(scope: &Scope<'_>, rule: &vs::HttpRoute) -> HttpRule {
         headers: headers(&rule.headers),
         fault: rule.fault.as_ref().map(fault),
         cors: rule.cors_policy.as_ref().map(cors),
+        mirrors: copies.collect(),
     }
+}
+
+/// A destination that gets everything, as it comes.
+fn destination(scope: &Scope<'_>, written: &vs::Destination) -> Option<Destination> {
+    Some(Destination {
+        host: scope.host(&written.host)?,
+        port: written.port.map(|port| port.number),
+        subset: written.subset.as_str().into(),
+        weight: 0,
+        headers: HeaderOperations::default(),
+    })
 }
 
 fn fault(written: &vs::HttpFault) -> Fault {

@@ -35,7 +35,10 @@ pub struct Routing {
 impl Routing {
     /// Sends to services what its rules send to names of theirs.
     pub(super) fn follow(&mut self, aliases: &BTreeMap<Hostname, Alias>) {
-        let http = self.http.iter_mut().flat_map(|rule| &mut rule.route);
+        let http = self.http.iter_mut().flat_map(|rule| {
+            let copies = rule.mirrors.iter_mut().map(|(to, _)| to);
+            rule.route.iter_mut().chain(copies)
+        });
         let tls = self.tls.iter_mut().flat_map(|rule| &mut rule.route);
         for destination in http.chain(tls) {
             if let Some(alias) = aliases.get(&destination.host) {
@@ -111,6 +114,8 @@ pub struct HttpRule {
     pub fault: Option<Fault>,
     /// What pages of other origins may do.
     pub cors: Option<Cors>,
+    /// Where copies of requests go, each with its share in millionths, which is not nought.
+    pub mirrors: Vec<(Destination, u32)>,
 }
 
 /// What pages of other origins may do.

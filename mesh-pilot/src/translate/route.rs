@@ -13,6 +13,8 @@ use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::ClusterSpecifier;
 use mesh_proto::envoy::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+use mesh_proto::envoy::envoy::r#type::v3::FractionalPercent;
+use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 
 use super::message;
 
@@ -87,6 +89,14 @@ fn safe_retries() -> proto::RetryPolicy {
         }],
         host_selection_retry_max_attempts: HOST_SELECTION_ATTEMPTS,
         ..Default::default()
+    }
+}
+
+/// istio: shares are told in millionths.
+fn millionths(numerator: u32) -> FractionalPercent {
+    FractionalPercent {
+        numerator,
+        denominator: DenominatorType::Million.into(),
     }
 }
 

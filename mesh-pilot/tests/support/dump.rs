@@ -369,6 +369,17 @@ fn forward(out: &mut Out, it: &route::RouteAction) {
     for policy in &it.hash_policy {
         out.line(format!("hash {}", hashed(policy)));
     }
+    for copies in &it.request_mirror_policies {
+        let fraction = copies.runtime_fraction.as_ref().unwrap();
+        let share = fraction.default_value.as_ref().unwrap();
+        out.line(format!(
+            "copies to {} {} of {} traced {}",
+            copies.cluster,
+            share.numerator,
+            share.denominator().as_str_name(),
+            copies.trace_sampled.as_ref().unwrap().value
+        ));
+    }
     if let Some(retry) = &it.retry_policy {
         let predicates = retry.retry_host_predicate.iter().map(|p| &*p.name);
         let predicates: Vec<_> = predicates.collect();

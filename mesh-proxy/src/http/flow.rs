@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod copy;
 mod end;
 mod times;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use mesh_http::{BodyLength, CannotSend, ErrorCode, Fields, RequestHead, ResponseHead, StreamId};
 use mesh_traffic::Config;
 
+use self::copy::Copying;
 use crate::http::connect::Connected;
 use crate::http::connection::{Connection, Served};
 use crate::http::download::Download;
@@ -60,6 +62,8 @@ pub(crate) struct Flow {
     answered: bool,
     /// What its bodies hold.
     pub(crate) holding: Holding,
+    /// What it has to do with copies.
+    copying: Copying,
     limits: Limits,
 }
 
@@ -126,6 +130,7 @@ impl Flow {
             tunnel: false,
             answered: false,
             holding: Holding::default(),
+            copying: Copying::default(),
             limits: Limits::default(),
         }
     }
@@ -149,6 +154,7 @@ impl Flow {
         self.expects = false;
         self.tunnel = false;
         self.answered = false;
+        self.copying.restart();
         self.limits = Limits::default();
     }
 
@@ -289,6 +295,7 @@ impl Engine {
     /// Does what the stages ask for, until something has to be waited for.
     fn follow(&mut self, key: FlowKey, next: Option<Next>) {
         let mut next = next;
+        let mut copies = Vec::new();
         while let Some(now) = next {
             next = match now {
                 Next::Respond(reply) => {
@@ -296,6 +303,7 @@ impl Engine {
                     None
                 }
                 Next::Wait(Wait::Connect(target)) => {
+                    copies.extend(self.make_copies(key));
                     self.prepare_attempt(key);
                     let Some(flow) = self.flows.get(key) else {
                         return;
@@ -327,6 +335,8 @@ impl Engine {
             };
         }
         self.arm(key);
+        // Not before the request itself has its place on a connection, or in line for one.
+        self.send_copies(copies);
     }
 
     fn advance_on(&mut self, key: FlowKey, link: ConnKey, connected: Connected) -> Option<Next> {

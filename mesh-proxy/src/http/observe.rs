@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::http::failure::FailureKind;
+use crate::http::mirror::CopyEnd;
 use crate::http::serve::Exchange;
 
 /// How a request ended, as far as the exchange itself does not say.
@@ -43,6 +44,9 @@ pub trait Observer {
     /// A request is over.
     fn request_ended(&self, exchange: &Exchange, end: &End);
 
+    /// A copy of a request is over.
+    fn copy_ended(&self, end: CopyEnd);
+
     /// A connection was closed before anything was served on it.
     fn connection_refused(&self, reason: &'static str);
 }
@@ -53,6 +57,8 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {
     fn request_ended(&self, _: &Exchange, _: &End) {}
+
+    fn copy_ended(&self, _: CopyEnd) {}
 
     fn connection_refused(&self, _: &'static str) {}
 }

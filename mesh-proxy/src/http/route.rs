@@ -49,6 +49,15 @@ impl Found {
         self.table.at(self.at?)
     }
 
+    /// The same table without a place in it, for what its route has been done to already.
+    #[must_use]
+    pub fn without_place(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            at: None,
+        }
+    }
+
     /// The name of the cluster, where requests are sent to one.
     #[must_use]
     pub fn cluster(&self) -> Option<&Str> {

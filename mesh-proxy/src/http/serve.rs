@@ -22,6 +22,7 @@ use crate::http::cors::OfPage;
 use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
+use crate::http::mirror::{self, Copies, Mirrored};
 use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
@@ -48,6 +49,8 @@ pub struct Worker<'a> {
 pub enum Event {
     /// A request arrived.
     Arrived(Arrival),
+    /// It is a copy of another, and ready to be sent.
+    Copied,
     /// What arrived is no request: it is only answered.
     Refused(RequestHead, Failure),
     /// The connection that was asked for is there, or not.
@@ -201,6 +204,29 @@ impl Exchange {
         self.spent = false;
     }
 
+    /// Becomes the copy of another request.
+    pub fn become_copy(&mut self, mirrored: Mirrored) {
+        let out = self.outgoing.get_or_insert_default();
+        out.clone_from(&mirrored.head);
+        self.request = mirrored.head;
+        self.shaped = Some(mirrored.shaped);
+    }
+
+    /// The copies that its route wants of it; none when asked again.
+    pub fn take_copies(&mut self, random: &mut fastrand::Rng) -> Copies {
+        let (Some(shaped), Some(out)) = (&mut self.shaped, &self.outgoing) else {
+            return Copies::default();
+        };
+        let wants = match &mut shaped.plan {
+            Plan::Forward(it) => std::mem::take(&mut it.is_mirrored),
+            Plan::Answer(_) | Plan::Preflight => false,
+        };
+        match wants {
+            true => mirror::copies(&self.config, shaped, out, random),
+            false => Copies::default(),
+        }
+    }
+
     /// Takes out a head that is done with, for its buffers.
     pub fn take_spare_head(&mut self) -> Box<RequestHead> {
         self.spare.take().unwrap_or_default()
@@ -210,6 +236,7 @@ impl Exchange {
     pub fn advance(&mut self, worker: &mut Worker<'_>, event: Event) -> Next {
         let outcome = match event {
             Event::Arrived(arrival) => self.arrived(worker, arrival),
+            Event::Copied => self.attempt(worker),
             Event::Refused(head, failure) => {
                 // The log says as much of it as could be read.
                 *self.request = head;

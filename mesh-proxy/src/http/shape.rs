@@ -51,6 +51,8 @@ pub struct Forwarding {
     pub timeout: Option<Duration>,
     /// The protocol that the connection shall change to.
     pub upgrade: Option<String>,
+    /// Whether copies of it go elsewhere too.
+    pub is_mirrored: bool,
     /// Whether the endpoint's host name becomes the authority.
     pub endpoint_names_host: bool,
     /// By what the endpoint is known that like requests went to.
@@ -162,11 +164,14 @@ impl ShapeWith<'_> {
                 Hashed::default()
             }
         };
+        // Nobody could answer for the other protocol's bytes.
+        let is_mirrored = !policy.mirrors.is_empty() && upgrade.is_none();
         Ok(Forwarding {
             cluster: cluster.clone(),
             retry: policy.retry.clone(),
             timeout: request_timeout(out, policy.timeout, policy.max_grpc_timeout),
             upgrade,
+            is_mirrored,
             endpoint_names_host: matches!(forward.host_rewrite(), Some(HostRewrite::Endpoint)),
             hash,
             cookies,

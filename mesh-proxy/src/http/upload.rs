@@ -43,6 +43,13 @@ impl Upload {
         };
     }
 
+    /// Begins as the copy of another: with what that has of its body and what is still to come.
+    pub(crate) fn copy(&mut self, other: &Self) {
+        self.restart(other.ended);
+        self.push(other.unsent());
+        self.trailers = other.trailers.clone();
+    }
+
     /// Bytes that have come from the client.
     pub(crate) fn received(&self) -> u64 {
         self.received

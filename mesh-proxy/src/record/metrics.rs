@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::config::Workload;
 use crate::http::failure::FailureKind;
+use crate::http::mirror::CopyEnd;
 use crate::record::labels;
 use crate::record::metrics::cells::{Counter, RequestCells, RequestTotals};
 use crate::record::metrics::memo::Memo;
@@ -41,6 +42,7 @@ struct Books {
     /// Requests whose labels found no place.
     overflowed: Vec<Arc<Counter>>,
     failures: BTreeMap<&'static str, Vec<Arc<Counter>>>,
+    copies: BTreeMap<CopyEnd, Vec<Arc<Counter>>>,
     max_series: Option<usize>,
 }
 
@@ -89,12 +91,18 @@ impl Metrics {
                 .push(counter.clone());
             counter
         });
+        let copies = CopyEnd::ALL.map(|end| {
+            let counter = Arc::new(Counter::default());
+            books.copies.entry(end).or_default().push(counter.clone());
+            (end, counter)
+        });
         Shard {
             books: self.clone(),
             own: Side::own(own),
             memo: Memo::new(),
             overflowed,
             failures,
+            copies,
         }
     }
 
@@ -121,6 +129,17 @@ impl Metrics {
             .iter()
             .map(|(reason, counters)| (*reason, sum(counters)));
         (failures.collect(), sum(&books.overflowed))
+    }
+
+    /// Copies of requests by how they ended.
+    #[must_use]
+    pub fn copies(&self) -> BTreeMap<CopyEnd, u64> {
+        let books = self.0.lock();
+        let sum = |counters: &Vec<Arc<Counter>>| counters.iter().map(|c| c.value()).sum();
+        let copies = books.copies.iter();
+        copies
+            .map(|(end, counters)| (*end, sum(counters)))
+            .collect()
     }
 
     /// Prints everything in Prometheus' text format.
@@ -173,6 +192,7 @@ pub struct Shard {
     memo: Memo,
     overflowed: Arc<Counter>,
     failures: [Arc<Counter>; FailureKind::ALL.len()],
+    copies: [(CopyEnd, Arc<Counter>); CopyEnd::ALL.len()],
 }
 
 impl Shard {
@@ -200,6 +220,13 @@ impl Shard {
         cells
             .response_bytes
             .observe((bytes.response_head + bytes.response_body) as f64);
+    }
+
+    /// Counts a copy of a request.
+    pub fn copy_ended(&self, end: CopyEnd) {
+        if let Some((_, counter)) = self.copies.iter().find(|(other, _)| *other == end) {
+            counter.add(1);
+        }
     }
 
     /// Counts a connection that could not be served.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use mesh_model::time::Clock;
 
 use crate::config::Workload;
+use crate::http::mirror::CopyEnd;
 use crate::http::observe::{End, Observer};
 use crate::http::serve::Exchange;
 use crate::record::Record;
@@ -84,6 +85,10 @@ impl Observer for Recorder {
             false => SystemTime::UNIX_EPOCH,
         };
         self.close(&Record::of(exchange, end, now));
+    }
+
+    fn copy_ended(&self, end: CopyEnd) {
+        self.worker.borrow().shard.copy_ended(end);
     }
 
     fn connection_refused(&self, reason: &'static str) {

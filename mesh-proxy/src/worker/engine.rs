@@ -111,6 +111,8 @@ pub(crate) struct Engine {
     pub(crate) response_head: ResponseHead,
     /// Buffers for what connections send, shared by those that are not all busy at once.
     pub(crate) buffers: Buffers,
+    /// How many of the requests are copies of others.
+    pub(crate) copies: usize,
     /// Requests that are over, kept for their buffers.
     pub(crate) spares: Shelf<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
@@ -170,6 +172,7 @@ impl Engine {
             request_head: None,
             response_head: ResponseHead::default(),
             buffers: Buffers::default(),
+            copies: 0,
             spares: Shelf::default(),
             held: Held::new(shared.overload.budget(signals.workers)),
             signals,

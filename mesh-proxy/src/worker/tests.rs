@@ -4,6 +4,7 @@ mod drain;
 mod failures;
 mod leaving;
 mod load;
+mod mirrors;
 mod overload;
 mod panics;
 mod raw;

@@ -101,6 +101,46 @@ pub struct HttpRoute {
     pub fault: Option<HttpFault>,
     /// What pages of other origins may do.
     pub cors_policy: Option<CorsPolicy>,
+    /// Where copies of the requests go, whose answers nobody waits for.
+    pub mirror: Option<Destination>,
+    /// Of which share of requests; absent means all.
+    pub mirror_percentage: Option<Percent>,
+    /// The older way to say it, in whole per cent.
+    pub mirror_percent: Option<u32>,
+    /// Several such places, each with its share.
+    pub mirrors: Vec<HttpMirrorPolicy>,
+}
+
+impl HttpRoute {
+    /// Where copies go, each with the share of the requests in millionths and the field that says so.
+    pub fn copies(&self) -> impl Iterator<Item = (&Destination, u32, String)> {
+        // istio: without a word about the share it is all of them; nought is none.
+        let share = match (self.mirror_percentage, self.mirror_percent) {
+            (None, None) => WHOLE,
+            (percentage, percent) => share(percentage, percent.unwrap_or_default()),
+        };
+        let one = self.mirror.iter();
+        let one = one.map(move |to| (to, share, "mirror".to_owned()));
+        let several = self.mirrors.iter().enumerate().map(|(index, mirror)| {
+            let share = mirror.percentage.map_or(WHOLE, |share| share.millionths);
+            let field = format!("mirrors[{index}].destination");
+            (&mirror.destination, share, field)
+        });
+        one.chain(several)
+    }
+}
+
+/// All requests in millionths.
+const WHOLE: u32 = 1_000_000;
+
+/// One of several places where copies of requests go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HttpMirrorPolicy {
+    /// Where to.
+    pub destination: Destination,
+    /// Of which share of requests; absent means all.
+    pub percentage: Option<Percent>,
 }
 
 /// Failures that are made on purpose.
@@ -353,6 +393,10 @@ static HTTP_ROUTE: Message = Message {
         ("headers", Shape::Message(&HEADERS)),
         ("fault", Shape::Message(&HTTP_FAULT)),
         ("corsPolicy", Shape::Message(&CORS_POLICY)),
+        ("mirror", Shape::Message(&DESTINATION)),
+        ("mirrorPercentage", Shape::Message(&PERCENT)),
+        ("mirrorPercent", Shape::Count),
+        ("mirrors", Shape::List(&Shape::Message(&MIRROR_POLICY))),
     ],
     later: &[
         "appendHeaders",
@@ -360,10 +404,6 @@ static HTTP_ROUTE: Message = Message {
         "appendResponseHeaders",
         "delegate",
         "directResponse",
-        "mirror",
-        "mirrorPercent",
-        "mirrorPercentage",
-        "mirrors",
         "redirect",
         "removeRequestHeaders",
         "removeResponseHeaders",
@@ -371,6 +411,15 @@ static HTTP_ROUTE: Message = Message {
         "rewrite",
         "websocketUpgrade",
     ],
+    ..Message::ISTIO
+};
+
+static MIRROR_POLICY: Message = Message {
+    fields: &[
+        ("destination", Shape::Message(&DESTINATION)),
+        ("percentage", Shape::Message(&PERCENT)),
+    ],
+    required: &["destination"],
     ..Message::ISTIO
 };
 

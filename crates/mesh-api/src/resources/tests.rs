@@ -244,7 +244,7 @@ fn a_bad_object_is_left_out_and_its_neighbours_stay() {
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: bad}
-spec: {hosts: [a], http: [{route: [{destination: {host: a}}], mirror: {}}], htps: []}
+spec: {hosts: [a], http: [{route: [{destination: {host: a}}], delegate: {}}], htps: []}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -262,7 +262,7 @@ spec: {hosts: [a], http: [{route: [{destination: {host: a}}]}]}
         found,
         [
             "virtualservice default/bad: spec.htps: unknown field; did you mean \"http\"?",
-            "virtualservice default/bad: spec.http[0].mirror: known to Istio but not supported by \
+            "virtualservice default/bad: spec.http[0].delegate: known to Istio but not supported by \
              this version of mesh",
         ]
     );

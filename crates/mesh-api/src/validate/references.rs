@@ -180,6 +180,10 @@ impl<'a> Index<'a> {
                 let place = format!("spec.http[{rule}].route[{index}].destination");
                 self.destination(&to.destination, namespace, &place, findings);
             }
+            for (to, _, field) in http.copies() {
+                let place = format!("spec.http[{rule}].{field}");
+                self.destination(to, namespace, &place, findings);
+            }
         }
     }
 

@@ -563,3 +563,47 @@ fn what_pages_of_other_origins_may_do() {
         ],
     );
 }
+
+#[test]
+fn copies_of_requests() {
+    check_rule("mirror: {host: b, subset: v2, port: {number: 80}}", &[]);
+    check_rule("mirror: {host: b}, mirrorPercentage: {value: 0.5}", &[]);
+    check_rule(
+        "mirrors: [{destination: {host: b}}, {destination: {host: c}, percentage: {value: 0}}]",
+        &[],
+    );
+    let at = "spec.http[0]";
+    check_rule(
+        "mirror: {host: b}, mirrors: [{destination: {host: c}}]",
+        &[&format!(
+            "{at}.mirror: cannot go with mirrors; list all of them in mirrors"
+        )],
+    );
+    check_rule(
+        "mirrors: [{destination: {host: '*'}}, {destination: {subset: A}}]",
+        &[
+            &format!("{at}.mirrors[0].destination.host: \"*\" is no destination"),
+            &format!("{at}.mirrors[1].destination.host: is missing"),
+            &format!(
+                "{at}.mirrors[1].destination.subset: \"A\" is not a DNS label: lower-case letters, \
+                 digits and '-', at most 63"
+            ),
+        ],
+    );
+    check_rule(
+        "mirror: {host: ''}, mirror_percent: 101",
+        &[
+            &format!("{at}.mirror.host: is missing"),
+            &format!("{at}.mirrorPercent: 101 is more than 100"),
+            &format!(
+                "{at}.mirrorPercent: is the old way to say it; write mirrorPercentage: {{value: ...}}"
+            ),
+        ],
+    );
+    check_rule(
+        "mirrorPercentage: {value: 1}",
+        &[&format!(
+            "{at}.mirrorPercentage: is not heeded without mirror; say it in mirrors[].percentage"
+        )],
+    );
+}

@@ -1,6 +1,7 @@
 //! The rules of a VirtualService (Istio: ValidateVirtualService), for the fields supported so far.
 
 mod cors;
+mod mirrors;
 
 use std::time::Duration;
 
@@ -115,6 +116,7 @@ fn check_route(route: &HttpRoute, place: &str, findings: &mut Findings<'_>) {
     if let Some(policy) = &route.cors_policy {
         cors::check(policy, &format!("{place}.corsPolicy"), findings);
     }
+    mirrors::check(route, place, findings);
     if let Some(timeout) = route.timeout {
         findings.check(format!("{place}.timeout"), check_timeout(timeout));
     }
@@ -143,7 +145,7 @@ fn check_tls_route(route: &TlsRoute, place: &str, findings: &mut Findings<'_>) {
         findings.error_with_hint(format!("{place}.route"), text, "add a destination");
     }
     for (index, to) in route.route.iter().enumerate() {
-        let place = format!("{place}.route[{index}]");
+        let place = format!("{place}.route[{index}].destination");
         check_place(&to.destination, &place, findings);
     }
     let total: u64 = route.route.iter().map(|to| u64::from(to.weight)).sum();
@@ -222,13 +224,13 @@ fn check_weights(route: &[HttpRouteDestination], place: &str, findings: &mut Fin
 }
 
 fn check_destination(to: &HttpRouteDestination, place: &str, findings: &mut Findings<'_>) {
-    check_place(&to.destination, place, findings);
+    check_place(&to.destination, &format!("{place}.destination"), findings);
     check_headers(&to.headers, place, findings);
 }
 
 fn check_place(to: &Destination, place: &str, findings: &mut Findings<'_>) {
     let Destination { host, subset, port } = to;
-    let field = format!("{place}.destination.host");
+    let field = format!("{place}.host");
     match host.as_str() {
         "" => findings.error(field, "is missing"),
         "*" => findings.error(field, "\"*\" is no destination"),
@@ -240,11 +242,11 @@ fn check_place(to: &Destination, place: &str, findings: &mut Findings<'_>) {
         ),
     }
     if !subset.is_empty() {
-        let field = format!("{place}.destination.subset");
+        let field = format!("{place}.subset");
         findings.check(field, names::dns_label(subset));
     }
     if port.is_some_and(|port| port.number == 0) {
-        findings.error(format!("{place}.destination.port.number"), "is missing");
+        findings.error(format!("{place}.port.number"), "is missing");
     }
 }
 

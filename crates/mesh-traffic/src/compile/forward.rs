@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
 use super::common::{duration, is_true_or, limit, number, text};
 use super::ops::{self, lists};
 use super::route::{Inherited, refuse, refuse_filters};
-use super::{hash, redirect, retry};
+use super::{hash, mirror, redirect, retry};
 use crate::matching::path::PathMatch;
 use crate::reject::{At, Compiled, Fault};
 use crate::route::{ForwardPolicy, ForwardRoute, HostRewrite, PathRewrite, WeightedCluster};
@@ -54,6 +54,7 @@ pub(super) fn compile(
             websocket: websocket.map(|u| is_true_or(u.enabled.as_ref(), true)),
             fault: None,
             cors: None,
+            mirrors: mirror::mirrors(&pb.request_mirror_policies, &inherited.mirrors)?,
             hash: hash::policies(&pb.hash_policy)?,
         },
     })
@@ -71,10 +72,6 @@ fn refuse_unsupported(pb: &pb::RouteAction) -> Compiled<()> {
         (
             pb.retry_policy_typed_config.is_some(),
             "retry_policy_typed_config",
-        ),
-        (
-            !pb.request_mirror_policies.is_empty(),
-            "request_mirror_policies",
         ),
         (!pb.rate_limits.is_empty(), "rate_limits"),
         (

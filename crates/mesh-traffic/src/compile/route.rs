@@ -13,8 +13,9 @@ use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementTyp
 use super::common::{metadata_text, number, text};
 use super::cors::{self, Said};
 use super::ops::{self, lists};
-use super::{fault, forward, matcher, redirect, retry};
+use super::{fault, forward, matcher, mirror, redirect, retry};
 use crate::matching::host::Hosts;
+use crate::mirror::Mirror;
 use crate::reject::{At, Compiled, Fault};
 use crate::retry::RetryPolicy;
 use crate::route::{Redirect, Respond, Route, RouteAction, RouteTable, VirtualHost};
@@ -29,10 +30,6 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
             !pb.cluster_specifier_plugins.is_empty(),
             "cluster_specifier_plugins",
         ),
-        (
-            !pb.request_mirror_policies.is_empty(),
-            "request_mirror_policies",
-        ),
         (!pb.vhost_header.is_empty(), "vhost_header"),
         (
             pb.ignore_path_parameters_in_path_matching,
@@ -41,15 +38,16 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
     ];
     refuse(&features)?;
     refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
-    let of_table = Said::of(&pb.typed_per_filter_config, None)?;
+    let of_table = OfTable {
+        max_body: max_body(pb),
+        cors: Said::of(&pb.typed_per_filter_config, None)?,
+        mirrors: mirror::mirrors(&pb.request_mirror_policies, &Arc::default())?,
+    };
     let mut hosts = Hosts::new(pb.ignore_port_in_host_matching);
-    let max_body = number(pb.max_direct_response_body_size_bytes.as_ref());
-    let max_body = max_body.unwrap_or(DEFAULT_MAX_BODY) as usize;
     let mut virtual_hosts = Vec::with_capacity(pb.virtual_hosts.len());
     for (index, host) in pb.virtual_hosts.iter().enumerate() {
         add_domains(&mut hosts, &host.domains, index).at_index("virtual_hosts", index)?;
-        let host = virtual_host(host, max_body, &of_table);
-        virtual_hosts.push(host.at_index("virtual_hosts", index)?);
+        virtual_hosts.push(virtual_host(host, &of_table).at_index("virtual_hosts", index)?);
     }
     hosts.finish();
     Ok(RouteTable {
@@ -99,7 +97,12 @@ fn add_domains(hosts: &mut Hosts, domains: &[String], index: usize) -> Compiled<
     Ok(())
 }
 
-fn virtual_host(pb: &pb::VirtualHost, max_body: usize, of_table: &Said) -> Compiled<VirtualHost> {
+fn max_body(pb: &pb::RouteConfiguration) -> usize {
+    let bound = number(pb.max_direct_response_body_size_bytes.as_ref());
+    bound.unwrap_or(DEFAULT_MAX_BODY) as usize
+}
+
+fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHost> {
     let features = [
         (pb.matcher.is_some(), "matcher"),
         (!pb.rate_limits.is_empty(), "rate_limits"),
@@ -108,10 +111,6 @@ fn virtual_host(pb: &pb::VirtualHost, max_body: usize, of_table: &Said) -> Compi
             "retry_policy_typed_config",
         ),
         (pb.hedge_policy.is_some(), "hedge_policy"),
-        (
-            !pb.request_mirror_policies.is_empty(),
-            "request_mirror_policies",
-        ),
     ];
     refuse(&features)?;
     refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
@@ -123,8 +122,9 @@ fn virtual_host(pb: &pb::VirtualHost, max_body: usize, of_table: &Said) -> Compi
         .at("retry_policy")?;
     let inherited = Inherited {
         retry: Arc::new(retry.unwrap_or(RetryPolicy::NEVER)),
-        max_body,
-        cors: Said::of(&pb.typed_per_filter_config, pb.cors.as_ref())?.within(of_table),
+        max_body: of_table.max_body,
+        cors: Said::of(&pb.typed_per_filter_config, pb.cors.as_ref())?.within(&of_table.cors),
+        mirrors: mirror::mirrors(&pb.request_mirror_policies, &of_table.mirrors)?,
     };
     let routes = pb.routes.iter().enumerate();
     let routes = routes.map(|(i, pb)| inherited.route(pb).at_index("routes", i));
@@ -165,11 +165,19 @@ fn require_tls(requirement: i32) -> Compiled<Option<Redirect>> {
     }
 }
 
+/// What virtual hosts take over from their table.
+struct OfTable {
+    max_body: usize,
+    cors: Said,
+    mirrors: Arc<[Mirror]>,
+}
+
 /// What routes take over from their virtual host and table.
 pub(super) struct Inherited {
     pub(super) retry: Arc<RetryPolicy>,
     max_body: usize,
     cors: Said,
+    pub(super) mirrors: Arc<[Mirror]>,
 }
 
 impl Inherited {

@@ -6,9 +6,8 @@ use mesh_proto::envoy::envoy::extensions::filters::common::fault::v3 as common;
 use mesh_proto::envoy::envoy::extensions::filters::common::fault::v3::fault_delay::FaultDelaySecifier;
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3 as proto;
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::fault_abort::ErrorType;
-use mesh_proto::envoy::envoy::r#type::v3::FractionalPercent;
-use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 
+use super::millionths;
 use crate::snapshot::rules::{Abort, Fault};
 use crate::translate::http_filters::FAULT;
 use crate::translate::message;
@@ -35,13 +34,5 @@ fn filter(fault: Fault) -> proto::HttpFault {
         delay,
         abort,
         ..Default::default()
-    }
-}
-
-/// istio: shares are told in millionths.
-fn millionths(numerator: u32) -> FractionalPercent {
-    FractionalPercent {
-        numerator,
-        denominator: DenominatorType::Million.into(),
     }
 }

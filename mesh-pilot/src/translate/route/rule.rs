@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use mesh_proto::Any;
+use mesh_proto::envoy::envoy::config::core::v3::RuntimeFractionalPercent;
 use mesh_proto::envoy::envoy::config::route::v3 as proto;
 use mesh_proto::envoy::envoy::config::route::v3::route_action::{
-    ClusterSpecifier, HashPolicy, HostRewriteSpecifier,
+    ClusterSpecifier, HashPolicy, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use mesh_proto::envoy::envoy::config::route::v3::route_match::PathSpecifier;
 use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
@@ -53,6 +54,7 @@ fn route(place: Place<'_>, routing: &Routing, rule: &HttpRule, wanted: &HttpMatc
     let operation = operation(place, routing, &matched, only);
     let mut action = super::forward(cluster, rule.timeout);
     action.hash_policy = hash_policies(place, &rule.route);
+    action.request_mirror_policies = mirrors(place, &rule.mirrors);
     let rewrite = host_rewrite(&rule.headers.request)
         .or_else(|| only.and_then(|only| host_rewrite(&only.headers.request)));
     action.host_rewrite_specifier =
@@ -136,6 +138,20 @@ fn weighted(place: Place<'_>, destination: &Destination) -> ClusterWeight {
             .map(|host| cluster_weight::HostRewriteSpecifier::HostRewriteLiteral(host.to_owned())),
         ..Default::default()
     }
+}
+
+/// Where copies go; their hosts are marked, and no trace is begun for them.
+fn mirrors(place: Place<'_>, mirrors: &[(Destination, u32)]) -> Vec<RequestMirrorPolicy> {
+    let policy = |(to, share): &(Destination, u32)| RequestMirrorPolicy {
+        cluster: cluster(place, to),
+        runtime_fraction: Some(RuntimeFractionalPercent {
+            default_value: Some(super::millionths(*share)),
+            runtime_key: String::new(),
+        }),
+        trace_sampled: message::no(),
+        ..Default::default()
+    };
+    mirrors.iter().map(policy).collect()
 }
 
 /// How like requests are known: what the DestinationRules of all destinations that get some say, each once.

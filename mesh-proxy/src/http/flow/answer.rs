@@ -50,6 +50,10 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return bytes.len();
         };
+        if flow.is_copy() {
+            self.drop_answer(key, end);
+            return bytes.len();
+        }
         flow.end.sent += bytes.len() as u64;
         let (down_key, stream) = (flow.down, flow.stream);
         if flow.download.unsent().is_empty() {
@@ -125,6 +129,9 @@ impl Engine {
             return;
         };
         flow.answered = true;
+        if flow.is_copy() {
+            return self.drop_answer(key, true);
+        }
         flow.end.grpc_status = grpc_status(fields).or(flow.end.grpc_status);
         let (down_key, stream) = (flow.down, flow.stream);
         if flow.download.unsent().is_empty()

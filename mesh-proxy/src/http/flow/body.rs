@@ -29,6 +29,7 @@ impl Engine {
                 flow.upload.end(None);
             }
         }
+        self.copy_data(key, bytes, end);
         self.upload_went_on(key, end);
     }
 
@@ -37,14 +38,17 @@ impl Engine {
         let Some(key) = self.flow_of_client(down, stream) else {
             return;
         };
-        if let Some(flow) = self.flows.get_mut(key) {
+        if let Some(flow) = self.flows.get(key) {
             let manager = flow.exchange.served.manager();
             let what = manager.map_or(Underscores::Pass, |manager| manager.underscores);
             if let Err(failure) = head::underscores(&mut fields, what) {
                 return self.body_failed(key, failure);
             }
-            flow.upload
-                .end(Some(fields).filter(|fields| !fields.is_empty()));
+        }
+        let fields = Some(fields).filter(|fields| !fields.is_empty());
+        self.copy_trailers(key, fields.as_ref());
+        if let Some(flow) = self.flows.get_mut(key) {
+            flow.upload.end(fields);
         }
         self.upload_went_on(key, true);
     }

@@ -114,6 +114,9 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
+        if flow.is_copy() {
+            return self.copy_answered(key, &reply, body);
+        }
         let Reply { head, body: from } = reply;
         flow.step = Step::Answering;
         flow.limits.attempt = None;
@@ -245,6 +248,8 @@ impl Engine {
         if let Some(timer) = flow.take_timer() {
             self.timers.cancel(timer);
         }
+        self.copies = self.copies.saturating_sub(usize::from(flow.is_copy()));
+        self.end_copies(&mut flow.copying);
         self.held.note(&mut flow.holding, 0);
         // What was not sent on must not stay charged to the connection, which others share.
         let unsent = flow.upload.take_last_credit();
@@ -283,6 +288,10 @@ impl Engine {
         };
         if std::mem::replace(&mut flow.closed, true) {
             return;
+        }
+        if flow.is_copy() {
+            flow.exchange.picked = None;
+            return self.count_copy(finish);
         }
         flow.end.finish = finish;
         flow.end.received = flow.upload.received();

@@ -69,6 +69,16 @@ fn own(out: &mut String, metrics: &Metrics) {
     for (reason, count) in failures {
         line(out, name, &format!("reason=\"{reason}\""), count);
     }
+    let name = "mesh_proxy_mirrored_requests_total";
+    head(
+        out,
+        name,
+        "counter",
+        "Copies of requests for mirrors, by how they ended",
+    );
+    for (end, count) in metrics.copies() {
+        line(out, name, &format!("result=\"{}\"", end.label()), count);
+    }
     let name = "mesh_proxy_metric_series_overflow_total";
     head(
         out,

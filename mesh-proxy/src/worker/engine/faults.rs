@@ -32,6 +32,7 @@ impl Engine {
                 continue;
             };
             self.held.note(&mut flow.holding, 0);
+            self.copies = self.copies.saturating_sub(usize::from(flow.is_copy()));
             if let Some(timer) = flow.take_timer() {
                 self.timers.cancel(timer);
             }

@@ -16,6 +16,7 @@ use mesh_test::pki::Authority;
 use mesh_traffic::Config;
 use parking_lot::Mutex;
 
+use crate::http::mirror::CopyEnd;
 use crate::http::observe::{End, Finish, Observer};
 use crate::http::serve::Exchange;
 use crate::testing::{
@@ -121,6 +122,8 @@ impl Observer for Noted {
     fn request_ended(&self, _: &Exchange, end: &End) {
         self.0.lock().push((end.status, end.finish));
     }
+
+    fn copy_ended(&self, _: CopyEnd) {}
 
     fn connection_refused(&self, _: &'static str) {}
 }

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::raw::{Act, exchange, origin};
 use crate::http::failure::FailureKind;
+use crate::http::mirror::CopyEnd;
 use crate::http::observe::{End, Finish, Observer, Unobserved};
 use crate::http::serve::Exchange;
 use crate::testing::{Mk, Proxy, free_address, mk_cluster, mk_config, table, to_cluster};
@@ -264,6 +265,8 @@ impl Observer for Noted {
     fn request_ended(&self, _: &Exchange, end: &End) {
         self.0.lock().push(end.finish);
     }
+
+    fn copy_ended(&self, _: CopyEnd) {}
 
     fn connection_refused(&self, _: &'static str) {}
 }

@@ -11,6 +11,7 @@ use mesh_traffic::cluster::UpstreamProtocol;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::http::mirror::CopyEnd;
 use crate::http::observe::{End, Observer};
 use crate::http::serve::Exchange;
 use crate::testing::{Mk, Proxy, free_address, mk_cluster, mk_config, table, to_cluster};
@@ -22,6 +23,8 @@ impl Observer for Panicking {
     fn request_ended(&self, exchange: &Exchange, _: &End) {
         assert_ne!(exchange.request.path, "/panic", "as the test wants it");
     }
+
+    fn copy_ended(&self, _: CopyEnd) {}
 
     fn connection_refused(&self, _: &'static str) {}
 }

@@ -17,6 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::raw::exchange;
+use crate::http::mirror::CopyEnd;
 use crate::http::observe::{End, Observer, Unobserved};
 use crate::http::serve::Exchange;
 use crate::testing::{
@@ -200,6 +201,8 @@ struct Refusals(Arc<Mutex<Vec<&'static str>>>);
 
 impl Observer for Refusals {
     fn request_ended(&self, _: &Exchange, _: &End) {}
+
+    fn copy_ended(&self, _: CopyEnd) {}
 
     fn connection_refused(&self, reason: &'static str) {
         self.0.lock().push(reason);
