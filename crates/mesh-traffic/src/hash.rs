@@ -14,8 +14,8 @@ use mesh_model::Str;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::matching::header::HeaderName;
-use crate::matching::query;
 use crate::matching::text::Pattern;
+use crate::matching::{cookie, query};
 use crate::shape::Facts;
 
 /// One source of a request's hash.
@@ -124,28 +124,14 @@ fn of_header(
 
 impl Cookie {
     fn hash(&self, head: &RequestHead, facts: &Facts<'_>, made: &mut Vec<String>) -> Option<u64> {
-        if let Some(value) = self.value(head) {
+        let sent = cookie::value_of(head, &self.name);
+        if let Some(value) = sent.filter(|value| !value.is_empty()) {
             return Some(xxh64(value, 0));
         }
         let ttl = self.ttl?;
         let value = value_for(facts.remote, facts.local);
         made.push(self.line(&value, ttl));
         Some(xxh64(value.as_bytes(), 0))
-    }
-
-    /// The value that the client sent, without quotes round it; an empty one is none.
-    fn value<'h>(&self, head: &'h RequestHead) -> Option<&'h [u8]> {
-        let lines = head.fields.get_all("cookie");
-        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
-        let mut values = pairs.filter_map(|pair| {
-            let value = pair.trim_ascii().strip_prefix(self.name.as_bytes())?;
-            value.strip_prefix(b"=")
-        });
-        let value = values.next()?;
-        let quoted = value
-            .strip_prefix(b"\"")
-            .and_then(|v| v.strip_suffix(b"\""));
-        Some(quoted.unwrap_or(value)).filter(|value| !value.is_empty())
     }
 
     fn line(&self, value: &str, ttl: Duration) -> String {

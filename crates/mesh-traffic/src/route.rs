@@ -118,12 +118,19 @@ pub struct ForwardPolicy {
 }
 
 /// What becomes the authority.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum HostRewrite {
     /// This text.
     Literal(Str),
     /// The value of this header, if it is there.
     Header(Str),
+    /// The path without its query, with what the pattern finds replaced; nothing happens if nothing is left.
+    Path {
+        /// What is looked for.
+        pattern: Pattern,
+        /// By what it is replaced, in the syntax of the regex library (`${1}`).
+        with: Str,
+    },
     /// The host name of the endpoint, if it has one.
     Endpoint,
 }

@@ -101,6 +101,10 @@ impl Forward<'_> {
         let host = self.host_rewrite().and_then(|rewrite| match rewrite {
             HostRewrite::Literal(host) => Some(host.to_string()),
             HostRewrite::Header(name) => head.fields.get_str(&name).map(str::to_owned),
+            HostRewrite::Path { pattern, with } => {
+                let host = pattern.replace(head.path_only(), &with);
+                (!host.is_empty()).then_some(host)
+            }
             HostRewrite::Endpoint => None,
         });
         if let Some(host) = host {

@@ -152,8 +152,10 @@ fn host_rewrite(pb: &pb::RouteAction) -> Compiled<Option<HostRewrite>> {
         Some(HostRewriteSpecifier::AutoHostRewrite(auto)) => {
             Ok(auto.value.then_some(HostRewrite::Endpoint))
         }
-        Some(HostRewriteSpecifier::HostRewritePathRegex(_)) => {
-            Err(Fault::unsupported("host_rewrite_path_regex"))
+        Some(HostRewriteSpecifier::HostRewritePathRegex(rewrite)) => {
+            let (pattern, with) = redirect::replacement("host_rewrite_path_regex", rewrite)?;
+            redirect::header_safe("host_rewrite_path_regex.substitution", &with)?;
+            Ok(Some(HostRewrite::Path { pattern, with }))
         }
         Some(HostRewriteSpecifier::HostRewrite(_)) => Err(Fault::unsupported("host_rewrite")),
     }

@@ -9,6 +9,7 @@ use mesh_proto::envoy::envoy::r#type::matcher::v3::{RegexMatcher, StringMatcher}
 use mesh_proto::envoy::envoy::r#type::v3::fractional_percent::DenominatorType;
 
 use super::common::is_true_or;
+use crate::matching::cookie::CookieMatch;
 use crate::matching::header::{HeaderMatch, HeaderName, HeaderRule};
 use crate::matching::path::PathMatch;
 use crate::matching::query::{QueryMatch, QueryRule};
@@ -22,10 +23,13 @@ pub(super) fn route(pb: &pb::RouteMatch) -> Compiled<RouteMatch> {
     let headers = headers.map(|(i, header)| self::header(header).at_index("headers", i));
     let query = pb.query_parameters.iter().enumerate();
     let query = query.map(|(i, q)| self::query(q).at_index("query_parameters", i));
+    let cookies = pb.cookies.iter().enumerate();
+    let cookies = cookies.map(|(i, cookie)| self::cookie(cookie).at_index("cookies", i));
     Ok(RouteMatch {
         path: path(pb)?,
         headers: headers.collect::<Compiled<_>>()?,
         query: query.collect::<Compiled<_>>()?,
+        cookies: cookies.collect::<Compiled<_>>()?,
         grpc_only: pb.grpc.is_some(),
     })
 }
@@ -36,7 +40,6 @@ fn refuse_unsupported(pb: &pb::RouteMatch) -> Compiled<()> {
         (pb.tls_context.is_some(), "tls_context"),
         (!pb.dynamic_metadata.is_empty(), "dynamic_metadata"),
         (!pb.filter_state.is_empty(), "filter_state"),
-        (!pb.cookies.is_empty(), "cookies"),
     ];
     match features.iter().find(|(asked, _)| *asked) {
         Some((_, field)) => Err(Fault::unsupported(*field)),
@@ -132,6 +135,19 @@ pub(super) fn header(pb: &pb::HeaderMatcher) -> Compiled<HeaderMatch> {
         rule,
         invert: pb.invert_match,
         missing_is_empty: pb.treat_missing_header_as_empty,
+    })
+}
+
+fn cookie(pb: &pb::CookieMatcher) -> Compiled<CookieMatch> {
+    if pb.name.is_empty() {
+        return Err(Fault::missing("name"));
+    }
+    let matcher = pb.string_match.as_ref();
+    let matcher = matcher.ok_or_else(|| Fault::missing("string_match"))?;
+    Ok(CookieMatch {
+        name: pb.name.as_str().into(),
+        text: text(matcher).at("string_match")?,
+        invert: pb.invert_match,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use mesh_http::RequestHead;
 
+use super::cookie::CookieMatch;
 use super::header::HeaderMatch;
 use super::path::PathMatch;
 use super::query::QueryMatch;
@@ -12,6 +13,7 @@ pub(crate) struct RouteMatch {
     pub(crate) path: PathMatch,
     pub(crate) headers: Vec<HeaderMatch>,
     pub(crate) query: Vec<QueryMatch>,
+    pub(crate) cookies: Vec<CookieMatch>,
     pub(crate) grpc_only: bool,
 }
 
@@ -21,6 +23,7 @@ impl RouteMatch {
         self.path.matches(path)
             && (!self.grpc_only || head.is_grpc())
             && self.headers.iter().all(|header| header.matches(head))
+            && self.cookies.iter().all(|cookie| cookie.matches(head))
             && (self.query.is_empty() || {
                 let query = head.query();
                 self.query.iter().all(|parameter| parameter.matches(query))

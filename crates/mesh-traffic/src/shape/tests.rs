@@ -1,9 +1,10 @@
 use mesh_proto::envoy::envoy::config::core::v3::HeaderValueOption;
 use mesh_proto::envoy::envoy::config::route::v3 as pb;
+use mesh_proto::envoy::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use mesh_proto::envoy::google::protobuf::UInt32Value;
 
 use super::*;
-use crate::testing::{call, cluster_action, facts, host, prefix, put, table, to};
+use crate::testing::{call, cluster_action, facts, host, prefix, put, regex, table, to};
 use crate::{RouteTable, decide_route};
 
 const APPEND: i32 = 0;
@@ -143,6 +144,34 @@ fn host_and_path_are_rewritten_after_the_headers() {
             "x-forwarded-host: outer",
             "x-envoy-original-path: /api/x?q"
         ]
+    );
+}
+
+#[test]
+fn a_host_may_be_made_from_the_path() {
+    let host_after = |request: &str| {
+        let rewrite = RegexMatchAndSubstitute {
+            pattern: Some(regex("^/([a-z.]*)/.*$")),
+            substitution: "\\1".into(),
+        };
+        let action = pb::RouteAction {
+            prefix_rewrite: "/v1".into(),
+            host_rewrite_specifier: Some(
+                pb::route_action::HostRewriteSpecifier::HostRewritePathRegex(rewrite),
+            ),
+            ..cluster_action("c")
+        };
+        let pb = table(vec![host(&["*"], vec![to(prefix("/"), action)])]);
+        shape(&pb, request).0.authority
+    };
+    assert_eq!(
+        host_after("GET http://outer/inner.example/a?b"),
+        "inner.example"
+    );
+    assert_eq!(
+        host_after("GET http://outer//a"),
+        "outer",
+        "nothing is left"
     );
 }
 
