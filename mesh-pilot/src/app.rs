@@ -123,7 +123,11 @@ async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let identity = settings.identity()?;
     let (clock, tasks) = (deps.clock.clone(), deps.tasks.clone());
-    let discovery = Discovery::start(settings.mesh()?, deps)?;
+    let mesh = MeshConstants {
+        access_log: settings.access_log()?,
+        ..settings.mesh()?
+    };
+    let discovery = Discovery::start(mesh, deps)?;
     let obtained = mesh_identity::Agent::start(identity, clock, &tasks).await;
     let (live, _status) = match obtained {
         Ok(obtained) => obtained,

@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod debug;
+pub mod mesh_config;
 pub mod push;
 pub mod registry;
 mod settings;

@@ -10,6 +10,8 @@ use mesh_kube::Registration;
 use mesh_model::ident::{IdentError, TrustDomain};
 use mesh_runtime::log::LogFlags;
 
+use crate::mesh_config::{self, BadMeshConfig};
+use crate::snapshot::logging::AccessLogging;
 use crate::snapshot::view::{MeshConstants, OutboundPolicy};
 use crate::webhook::InjectorFiles;
 
@@ -50,9 +52,10 @@ pub struct Settings {
     // istio: --injectConfigFile
     #[arg(long, value_name = "FILE", requires = "webhooks")]
     pub inject_config_file: Option<PathBuf>,
-    /// Istio's mesh configuration, of which sidecars follow a part. Read again when it changes.
+    /// Istio's mesh configuration, of which a part is followed: by sidecars, for which it is read
+    /// again when it changes, and by all proxies' access logs as it is when pilot starts.
     // istio: --meshConfig
-    #[arg(long, value_name = "FILE", requires = "webhooks")]
+    #[arg(long, value_name = "FILE")]
     pub mesh_config_file: Option<PathBuf>,
     /// The cluster's MutatingWebhookConfiguration whose trust is kept in step; none when empty.
     // istio: INJECTION_WEBHOOK_CONFIG_NAME
@@ -106,7 +109,17 @@ impl Settings {
                 OutboundTrafficPolicy::AllowAny => OutboundPolicy::AllowAny,
                 OutboundTrafficPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
             },
+            access_log: None,
         })
+    }
+
+    /// Where proxies log, as the mesh's configuration says.
+    ///
+    /// # Errors
+    /// When its file cannot be read or used.
+    pub fn access_log(&self) -> Result<Option<AccessLogging>, BadMeshConfig> {
+        let file = self.mesh_config_file.as_deref();
+        file.map_or(Ok(None), mesh_config::read)
     }
 
     /// Where the injector's settings are.

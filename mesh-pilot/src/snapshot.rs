@@ -4,6 +4,7 @@ mod credentials;
 pub mod destination_rule;
 pub mod gateway;
 mod ingress;
+pub mod logging;
 pub mod peer_authentication;
 mod read;
 pub mod rules;

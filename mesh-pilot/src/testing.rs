@@ -16,6 +16,7 @@ pub(crate) fn mesh() -> Arc<MeshConstants> {
         root_namespace: "istio-system".into(),
         cluster_id: "Kubernetes".into(),
         outbound_policy: OutboundPolicy::default(),
+        access_log: None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! It takes the view and nothing else: no settings, no clock, no lookups. Equal views give equal
 //! resources.
 
+mod access_log;
 mod cluster;
 mod endpoint;
 mod filter_chain;
@@ -141,6 +142,9 @@ pub fn own(view: &View, kept: &BTreeSet<String>) -> Resources {
                 .map(|(name, secret)| (name.clone(), SecretResource::of(name, secret)))
                 .collect();
         }
+    }
+    if let Some(logging) = &view.mesh.access_log {
+        access_log::put(logging, resources.listeners.values_mut());
     }
     resources
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Catalog, LiveConfig, Workload};
 use crate::identity::Identity;
-use crate::record::access_log::AccessLog;
+use crate::record::access_log::LogFiles;
 use crate::record::metrics::Metrics;
 use crate::telemetry;
 use crate::worker::overload::Overload;
@@ -40,8 +40,8 @@ pub struct Sources {
     pub telemetry: Arc<OnceLock<watch::Receiver<telemetry::State>>>,
     /// What was counted.
     pub metrics: Metrics,
-    /// The access log.
-    pub log: Option<AccessLog>,
+    /// The files of access logs.
+    pub logs: LogFiles,
     /// Metrics of the process.
     pub registry: Registry,
     /// Our identity, once it was obtained.

@@ -1,14 +1,16 @@
 //! The one wiring function; reads as the list of what runs.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_runtime::{SystemClock, Tasks};
 use mesh_status::{Sockets, Subject};
-use mesh_traffic::Config;
+use mesh_traffic::{AccessLog, Config};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::admin::{self, Actions, Sources};
-use crate::config::{Catalog, Feed, LiveConfig};
+use crate::config::{Catalog, Feed, LiveConfig, Workload};
 use crate::conn::listen::Listeners;
 use crate::http::observe::Observer;
 use crate::identity::{self, Identity};
-use crate::record::access_log::AccessLog;
+use crate::record::access_log::LogFiles;
+use crate::record::access_log::files::STDOUT;
 use crate::record::metrics::Metrics;
 use crate::record::observer::{self, Recorder};
 use crate::record::peer::own_metadata;
@@ -89,11 +92,9 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     } = deps;
     let draining = CancellationToken::new();
     let (bound, is_bound) = watch::channel(false);
-    let log = settings
-        .access_log
-        .as_deref()
-        .map(|path| open_log(path, &tasks))
-        .transpose()?;
+    let logs = LogFiles::start(&tasks);
+    let log = settings.access_log.as_deref();
+    let log = log.map(|path| open_log(path, &logs, &tasks)).transpose()?;
     let sources = Sources {
         workload: Arc::new(settings.workload.clone()),
         live: Arc::new(LiveConfig::new(Config::default())),
@@ -101,7 +102,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
         xds: Arc::default(),
         telemetry: Arc::default(),
         metrics: Metrics::new(),
-        log,
+        logs,
         registry,
         identity: Arc::default(),
         clock: clock.clone(),
@@ -130,7 +131,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     follow_pilot(&settings, &sources, &identity, &tasks)?;
     report_to_mixer(&settings, &sources, &identity, &tasks)?;
 
-    let shared = Arc::new(shared(&sources, &identity, &tasks));
+    let shared = Arc::new(shared(&sources, log, &identity, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
     let drain = settings.drain;
     overload::watch(&sources.overload, workers.doors(), &tasks);
@@ -216,11 +217,13 @@ fn report_to_mixer(
     Ok(())
 }
 
-fn shared(sources: &Sources, identity: &Identity, tasks: &Tasks) -> Shared {
+fn shared(sources: &Sources, log: Option<AccessLog>, identity: &Identity, tasks: &Tasks) -> Shared {
     let books = observer::Books {
         own: sources.workload.clone(),
         metrics: sources.metrics.clone(),
-        log: sources.log.clone(),
+        log,
+        files: sources.logs.clone(),
+        host_name: host_name(&sources.workload),
         clock: sources.clock.clone(),
     };
     Shared {
@@ -273,9 +276,20 @@ async fn pause(time: Option<Duration>) {
     }
 }
 
-fn open_log(path: &std::path::Path, tasks: &Tasks) -> anyhow::Result<AccessLog> {
+/// The log of all requests, which must be there from the start.
+fn open_log(path: &Path, files: &LogFiles, tasks: &Tasks) -> anyhow::Result<AccessLog> {
     let name = path.to_string_lossy();
-    AccessLog::open(&name, tasks).with_context(|| format!("--access-log {name}"))
+    let path = if name == "-" { STDOUT } else { &*name };
+    files
+        .open(path, tasks)
+        .with_context(|| format!("--access-log {name}"))?;
+    Ok(AccessLog::of_all(path))
+}
+
+/// The name of our machine; in a pod it is the pod's.
+fn host_name(workload: &Workload) -> Str {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_unknown| workload.name.clone(), |name| name.trim().into())
 }
 
 #[cfg(test)]

@@ -15,16 +15,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mesh_http::RequestHead;
+use mesh_http::{Fields, RequestHead, ResponseHead, Version};
 use mesh_model::Str;
-use mesh_traffic::Cluster;
 use mesh_traffic::listener::Direction;
+use mesh_traffic::template::Points;
+use mesh_traffic::{Cluster, Flags};
 
 use crate::http::connection::Connection;
 use crate::http::failure::FailureKind;
 use crate::http::observe::{End, Finish};
 use crate::http::serve::Exchange;
-use crate::record::response_flags::{Flags, answer};
+use crate::record::response_flags::answer;
 
 pub use observer::Recorder;
 
@@ -51,6 +52,14 @@ pub struct Record<'a> {
     pub response: Response,
     /// How many bytes went where.
     pub bytes: Bytes,
+    /// When it came to its points.
+    pub points: Points,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// The head of the answer, where a log needs it.
+    pub answer: Option<&'a ResponseHead>,
+    /// The trailers of the answer, where a log needs them.
+    pub trailers: Option<&'a Fields>,
 }
 
 /// The endpoint that a request was sent to.
@@ -58,6 +67,10 @@ pub struct Record<'a> {
 pub struct Upstream<'a> {
     /// Its address.
     pub address: SocketAddr,
+    /// Its host name, if it has one.
+    pub name: Option<&'a Str>,
+    /// The version of HTTP that was spoken, if there was a connection.
+    pub version: Option<Version>,
     /// Our own address on the connection, if there was one.
     pub local: Option<SocketAddr>,
     /// Whether the connection is mutual TLS.
@@ -130,6 +143,10 @@ impl<'a> Record<'a> {
                 response_head: end.head_sent,
                 response_body: end.sent,
             },
+            points: exchange.points,
+            attempts: exchange.attempts.made(),
+            answer: exchange.kept.head.as_deref(),
+            trailers: exchange.kept.trailers.as_deref(),
         }
     }
 }
@@ -146,6 +163,8 @@ impl<'a> Upstream<'a> {
         let endpoint = picked.endpoint.as_ref().and_then(|at| at.endpoint());
         Some(Self {
             address: picked.target.address,
+            name: endpoint.and_then(|endpoint| endpoint.hostname.as_ref()),
+            version: connected.map(|connected| connected.version),
             local: connected.and_then(|connected| connected.local),
             mutual_tls: connected.is_some_and(|connected| connected.mutual_tls),
             identity: connected.and_then(|connected| connected.peer.as_ref()),

@@ -1,7 +1,14 @@
-//! Values of headers with format operators, as Envoy writes them: `%REQ(x-user?x-guest):8%`.
+//! Texts with format operators, as Envoy writes them: `%REQ(x-user?x-guest):8%`. Values of headers
+//! have them, and the lines of access logs.
 //!
 //! What is checked when an object is applied and what proxies fill in is read by the same code, so
 //! that no value gets into force which a proxy then refuses.
+
+mod fact;
+mod operator;
+
+pub use fact::{Fact, Port};
+pub use operator::{Grpc, HeaderRef, Operator, Point, Span, Unit};
 
 /// A part of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,48 +17,6 @@ pub enum Piece<'a> {
     Text(&'a str),
     /// Something of the request, the response or the connection.
     Operator(Operator<'a>),
-}
-
-/// What an operator stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator<'a> {
-    /// The client's address.
-    RemoteAddress {
-        /// Whether its port is said too.
-        port: bool,
-    },
-    /// The address that the client connected to.
-    LocalAddress {
-        /// Whether its port is said too.
-        port: bool,
-    },
-    /// The port that the client connected to.
-    LocalPort,
-    /// The version of HTTP that the client speaks.
-    Protocol,
-    /// The identity in the client's certificate.
-    PeerUriSan,
-    /// The server name that the client asked for in TLS.
-    ServerName,
-    /// The cluster that was chosen.
-    Cluster,
-    /// The status of the response.
-    ResponseCode,
-    /// A header of the request.
-    Request(HeaderRef<'a>),
-    /// A header of the response.
-    Response(HeaderRef<'a>),
-}
-
-/// `NAME?ALTERNATIVE):LENGTH`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeaderRef<'a> {
-    /// The header.
-    pub name: &'a str,
-    /// The one that counts where that is missing.
-    pub alternative: Option<&'a str>,
-    /// How many bytes of the value are taken.
-    pub max: Option<usize>,
 }
 
 /// Why a value cannot be filled in.
@@ -69,9 +34,54 @@ pub enum FormatError {
     /// The operator has brackets and needs none.
     #[error("the operator %{0}% takes no brackets")]
     Brackets(String),
+    /// What stands in the brackets is not understood.
+    #[error("the operator %{operator}%: {why}")]
+    Argument {
+        /// The operator with its brackets.
+        operator: String,
+        /// What is wrong, and what may stand there.
+        why: String,
+    },
+    /// Envoy has the operator; here there is nothing that it could say.
+    #[error("the operator %{operator}% is not supported: {why}")]
+    Senseless {
+        /// The operator with its brackets.
+        operator: String,
+        /// Why, and what to write instead.
+        why: &'static str,
+    },
+    /// The operator says something only when the request is over.
+    #[error("an operator of {0:?} is for access logs alone: no header can tell how a request ends")]
+    OfTheEnd(String),
 }
 
-/// Takes a value apart.
+/// istio: the line of an access log, `EnvoyTextLogFormat`, `pilot/pkg/model/telemetry_logging.go`.
+pub const ISTIO_LINE: &str = "[%START_TIME%] \"%REQ(:METHOD)% \
+     %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% \
+     %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \
+     \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
+     %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \
+     \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% \
+     %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% \
+     %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
+
+/// Takes the value of a header apart.
+///
+/// # Errors
+/// [`FormatError`] names the first operator that cannot be filled in.
+pub fn of_header(text: &str) -> Result<Vec<Piece<'_>>, FormatError> {
+    let pieces = pieces(text)?;
+    let is_late = |piece: &Piece<'_>| match piece {
+        Piece::Operator(operator) => operator.is_of_the_end(),
+        Piece::Text(_) => false,
+    };
+    match pieces.iter().any(is_late) {
+        true => Err(FormatError::OfTheEnd(text.to_owned())),
+        false => Ok(pieces),
+    }
+}
+
+/// Takes the format of a log's lines apart.
 ///
 /// # Errors
 /// [`FormatError`] names the first operator that cannot be filled in.
@@ -79,15 +89,14 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, FormatError> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
-        let (operator, after) = after
-            .split_once('%')
-            .ok_or_else(|| FormatError::LonePercent(text.to_owned()))?;
+        let (operator, after) =
+            until_end(after).ok_or_else(|| FormatError::LonePercent(text.to_owned()))?;
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
         pieces.push(match operator {
             "" => Piece::Text("%"),
-            operator => Piece::Operator(parse(operator)?),
+            operator => Piece::Operator(operator::parse(operator)?),
         });
         rest = after;
     }
@@ -97,56 +106,16 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, FormatError> {
     Ok(pieces)
 }
 
-fn parse(text: &str) -> Result<Operator<'_>, FormatError> {
-    let (name, brackets) = match text.split_once('(') {
-        Some((name, rest)) => (name, Some(rest)),
-        None => (text, None),
+/// An operator up to the per cent sign that ends it, and what follows. Those in the brackets of a time
+/// belong to its format.
+fn until_end(text: &str) -> Option<(&str, &str)> {
+    let close = match text.starts_with("START_TIME(") {
+        true => text.find(')'),
+        false => None,
     };
-    let header = || {
-        let header = brackets.and_then(header_ref);
-        header.ok_or_else(|| FormatError::NoHeader(text.to_owned()))
-    };
-    let operator = match name {
-        "REQ" => return header().map(Operator::Request),
-        "RESP" => return header().map(Operator::Response),
-        "DOWNSTREAM_REMOTE_ADDRESS" => Operator::RemoteAddress { port: true },
-        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Operator::RemoteAddress { port: false },
-        "DOWNSTREAM_LOCAL_ADDRESS" => Operator::LocalAddress { port: true },
-        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" => Operator::LocalAddress { port: false },
-        "DOWNSTREAM_LOCAL_PORT" => Operator::LocalPort,
-        "PROTOCOL" => Operator::Protocol,
-        "DOWNSTREAM_PEER_URI_SAN" => Operator::PeerUriSan,
-        "REQUESTED_SERVER_NAME" => Operator::ServerName,
-        "UPSTREAM_CLUSTER" => Operator::Cluster,
-        "RESPONSE_CODE" => Operator::ResponseCode,
-        _ => return Err(FormatError::Unknown(text.to_owned())),
-    };
-    match brackets {
-        None => Ok(operator),
-        Some(_) => Err(FormatError::Brackets(name.to_owned())),
-    }
-}
-
-/// Reads what follows the opening bracket.
-fn header_ref(text: &str) -> Option<HeaderRef<'_>> {
-    let (names, max) = text.split_once(')')?;
-    let (name, alternative) = match names.split_once('?') {
-        Some((name, alternative)) => (name, Some(alternative)),
-        None => (names, None),
-    };
-    if name.is_empty() || alternative.is_some_and(str::is_empty) {
-        return None;
-    }
-    let max = match max.strip_prefix(':') {
-        Some(max) => Some(max.parse().ok()?),
-        None if max.is_empty() => None,
-        None => return None,
-    };
-    Some(HeaderRef {
-        name,
-        alternative,
-        max,
-    })
+    let from = close.unwrap_or_default();
+    let end = text.get(from..)?.find('%')? + from;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 #[cfg(test)]

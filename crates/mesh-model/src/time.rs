@@ -1,9 +1,13 @@
 //! Time as a value: a clock that is passed in, and the arithmetic of waiting.
 
+mod format;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+
+pub use format::{BadConversion, TimeFormat};
 
 /// What tells the time. Processes pass the system's clock in, tests one of their own.
 pub trait Clock: Send + Sync {

@@ -6,6 +6,7 @@
     reason = "control planes still send the older forms of several fields"
 )]
 
+mod access_log;
 pub(crate) mod cluster;
 mod common;
 mod cors;

@@ -16,7 +16,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::matching::header::HeaderName;
 use crate::matching::text::Pattern;
 use crate::matching::{cookie, query};
-use crate::shape::Facts;
+use crate::template::Facts;
 
 /// One source of a request's hash.
 #[derive(Debug, Clone)]

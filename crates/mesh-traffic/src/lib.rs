@@ -6,6 +6,7 @@
 //! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt. Pure:
 //! no clock, no randomness of its own, no I/O.
 
+pub mod access_log;
 pub mod balance;
 pub mod cluster;
 mod compile;
@@ -14,6 +15,7 @@ pub mod cors;
 pub mod decide;
 pub mod endpoint;
 pub mod fault;
+pub mod flags;
 pub mod hash;
 pub mod listener;
 mod matching;
@@ -23,21 +25,23 @@ pub mod retry;
 pub mod route;
 pub mod secret;
 pub mod shape;
-mod template;
+pub mod template;
 pub mod tls;
 
 #[cfg(test)]
 mod testing;
 
+pub use access_log::{AccessLog, AccessLogs};
 pub use balance::Balancer;
 pub use cluster::Cluster;
 pub use config::Config;
 pub use decide::{Action, Forward, RouteAt, RouteDecision, decide_route};
 pub use endpoint::{Endpoint, Endpoints};
+pub use flags::Flags;
 pub use listener::{ConnFacts, FilterChain, Listener, Network, Transport};
 pub use matching::text::Pattern;
 pub use reject::Reject;
 pub use retry::{FailureKind, RetryPolicy};
 pub use route::RouteTable;
 pub use secret::Secret;
-pub use shape::Facts;
+pub use template::Facts;

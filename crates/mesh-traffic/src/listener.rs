@@ -10,6 +10,7 @@ use std::time::Duration;
 use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 
+use crate::access_log::AccessLogs;
 use crate::compile;
 use crate::matching::chain::ChainMatch;
 use crate::reject::Reject;
@@ -134,7 +135,7 @@ pub struct HttpManager {
     /// What of the client's certificate is written there.
     pub client_cert_details: ClientCertDetails,
     /// Where requests are logged.
-    pub access_log: Vec<AccessLog>,
+    pub access_log: AccessLogs,
     /// Value of the `server` header of responses.
     pub server_name: Str,
     /// Whether the application's own `server` header is kept.
@@ -245,15 +246,6 @@ pub enum ServerHeader {
     PassThrough,
 }
 
-/// A log of requests or connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessLog {
-    /// File; `/dev/stdout` for the process's output.
-    pub path: Str,
-    /// Envoy's format string; the default one if absent.
-    pub format: Option<Str>,
-}
-
 /// Where bytes are passed on to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpProxy {
@@ -264,7 +256,7 @@ pub struct TcpProxy {
     /// How long both directions may be silent; `None` for ever.
     pub idle_timeout: Option<Duration>,
     /// Where connections are logged.
-    pub access_log: Vec<AccessLog>,
+    pub access_log: AccessLogs,
     /// Whether a client's connections go to the same endpoint, where the cluster goes by hashes.
     pub by_source: bool,
 }

@@ -5,9 +5,7 @@ use mesh_model::Str;
 
 use crate::decide::{Action, Forward, RouteDecision};
 use crate::route::HostRewrite;
-use crate::template::Template;
-
-pub use crate::template::Facts;
+use crate::template::{Facts, Template};
 
 /// Header operations of one place in a route table, for requests and for responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -45,7 +45,11 @@ pub(crate) fn facts() -> Facts<'static> {
         remote: "10.0.0.7:4711".parse().unwrap(),
         local: "10.0.0.9:80".parse().unwrap(),
         peer: None,
+        peer_fingerprint: None,
+        own: None,
+        tls: None,
         sni: None,
+        chain: "",
         cluster: None,
     }
 }

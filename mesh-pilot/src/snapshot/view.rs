@@ -16,6 +16,7 @@ use mesh_model::service::{Endpoint, Service, ServicePort};
 
 use mesh_pki::credential::{ClientRoots, Credential};
 
+use super::logging::AccessLogging;
 use super::rules::{Destination, DestinationPolicy, Routing};
 
 /// Everything that the configuration of one proxy depends on.
@@ -70,6 +71,8 @@ pub struct MeshConstants {
     pub cluster_id: Str,
     /// What becomes of calls to hosts that the mesh does not know, where it could let them pass.
     pub outbound_policy: OutboundPolicy,
+    /// Where every proxy logs; nowhere but where it was told itself if this is none.
+    pub access_log: Option<AccessLogging>,
 }
 
 /// What becomes of calls to hosts that the mesh does not know.

@@ -151,7 +151,11 @@ const FACTS: Facts<'static> = Facts {
     remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40000),
     local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9080),
     peer: None,
+    peer_fingerprint: None,
+    own: None,
+    tls: None,
     sni: None,
+    chain: "",
     cluster: None,
 };
 

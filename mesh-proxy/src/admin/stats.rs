@@ -94,11 +94,7 @@ fn stats(sources: &Sources) -> Vec<Stat> {
             value: xds.refused,
         },
     ]);
-    let log = sources
-        .log
-        .as_ref()
-        .map(|log| log.lines())
-        .unwrap_or_default();
+    let log = sources.logs.lines();
     let telemetry = sources.telemetry.get().map(|state| state.borrow().clone());
     let telemetry = telemetry.unwrap_or_default();
     stats.extend([

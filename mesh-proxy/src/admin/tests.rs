@@ -35,7 +35,7 @@ fn mk_pages() -> Pages {
         xds: Arc::default(),
         telemetry: Arc::default(),
         metrics: Metrics::new(),
-        log: None,
+        logs: Default::default(),
         registry: Registry::new(),
         identity: Arc::default(),
         clock: Arc::new(clock),

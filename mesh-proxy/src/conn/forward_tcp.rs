@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mesh_traffic::Flags;
 use mesh_traffic::cluster::{Cluster, Discovery, Transport};
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::{Endpoint, Endpoints};
@@ -20,6 +21,7 @@ use crate::conn::wire::scratch::Scratch;
 use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
+use crate::record::access_log::Passed;
 use crate::upstream::balance::{Balancers, LoadGuard, Wish};
 use crate::upstream::dial;
 use crate::upstream::dial::patience::{Listed, Patience};
@@ -52,6 +54,8 @@ pub(crate) struct Forward {
     load: Option<LoadGuard>,
     /// What is held for both ends.
     pub(crate) holding: Holding,
+    /// What will be written down, where it is logged.
+    passed: Option<Box<Passed>>,
 }
 
 enum State {
@@ -114,6 +118,15 @@ impl Forward {
         }
     }
 
+    /// Counts up what was moved.
+    fn count_into(&self, passed: &mut Passed, now: Instant) {
+        passed.duration = now.saturating_duration_since(passed.since);
+        if let State::Passing(tunnel) = &self.state {
+            passed.received = tunnel.sent();
+            passed.sent = tunnel.received();
+        }
+    }
+
     fn idle_bound(&self) -> Duration {
         self.proxy()
             .and_then(|proxy| proxy.idle_timeout)
@@ -134,7 +147,7 @@ impl Engine {
         &mut self,
         key: ConnKey,
         wire: Wire,
-        connection: &Connection,
+        connection: Connection,
         ahead: Vec<u8>,
     ) {
         let calling = Calling {
@@ -158,6 +171,7 @@ impl Engine {
             timer: None,
             load: None,
             holding: Holding::default(),
+            passed: Passed::begin(connection, self.now),
         };
         self.put(key, Conn::Forward(Box::new(forward)));
         self.call(key);
@@ -180,8 +194,16 @@ impl Engine {
                     State::Passing(_) | State::Taken => None,
                 });
             let failure = last.unwrap_or(failure);
-            let reason = crate::record::response_flags::answer(failure.kind).counter;
-            self.observer.connection_refused(reason);
+            let row = crate::record::response_flags::answer(failure.kind);
+            self.observer.connection_refused(row.counter);
+            if let Some(passed) = self.forward_of(key).and_then(|it| it.passed.as_mut()) {
+                let again = match passed.attempts {
+                    0 | 1 => Flags::NONE,
+                    _ => Flags::RETRY_LIMIT,
+                };
+                passed.flags = row.flags.with(again);
+                passed.failure = failure.reason();
+            }
             tracing::debug!(?failure, "connection not passed on");
             self.end_forward(key);
         }
@@ -203,6 +225,10 @@ impl Engine {
         }
         let timer = self.timers.set(patience.next(self.now), Due::Conn(key));
         if let Some(forward) = self.forward_of(key) {
+            if let Some(passed) = &mut forward.passed {
+                passed.endpoint = Some(target.address);
+                passed.attempts += 1;
+            }
             forward.other = Some(other);
             forward.timer = Some(timer);
             forward.load = load;
@@ -231,15 +257,20 @@ impl Engine {
         let proxy = forward.proxy().ok_or(FailureKind::RouteUnusable)?;
         let name = proxy
             .cluster(|| random.u64(..))
-            .ok_or(FailureKind::NoCluster)?;
-        let cluster = config.cluster(name).ok_or(FailureKind::NoCluster)?;
+            .ok_or(FailureKind::NoCluster)?
+            .clone();
+        let by_source = proxy.by_source;
+        if let Some(passed) = &mut forward.passed {
+            passed.cluster = Some(name.clone());
+        }
+        let cluster = config.cluster(&name).ok_or(FailureKind::NoCluster)?;
         if matches!(cluster.discovery, Discovery::OriginalDst) {
             return Ok((forward.original_destination(cluster)?, None));
         }
         let endpoints = config
             .endpoints_of(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
-        let hash = proxy.by_source.then(|| hash::of_address(forward.client));
+        let hash = by_source.then(|| hash::of_address(forward.client));
         let picked = pick(
             &self.balancers,
             cluster,
@@ -305,6 +336,9 @@ impl Engine {
                 ..
             } = *calling
         {
+            if let Some(passed) = &mut forward.passed {
+                passed.local = upstream.socket_ref().local_addr().ok();
+            }
             let tunnel = Tunnel::new(client, upstream, ahead, said, now);
             forward.state = State::Passing(Box::new(tunnel));
         }
@@ -384,7 +418,11 @@ impl Engine {
     }
 
     fn end_forward(&mut self, key: ConnKey) {
-        if let Some(Conn::Forward(forward)) = self.remove(key) {
+        if let Some(Conn::Forward(mut forward)) = self.remove(key) {
+            if let Some(mut passed) = forward.passed.take() {
+                forward.count_into(&mut passed, self.now);
+                self.observer.connection_passed(&passed);
+            }
             if let Some(other) = forward.other {
                 self.conns.remove(other);
             }

@@ -14,9 +14,10 @@ use mesh_pki::tls::edge::{Edge, edge_config};
 use mesh_pki::tls::{self, ClientAuth, TrustPolicy, peer_spiffe_id};
 use mesh_traffic::Secret;
 use mesh_traffic::config::{Config, Map};
+use mesh_traffic::template::Tls;
 use mesh_traffic::tls::{DownstreamTls, Identity, Roots};
-use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
+use rustls::{CipherSuite, ProtocolVersion, ServerConfig};
 
 use crate::conn::wire::tls::Session;
 use crate::http::connection::Peer;
@@ -61,6 +62,8 @@ pub(crate) struct Secured {
     pub(crate) http2: bool,
     /// Who the client is, if it showed a certificate.
     pub(crate) peer: Option<Peer>,
+    /// What was agreed on.
+    pub(crate) agreed: Option<Tls>,
 }
 
 /// The server configurations of one worker, made once and kept. Nothing here is read from files.
@@ -284,8 +287,65 @@ pub(crate) fn judge(
         return Err(HandshakeError::Refused);
     }
     let http2 = session.alpn_protocol() == Some(tls::ALPN_H2);
-    Ok(Secured { http2, peer })
+    Ok(Secured {
+        http2,
+        peer,
+        agreed: agreed(session),
+    })
 }
+
+/// Version and cipher suite, as OpenSSL calls them.
+fn agreed(session: &rustls::CommonState) -> Option<Tls> {
+    let version = match session.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        _ => return None,
+    };
+    let suite = session.negotiated_cipher_suite()?.suite();
+    let known = SUITES.iter().find(|(known, _)| *known == suite);
+    let cipher = known.map_or("", |(_, name)| name);
+    Some(Tls { version, cipher })
+}
+
+/// The suites that there are, by the names that OpenSSL and Envoy give them.
+const SUITES: [(CipherSuite, &str); 9] = [
+    (
+        CipherSuite::TLS13_AES_128_GCM_SHA256,
+        "TLS_AES_128_GCM_SHA256",
+    ),
+    (
+        CipherSuite::TLS13_AES_256_GCM_SHA384,
+        "TLS_AES_256_GCM_SHA384",
+    ),
+    (
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+        "TLS_CHACHA20_POLY1305_SHA256",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        "ECDHE-RSA-AES128-GCM-SHA256",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        "ECDHE-RSA-AES256-GCM-SHA384",
+    ),
+    (
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    ),
+];
 
 /// The verifier has judged the chain already: this only reads the name.
 fn peer(chain: &[rustls::pki_types::CertificateDer<'_>]) -> Option<Peer> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mesh_http::Version;
 use mesh_model::Str;
 use mesh_traffic::listener::{Codec, Inspection, Listener, Network};
+use mesh_traffic::template::Tls;
 
 use crate::conn::Refused;
 use crate::conn::accept::{Accepted, adopt};
@@ -52,6 +53,7 @@ struct Known {
     sni: Option<Str>,
     peer: Option<Peer>,
     tls: bool,
+    agreed: Option<Tls>,
     http2: bool,
 }
 
@@ -248,6 +250,7 @@ impl Engine {
             client: opening.client,
             local: opening.local,
             tls: known.tls,
+            agreed: known.agreed,
             sni: known.sni,
             peer: known.peer,
             own_identity,
@@ -273,7 +276,7 @@ impl Engine {
                 self.begin_downstream(key, &ahead);
             }
             Some(Network::Tcp(_)) => {
-                self.forward(key, opening.wire, &connection, ahead);
+                self.forward(key, opening.wire, connection, ahead);
             }
             None => {
                 self.remove(key);
@@ -373,6 +376,7 @@ impl Opening {
                     },
                     peer: None,
                     tls: false,
+                    agreed: None,
                     http2: *sniffed == Sniffed::Http2,
                 };
                 Ok(Next::Serve(known, seen))
@@ -434,6 +438,7 @@ impl Opening {
             sni,
             peer: secured.peer.filter(|peer| !peer.text.is_empty()),
             tls: true,
+            agreed: secured.agreed,
             http2: secured.http2,
         })
     }

@@ -8,6 +8,7 @@ use mesh_model::ident::SpiffeId;
 use mesh_traffic::RouteTable;
 use mesh_traffic::config::Config;
 use mesh_traffic::listener::{Direction, FilterChain, HttpManager, Listener, Network, RouteSource};
+use mesh_traffic::template::Tls;
 
 use crate::http::head::client_cert::Element;
 
@@ -24,6 +25,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// Whether it is TLS.
     pub tls: bool,
+    /// What was agreed on with its client, if it is.
+    pub agreed: Option<Tls>,
     /// Server name that the client asked for.
     pub sni: Option<Str>,
     /// Who the client is, by its certificate.

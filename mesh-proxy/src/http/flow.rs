@@ -163,6 +163,17 @@ impl Flow {
         self.step == Step::Connecting && self.ticket == ticket && self.leg.is_none()
     }
 
+    /// The endpoint has sent the last of the answer.
+    fn answer_ends(&mut self, now: Instant) {
+        self.answered = true;
+        self.exchange.points.upstream_response_ends = Some(self.exchange.elapsed(now));
+    }
+
+    /// Its last byte has gone to the endpoint.
+    fn sent_all(&mut self, now: Instant) {
+        self.exchange.points.upstream_request_ends = Some(self.exchange.elapsed(now));
+    }
+
     /// Bytes that it keeps from others.
     pub(crate) fn held(&self) -> usize {
         self.download.capacity() + self.upload.capacity()
@@ -191,6 +202,9 @@ impl Engine {
         flow.expects = body != BodyLength::None && take_expectation(head);
         flow.head_only = head.method == "HEAD";
         flow.upload.restart(body == BodyLength::None);
+        if body == BodyLength::None {
+            flow.exchange.points.request_ends = Some(Duration::ZERO);
+        }
         let spare = flow.exchange.take_spare_head();
         let arrival = Arrival {
             head: std::mem::replace(head, spare),
@@ -406,6 +420,9 @@ impl Engine {
         let head = flow.exchange.take_outgoing();
         let end = flow.upload.is_empty();
         flow.upload.finished = end;
+        if end {
+            flow.sent_all(self.now);
+        }
         flow.step = Step::Asked;
         let sent = self.send_request(leg.link, key, &head, end);
         let stream = sent.map_err(|error| match error {

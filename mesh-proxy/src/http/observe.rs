@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::http::failure::FailureKind;
 use crate::http::mirror::CopyEnd;
 use crate::http::serve::Exchange;
+use crate::record::access_log::Passed;
 
 /// How a request ended, as far as the exchange itself does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +47,9 @@ pub trait Observer {
 
     /// A copy of a request is over.
     fn copy_ended(&self, end: CopyEnd);
+
+    /// A connection that is logged and whose bytes were passed on has ended.
+    fn connection_passed(&self, _: &Passed) {}
 
     /// A connection was closed before anything was served on it.
     fn connection_refused(&self, reason: &'static str);

@@ -8,11 +8,12 @@ mod ahead;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesh_http::{RequestHead, ResponseHead};
+use mesh_http::{Fields, RequestHead, ResponseHead};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
 use mesh_traffic::listener::Direction;
+use mesh_traffic::template::{Needs, Points};
 
 use crate::config::live::LiveConfig;
 use crate::http::attempt::{Attempts, Tried, Verdict};
@@ -113,6 +114,10 @@ pub struct Exchange {
     pub upstream_metadata: PeerMetadata,
     /// How long the upstream took to answer the last attempt.
     pub service_time: Option<Duration>,
+    /// When it came to its points.
+    pub points: Points,
+    /// What logs need of the answer; nothing where they need nothing.
+    pub kept: Kept,
     /// Whether the body can be sent once more; the driver keeps it true to the facts.
     pub can_repeat: bool,
     /// What the route says of the page that sent it, if one did.
@@ -126,6 +131,22 @@ pub struct Exchange {
     spent: bool,
     /// The head of an earlier request, for its buffers.
     spare: Option<Box<RequestHead>>,
+}
+
+/// What is kept of an answer until its request is over.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Its head, as the client got it.
+    pub head: Option<Box<ResponseHead>>,
+    /// Its trailers.
+    pub trailers: Option<Box<Fields>>,
+}
+
+impl Kept {
+    fn clear(&mut self) {
+        self.head = None;
+        self.trailers = None;
+    }
 }
 
 /// How a run through the stages ends.
@@ -165,6 +186,8 @@ impl Exchange {
             failure: None,
             upstream_metadata: PeerMetadata::default(),
             service_time: None,
+            points: Points::default(),
+            kept: Kept::default(),
             can_repeat: true,
             of_page: None,
             injected: Injected::default(),
@@ -197,6 +220,8 @@ impl Exchange {
         self.failure = None;
         self.upstream_metadata.clear();
         self.service_time = None;
+        self.points = Points::default();
+        self.kept.clear();
         self.can_repeat = true;
         self.of_page = None;
         self.injected = Injected::default();
@@ -225,6 +250,21 @@ impl Exchange {
             true => mirror::copies(&self.config, shaped, out, random),
             false => Copies::default(),
         }
+    }
+
+    /// How long it has been under way.
+    #[must_use]
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// What must be kept of the answer for the logs of its chain.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let manager = self.served.manager();
+        manager
+            .map(|manager| manager.access_log.needs())
+            .unwrap_or_default()
     }
 
     /// Takes out a head that is done with, for its buffers.
@@ -350,6 +390,7 @@ impl Exchange {
         exchange::exchange(&sending, &connected, out);
         self.connected = Some(connected);
         self.sent = Some(worker.now);
+        self.points.upstream_request_begins = Some(self.elapsed(worker.now));
         Outcome::Next(Next::Wait(Wait::Answer))
     }
 
@@ -368,6 +409,7 @@ impl Exchange {
         head::take_metadata(&mut head.fields, authentic, &mut self.upstream_metadata);
         let took = self.sent.map_or(Duration::ZERO, |sent| worker.now - sent);
         self.service_time = Some(took);
+        self.points.upstream_response_begins = Some(self.elapsed(worker.now));
         let Some(shaped) = &self.shaped else {
             return Outcome::Failed(FailureKind::RouteUnusable.into());
         };

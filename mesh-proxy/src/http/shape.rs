@@ -11,6 +11,7 @@ use mesh_traffic::config::Config;
 use mesh_traffic::fault::Fault;
 use mesh_traffic::hash::{self, Hashed};
 use mesh_traffic::route::HostRewrite;
+use mesh_traffic::tls::Identity;
 use mesh_traffic::{Action, Facts, RetryPolicy};
 
 use crate::http::connection::{Connection, Served};
@@ -216,14 +217,23 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
     })
 }
 
-/// What header operations may refer to.
+/// What operators of formats may refer to from the start.
 #[must_use]
 pub fn facts<'a>(connection: &'a Connection, cluster: Option<&'a str>) -> Facts<'a> {
+    let chain = connection.listener.chains.get(connection.chain);
+    let tls = chain.and_then(|chain| chain.tls.as_ref());
+    // Another certificate has no identity of the mesh.
+    let shows_own = tls.is_some_and(|tls| tls.identity == Identity::Workload);
+    let peer = connection.peer.as_ref();
     Facts {
         remote: connection.client,
         local: connection.local,
-        peer: connection.peer.as_ref().map(|peer| peer.text.as_str()),
+        peer: peer.map(|peer| peer.text.as_str()),
+        peer_fingerprint: peer.map(|peer| peer.certificate_hash.as_str()),
+        own: connection.own_identity.as_deref().filter(|_| shows_own),
+        tls: connection.agreed,
         sni: connection.sni.as_deref(),
+        chain: chain.map_or("", |chain| &*chain.name),
         cluster,
     }
 }

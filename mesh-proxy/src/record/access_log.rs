@@ -1,20 +1,20 @@
-//! The access log: one line per request, in Istio's default text format.
+//! Access logs: lines of requests and connections, in the formats that listeners ask for.
 //!
-//! Workers append to one bounded buffer; a thread of its own writes it out. When that thread does
+//! Workers append to one bounded buffer per file; a thread of its own writes it out. When that thread does
 //! not keep up, lines are dropped and counted: no request waits for a disk.
 
+pub mod files;
 mod line;
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_runtime::Tasks;
 use parking_lot::{Condvar, Mutex};
 
-pub use line::Line;
+pub use files::LogFiles;
+pub use line::{Line, Passed};
 
 /// Bytes of lines that wait to be written.
 const MAX_WAITING: usize = 1 << 20;
@@ -52,48 +52,56 @@ pub struct Lines {
 }
 
 impl AccessLog {
-    /// Opens `-` (standard output) or a file, to which lines are appended.
+    /// Opens an output of the process or a file, to which lines are appended.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(destination: &str, tasks: &Tasks) -> io::Result<Self> {
-        let output: Box<dyn Write + Send> = match destination {
-            "-" | "/dev/stdout" => Box::new(io::stdout()),
-            path => Box::new(
-                OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(Path::new(path))?,
-            ),
-        };
-        Ok(Self::to(output, tasks))
+    pub fn open(path: &str, tasks: &Tasks) -> io::Result<Self> {
+        files::output(path).map(|output| Self::to(output, tasks))
     }
 
     /// Writes to `output` until the tasks are asked to stop; what was logged before is written.
     #[must_use]
     pub fn to(output: Box<dyn Write + Send>, tasks: &Tasks) -> Self {
-        let log = Self(Arc::new(Shared {
+        let log = Self::unopened();
+        log.begin(tasks, move || Ok(output));
+        log
+    }
+
+    /// Has no output yet: lines gather.
+    fn unopened() -> Self {
+        Self(Arc::new(Shared {
             waiting: Mutex::default(),
             more: Condvar::new(),
-        }));
-        let writer = log.clone();
-        tasks.spawn_blocking("access log", move || writer.run(output));
-        let (stopping, closing) = (tasks.stopping().clone(), log.clone());
+        }))
+    }
+
+    /// Writes what has gathered and what will come, until the tasks are asked to stop.
+    fn begin(
+        &self,
+        tasks: &Tasks,
+        open: impl FnOnce() -> io::Result<Box<dyn Write + Send>> + Send + 'static,
+    ) {
+        let writer = self.clone();
+        tasks.spawn_blocking("access log", move || match open() {
+            Ok(output) => writer.run(output),
+            Err(_told) => writer.give_up(),
+        });
+        let (stopping, closing) = (tasks.stopping().clone(), self.clone());
         tasks.spawn("access log end", async move {
             stopping.cancelled().await;
             closing.close();
         });
-        log
     }
 
-    /// Appends a line, which ends with a line feed; drops it if too much waits already.
-    pub fn write(&self, line: &str) {
+    /// Appends a line; drops it if too much waits already.
+    pub fn write(&self, line: &[u8]) {
         let mut waiting = self.0.waiting.lock();
         if waiting.bytes.len() + line.len() > MAX_WAITING || waiting.closed {
             waiting.dropped += 1;
             return;
         }
-        waiting.bytes.extend_from_slice(line.as_bytes());
+        waiting.bytes.extend_from_slice(line);
         waiting.written += 1;
         let wake = waiting.idle || waiting.bytes.len() >= ENOUGH;
         drop(waiting);
@@ -115,6 +123,14 @@ impl AccessLog {
     fn close(&self) {
         self.0.waiting.lock().closed = true;
         self.0.more.notify_one();
+    }
+
+    /// There is no output: lines are only counted.
+    fn give_up(&self) {
+        let mut waiting = self.0.waiting.lock();
+        waiting.closed = true;
+        waiting.bytes = Vec::new();
+        waiting.dropped += std::mem::take(&mut waiting.written);
     }
 
     fn run(&self, mut output: Box<dyn Write + Send>) {

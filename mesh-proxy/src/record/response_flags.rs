@@ -1,89 +1,10 @@
-//! Response flags, and the one table from what failed to what the client and the books are told.
+//! The one table from what failed to what the client and the books are told.
 //!
-//! Letters, their order and the words of the details are Envoy's, by which users search.
+//! The words of the details are Envoy's, by which users search.
 
-use std::fmt;
+use mesh_traffic::Flags;
 
 use crate::http::failure::FailureKind;
-
-/// A set of response flags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Flags(u16);
-
-/// Letters by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const LETTERS: [&str; 16] = [
-    "UH", "UT", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "URX", "SI", "DPE", "UPE", "NC",
-    "OM",
-];
-
-impl Flags {
-    /// Nothing special happened.
-    pub const NONE: Self = Self(0);
-    /// No healthy upstream.
-    pub const NO_HEALTHY_UPSTREAM: Self = Self(1);
-    /// Upstream request timeout.
-    pub const UPSTREAM_TIMEOUT: Self = Self(1 << 1);
-    /// Upstream remote reset.
-    pub const UPSTREAM_RESET: Self = Self(1 << 2);
-    /// Upstream connection failure.
-    pub const CONNECT_FAILURE: Self = Self(1 << 3);
-    /// Upstream connection termination.
-    pub const UPSTREAM_CLOSED: Self = Self(1 << 4);
-    /// Upstream overflow: a circuit breaker.
-    pub const OVERFLOW: Self = Self(1 << 5);
-    /// No route.
-    pub const NO_ROUTE: Self = Self(1 << 6);
-    /// Delay injected.
-    pub const DELAY_INJECTED: Self = Self(1 << 7);
-    /// Fault injected.
-    pub const FAULT_INJECTED: Self = Self(1 << 8);
-    /// Downstream connection termination.
-    pub const DOWNSTREAM_GONE: Self = Self(1 << 9);
-    /// The limit of retries was reached.
-    pub const RETRY_LIMIT: Self = Self(1 << 10);
-    /// Stream idle timeout.
-    pub const STREAM_IDLE: Self = Self(1 << 11);
-    /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 12);
-    /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 13);
-    /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 14);
-    /// Overload manager.
-    pub const OVERLOADED: Self = Self(1 << 15);
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether no flag is set.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl fmt::Display for Flags {
-    /// Prints `UF,URX`, and `-` for no flag.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return f.write_str("-");
-        }
-        let set = LETTERS
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| self.0 & (1 << bit) != 0);
-        for (index, (_, letters)) in set.enumerate() {
-            if index > 0 {
-                f.write_str(",")?;
-            }
-            f.write_str(letters)?;
-        }
-        Ok(())
-    }
-}
 
 /// What a failure is told as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,6 +59,7 @@ impl Fixture {
                 client: address("127.7.1.1:40000"),
                 local: address("127.7.3.1:9080"),
                 tls: inbound,
+                agreed: None,
                 sni: None,
                 peer: None,
                 own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
@@ -98,6 +99,8 @@ impl Fixture {
     pub(crate) fn record(&self) -> Record<'_> {
         let upstream = self.cluster.as_ref().map(|_| Upstream {
             address: address("127.7.3.1:9080"),
+            name: None,
+            version: Some(Version::Http11),
             local: Some(address("127.7.1.1:51000")),
             mutual_tls: self.identity.is_some(),
             identity: self.identity.as_ref(),
@@ -120,6 +123,10 @@ impl Fixture {
                 response_head: 50,
                 response_body: 295,
             },
+            points: Points::default(),
+            attempts: 1,
+            answer: None,
+            trailers: None,
         }
     }
 }

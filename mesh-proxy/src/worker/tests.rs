@@ -4,6 +4,7 @@ mod drain;
 mod failures;
 mod leaving;
 mod load;
+mod logs;
 mod mirrors;
 mod overload;
 mod panics;

@@ -302,7 +302,7 @@ fn header_value(value: &str) -> Result<(), String> {
         return Err("a header's value has no control characters".to_owned());
     }
     // Proxies refuse a whole route table for one operator that they cannot fill in.
-    header_format::pieces(value)
+    header_format::of_header(value)
         .map(|_| ())
         .map_err(|why| why.to_string())
 }

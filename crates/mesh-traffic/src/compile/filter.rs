@@ -1,26 +1,17 @@
 //! Network filters: the one at the end of a chain, and those before it that are built in.
 
 use mesh_model::Str;
-use mesh_proto::envoy::envoy::config::accesslog::v3 as log;
-use mesh_proto::envoy::envoy::config::core::v3::SubstitutionFormatString;
-use mesh_proto::envoy::envoy::config::core::v3::substitution_format_string::Format;
 use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 use mesh_proto::envoy::envoy::config::listener::v3::filter::ConfigType;
-use mesh_proto::envoy::envoy::extensions::access_loggers::file::v3::{
-    FileAccessLog, file_access_log::AccessLogFormat as FileFormat,
-};
-use mesh_proto::envoy::envoy::extensions::access_loggers::stream::v3::{
-    StdoutAccessLog, stdout_access_log::AccessLogFormat as StdoutFormat,
-};
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
 use mesh_proto::{Any, any};
 use std::time::Duration;
 
-use super::common::{limit, text, unpack};
-use super::{hash, http};
-use crate::listener::{AccessLog, Network, TcpProxy};
+use super::common::{limit, unpack};
+use super::{access_log, hash, http};
+use crate::listener::{Network, TcpProxy};
 use crate::reject::{At, Compiled, Fault};
 
 /// Envoy's idle timeout of forwarded connections.
@@ -79,6 +70,20 @@ fn tcp_proxy(pb: &tcp::TcpProxy) -> Compiled<TcpProxy> {
         (pb.tunneling_config.is_some(), "tunneling_config"),
         (pb.metadata_match.is_some(), "metadata_match"),
         (pb.on_demand.is_some(), "on_demand"),
+        (
+            pb.access_log_flush_interval.is_some(),
+            "access_log_flush_interval",
+        ),
+        (
+            pb.flush_access_log_on_connected,
+            "flush_access_log_on_connected",
+        ),
+        (
+            pb.access_log_options
+                .as_ref()
+                .is_some_and(|options| *options != Default::default()),
+            "access_log_options",
+        ),
     ];
     if let Some((_, field)) = features.iter().find(|(asked, _)| *asked) {
         return Err(Fault::unsupported(*field));
@@ -91,7 +96,7 @@ fn tcp_proxy(pb: &tcp::TcpProxy) -> Compiled<TcpProxy> {
             pb.idle_timeout.as_ref(),
             Some(DEFAULT_TCP_IDLE),
         )?,
-        access_log: access_logs(&pb.access_log)?,
+        access_log: access_log::compile(&pb.access_log)?,
         by_source: hash::by_source(&pb.hash_policy)?,
     })
 }
@@ -110,56 +115,5 @@ fn clusters(pb: &tcp::TcpProxy) -> Compiled<Vec<(Str, u32)>> {
     match clusters.is_empty() || clusters.iter().any(|(name, _)| name.is_empty()) {
         true => Err(Fault::missing("cluster")),
         false => Ok(clusters),
-    }
-}
-
-pub(super) fn access_logs(list: &[log::AccessLog]) -> Compiled<Vec<AccessLog>> {
-    let logs = list.iter().enumerate();
-    logs.map(|(i, pb)| access_log(pb).at_index("access_log", i))
-        .collect()
-}
-
-fn access_log(pb: &log::AccessLog) -> Compiled<AccessLog> {
-    if pb.filter.is_some() {
-        return Err(Fault::unsupported("filter"));
-    }
-    let Some(log::access_log::ConfigType::TypedConfig(any)) = &pb.config_type else {
-        return Err(Fault::missing("typed_config"));
-    };
-    if any::is::<StdoutAccessLog>(any) {
-        let log: StdoutAccessLog = unpack(any)?;
-        let format = log.access_log_format.as_ref();
-        let format = format.map(|StdoutFormat::LogFormat(format)| text_format(format));
-        return Ok(AccessLog {
-            path: "/dev/stdout".into(),
-            format: format.transpose()?,
-        });
-    }
-    let log: FileAccessLog = unpack(any)?;
-    let format = match &log.access_log_format {
-        None => None,
-        Some(FileFormat::Format(format)) => text(format),
-        Some(FileFormat::LogFormat(format)) => Some(text_format(format)?),
-        Some(FileFormat::JsonFormat(_)) => return Err(Fault::unsupported("json_format")),
-        Some(FileFormat::TypedJsonFormat(_)) => {
-            return Err(Fault::unsupported("typed_json_format"));
-        }
-    };
-    Ok(AccessLog {
-        path: text(&log.path).ok_or_else(|| Fault::missing("path"))?,
-        format,
-    })
-}
-
-fn text_format(pb: &SubstitutionFormatString) -> Compiled<Str> {
-    use mesh_proto::envoy::envoy::config::core::v3::data_source::Specifier;
-    match &pb.format {
-        Some(Format::TextFormat(format)) => Ok(format.into()),
-        Some(Format::TextFormatSource(source)) => match &source.specifier {
-            Some(Specifier::InlineString(format)) => Ok(format.into()),
-            Some(_) | None => Err(Fault::unsupported("log_format.text_format_source")),
-        },
-        Some(Format::JsonFormat(_)) => Err(Fault::unsupported("log_format.json_format")),
-        None => Err(Fault::missing("log_format")),
     }
 }

@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
 use super::common::{is_true, is_true_or, limit, number};
-use super::{filter, forward};
+use super::{access_log, forward};
 use crate::listener::{
     ClientCertDetails, ClientCertMode, Codec, CorsAt, HttpManager, RouteSource, ServerHeader,
     Underscores,
@@ -66,7 +66,7 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         trusted_hops: pb.xff_num_trusted_hops,
         client_cert: client_cert(pb.forward_client_cert_details)?,
         client_cert_details: details(pb),
-        access_log: filter::access_logs(&pb.access_log)?,
+        access_log: access_log::compile(&pb.access_log)?,
         server_name: server_name(&pb.server_name)?,
         server_header: server_header(pb.server_header_transformation)?,
         filters: filters(&pb.http_filters)?,
@@ -126,6 +126,20 @@ fn refuse_unsupported(pb: &pb::HttpConnectionManager) -> Compiled<()> {
         ),
         (pb.strip_matching_host_port, "strip_matching_host_port"),
         (pb.strip_port_mode.is_some(), "strip_port_mode"),
+        (
+            pb.access_log_flush_interval.is_some(),
+            "access_log_flush_interval",
+        ),
+        (
+            pb.flush_access_log_on_new_request,
+            "flush_access_log_on_new_request",
+        ),
+        (
+            pb.access_log_options
+                .as_ref()
+                .is_some_and(|options| *options != Default::default()),
+            "access_log_options",
+        ),
     ];
     match features.iter().find(|(asked, _)| *asked) {
         Some((_, field)) => Err(Fault::unsupported(*field)),

@@ -8,7 +8,7 @@ use mesh_model::Str;
 use super::text::TextMatch;
 
 /// What a header must be like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeaderMatch {
     pub(crate) name: HeaderName,
     pub(crate) rule: HeaderRule,
@@ -26,7 +26,7 @@ pub(crate) enum HeaderName {
     Field(Str),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HeaderRule {
     Present(bool),
     Text(TextMatch),

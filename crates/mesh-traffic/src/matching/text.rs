@@ -15,6 +15,15 @@ const MAX_CACHE: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
+/// Patterns are the same if they are written the same way.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
 impl Pattern {
     /// Compiles a pattern that must match a text as a whole.
     ///
@@ -78,7 +87,7 @@ fn last_line(error: &regex::Error) -> String {
 }
 
 /// What a text must be like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextMatch {
     pub(crate) rule: Rule,
     /// Whether letters' case is ignored; patterns do not heed it.
@@ -86,7 +95,7 @@ pub(crate) struct TextMatch {
 }
 
 /// One way to compare texts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rule {
     Exact(Str),
     Prefix(Str),

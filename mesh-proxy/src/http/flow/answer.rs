@@ -111,7 +111,7 @@ impl Engine {
     /// The endpoint has sent the last of an answer.
     pub(crate) fn answer_is_whole(&mut self, key: FlowKey) {
         if let Some(flow) = self.flows.get_mut(key) {
-            flow.answered = true;
+            flow.answer_ends(self.now);
         }
     }
 
@@ -128,9 +128,12 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
-        flow.answered = true;
+        flow.answer_ends(self.now);
         if flow.is_copy() {
             return self.drop_answer(key, true);
+        }
+        if flow.exchange.needs().trailers {
+            flow.exchange.kept.trailers = Some(Box::new(fields.clone()));
         }
         flow.end.grpc_status = grpc_status(fields).or(flow.end.grpc_status);
         let (down_key, stream) = (flow.down, flow.stream);

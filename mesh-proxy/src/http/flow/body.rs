@@ -54,6 +54,10 @@ impl Engine {
     }
 
     pub(super) fn upload_went_on(&mut self, key: FlowKey, ended: bool) {
+        if ended && let Some(flow) = self.flows.get_mut(key) {
+            let at = flow.exchange.elapsed(self.now);
+            flow.exchange.points.request_ends = Some(at);
+        }
         self.pump_upload(key);
         if ended {
             self.start_route_time(key);
@@ -105,6 +109,7 @@ impl Engine {
             return self.note_held_upload(key);
         };
         let upload = &mut flow.upload;
+        let had_finished = upload.finished;
         let room = self.held.room();
         if let Some(Conn::Link(link)) = self.conns.get_mut(link_key) {
             while !upload.finished && (!upload.unsent().is_empty() || upload.has_ended()) {
@@ -136,6 +141,9 @@ impl Engine {
                     Err(_) => break,
                 }
             }
+        }
+        if upload.finished && !had_finished {
+            flow.sent_all(self.now);
         }
         self.mark(link_key);
         self.note_held_upload(key);

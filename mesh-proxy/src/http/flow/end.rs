@@ -124,6 +124,10 @@ impl Engine {
         flow.end.status = head.status;
         flow.end.grpc_status = grpc_status(&head.fields);
         flow.end.head_sent = head.fields.size() as u64;
+        flow.exchange.points.response_begins = Some(flow.exchange.elapsed(self.now));
+        if flow.exchange.needs().response {
+            flow.exchange.kept.head = Some(Box::new(head.clone()));
+        }
         let down = flow.down;
         match from {
             ReplyBody::Reset(code) => return self.reset_stream(key, code),
@@ -295,7 +299,7 @@ impl Engine {
         }
         flow.end.finish = finish;
         flow.end.received = flow.upload.received();
-        flow.end.duration = now.saturating_duration_since(flow.exchange.started);
+        flow.end.duration = flow.exchange.elapsed(now);
         self.observer.request_ended(&flow.exchange, &flow.end);
         // Whoever the request was load for has done with it.
         flow.exchange.picked = None;

@@ -55,6 +55,7 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         client: ([10, 9, 8, 7], 5555).into(),
         local: address,
         tls: authenticated,
+        agreed: None,
         sni: None,
         peer,
         own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),

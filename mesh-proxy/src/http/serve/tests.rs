@@ -57,6 +57,7 @@ impl Bench {
             client: ([10, 9, 8, 7], 5555).into(),
             local: listener.address,
             tls: authenticated,
+            agreed: None,
             sni: None,
             peer,
             own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),

@@ -1,207 +1,200 @@
-//! One line in Istio's default text format, which is Envoy's format string
-//! `[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ...`.
-//!
-//! Written by hand rather than with `write!`, because it is printed for every request.
+//! What logs say of a request that is over, and of a connection that was passed on.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use mesh_model::time::rfc3339;
+use mesh_model::Str;
+use mesh_traffic::access_log::AccessLogs;
+use mesh_traffic::template::{Ended, Points, Subject, UpstreamFacts};
+use mesh_traffic::{AccessLog, Flags, Network};
 
-use crate::record::Record;
+use crate::http::connection::Connection;
+use crate::http::shape::facts;
+use crate::record::{Record, Upstream};
 
 /// Prints lines, one after another, into the same memory.
 #[derive(Debug, Default)]
 pub struct Line {
-    text: String,
-    /// The second that `moment` stands for.
-    second: Option<u64>,
-    /// `2026-01-02T03:04:05`
-    moment: String,
+    text: Vec<u8>,
+    host_name: Str,
+    random: fastrand::Rng,
+}
+
+/// A connection whose bytes were passed on, or were to be.
+pub struct Passed {
+    /// The connection.
+    pub connection: Connection,
+    /// When it began.
+    pub since: Instant,
+    /// How long it lasted.
+    pub duration: Duration,
+    /// The cluster that it was for.
+    pub cluster: Option<Str>,
+    /// The last endpoint that was tried.
+    pub endpoint: Option<SocketAddr>,
+    /// Our own address on the connection to it.
+    pub local: Option<SocketAddr>,
+    /// Endpoints that were tried.
+    pub attempts: u32,
+    /// What was special about it.
+    pub flags: Flags,
+    /// What went wrong; empty when nothing did.
+    pub failure: String,
+    /// Bytes from the client.
+    pub received: u64,
+    /// Bytes to the client.
+    pub sent: u64,
+}
+
+impl Passed {
+    /// A connection that has just begun; `None` where it is not logged.
+    pub(crate) fn begin(connection: Connection, now: Instant) -> Option<Box<Self>> {
+        if logs_of(&connection).is_none_or(|logs| logs.is_empty()) {
+            return None;
+        }
+        Some(Box::new(Self {
+            connection,
+            since: now,
+            duration: Duration::ZERO,
+            cluster: None,
+            endpoint: None,
+            local: None,
+            attempts: 0,
+            flags: Flags::NONE,
+            failure: String::new(),
+            received: 0,
+            sent: 0,
+        }))
+    }
+
+    fn ended<'a>(&'a self, now: SystemTime, host_name: &'a str) -> Ended<'a> {
+        let endpoint = self.endpoint.map(|address| UpstreamFacts {
+            address,
+            name: None,
+            local: self.local,
+            version: None,
+            peer: None,
+            service_time: None,
+        });
+        Ended {
+            start: now.checked_sub(self.duration).unwrap_or(now),
+            points: Points {
+                response_ends: Some(self.duration),
+                ..Points::default()
+            },
+            route: "",
+            host_name,
+            status: 0,
+            grpc_status: None,
+            flags: self.flags,
+            details: "",
+            failure: &self.failure,
+            upstream: endpoint,
+            attempts: self.attempts,
+            received: self.received,
+            sent: self.sent,
+            request_head: 0,
+            response_head: 0,
+        }
+    }
+}
+
+/// The logs of a connection whose bytes are passed on.
+fn logs_of(connection: &Connection) -> Option<&AccessLogs> {
+    match &connection.listener.chains.get(connection.chain)?.network {
+        Network::Tcp(proxy) => Some(&proxy.access_log),
+        Network::Http(_) => None,
+    }
 }
 
 impl Line {
     /// Has printed nothing yet.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Prints a record; the line ends with a line feed.
-    pub fn of(&mut self, record: &Record<'_>) -> &str {
-        self.text.clear();
-        self.start(record.start_time);
-        self.request(record);
-        self.response(record);
-        self.headers(record);
-        self.ends(record);
-        self.text.push('\n');
-        &self.text
-    }
-
-    fn start(&mut self, at: SystemTime) {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.second != Some(since.as_secs()) {
-            self.second = Some(since.as_secs());
-            self.moment = rfc3339(at);
-            self.moment.pop(); // the Z comes after the milliseconds
-        }
-        self.text.push('[');
-        self.text.push_str(&self.moment);
-        let millis = since.subsec_millis();
-        self.text.push('.');
-        for unit in [100, 10, 1] {
-            self.digit(u64::from(millis / unit));
-        }
-        self.text.push_str("Z]");
-    }
-
-    fn request(&mut self, record: &Record<'_>) {
-        let request = record.request;
-        self.text.push_str(" \"");
-        self.clean(request.method.as_bytes());
-        self.text.push(' ');
-        self.clean(request.path.as_bytes());
-        self.text.push(' ');
-        self.text.push_str(request.version.as_str());
-        self.text.push('"');
-    }
-
-    fn response(&mut self, record: &Record<'_>) {
-        let (response, bytes) = (&record.response, &record.bytes);
-        self.number(u64::from(response.status));
-        if response.flags.is_empty() {
-            self.text.push_str(" -");
-        } else {
-            // Writing to a string does not fail.
-            let _always = write!(self.text, " {}", response.flags);
-        }
-        self.word(response.details.as_bytes());
-        self.text.push_str(" -"); // connections are not ended for a reason of their own
-        self.quoted(response.transport_failure.as_bytes());
-        self.number(bytes.request_body);
-        self.number(bytes.response_body);
-        self.number(millis(record.duration));
-        match record
-            .upstream
-            .as_ref()
-            .and_then(|upstream| upstream.service_time)
-        {
-            Some(time) => self.number(millis(time)),
-            None => self.text.push_str(" -"),
+    pub fn new(host_name: Str) -> Self {
+        Self {
+            host_name,
+            ..Self::default()
         }
     }
 
-    fn headers(&mut self, record: &Record<'_>) {
-        for name in ["x-forwarded-for", "user-agent", "x-request-id"] {
-            self.quoted(record.request.fields.get(name).unwrap_or_default());
-        }
-        self.quoted(record.request.authority.as_bytes());
+    /// Prints a record for each of these logs that takes it.
+    pub fn of(&mut self, record: &Record<'_>, logs: &[AccessLog], write: impl FnMut(&Str, &[u8])) {
+        let ended = ended(record, &self.host_name);
+        let cluster = record.cluster.map(|cluster| &*cluster.name);
+        let subject = Subject {
+            facts: facts(record.connection, cluster),
+            request: Some(record.request),
+            response: record.answer,
+            trailers: record.trailers,
+            ended: Some(&ended),
+        };
+        print(&mut self.text, &mut self.random, &subject, logs, write);
     }
 
-    fn ends(&mut self, record: &Record<'_>) {
-        let (upstream, connection) = (record.upstream.as_ref(), record.connection);
-        match upstream {
-            Some(upstream) => {
-                self.text.push_str(" \"");
-                self.address(upstream.address);
-                self.text.push('"');
-            }
-            None => self.text.push_str(" \"-\""),
-        }
-        self.word(
-            record
-                .cluster
-                .map_or(b"", |cluster| cluster.name.as_bytes()),
-        );
-        self.text.push(' ');
-        match upstream.and_then(|upstream| upstream.local) {
-            Some(local) => self.address(local),
-            None => self.text.push('-'),
-        }
-        self.text.push(' ');
-        self.address(connection.local);
-        self.text.push(' ');
-        self.address(connection.client);
-        self.word(connection.sni.as_deref().unwrap_or_default().as_bytes());
-        self.word(record.route.as_bytes());
+    /// Prints a connection that was passed on, likewise.
+    pub fn of_passed(&mut self, passed: &Passed, now: SystemTime, write: impl FnMut(&Str, &[u8])) {
+        let Some(logs) = logs_of(&passed.connection) else {
+            return;
+        };
+        let ended = passed.ended(now, &self.host_name);
+        let subject = Subject {
+            facts: facts(&passed.connection, passed.cluster.as_deref()),
+            request: None,
+            response: None,
+            trailers: None,
+            ended: Some(&ended),
+        };
+        print(&mut self.text, &mut self.random, &subject, logs, write);
     }
+}
 
-    fn word(&mut self, bytes: &[u8]) {
-        self.text.push(' ');
-        self.clean(bytes);
-    }
-
-    fn quoted(&mut self, bytes: &[u8]) {
-        self.text.push_str(" \"");
-        self.clean(bytes);
-        self.text.push('"');
-    }
-
-    /// Text of a client, in which nothing can pass for the end of a line or of a quoted field.
-    fn clean(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            self.text.push('-');
-        }
-        for piece in bytes.chunk_by(|a, b| is_clean(*a) == is_clean(*b)) {
-            match std::str::from_utf8(piece) {
-                Ok(text) if piece.first().is_some_and(|byte| is_clean(*byte)) => {
-                    self.text.push_str(text);
-                }
-                _ => self.escaped(piece),
-            }
-        }
-    }
-
-    fn escaped(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            // Writing to a string does not fail.
-            let _always = write!(self.text, "\\x{byte:02X}");
-        }
-    }
-
-    fn number(&mut self, number: u64) {
-        self.text.push(' ');
-        self.digits(number);
-    }
-
-    fn digits(&mut self, number: u64) {
-        if number >= 10 {
-            self.digits(number / 10);
-        }
-        self.digit(number);
-    }
-
-    /// The last digit of a number.
-    fn digit(&mut self, number: u64) {
-        self.text.push(char::from(b'0' + (number % 10) as u8));
-    }
-
-    fn address(&mut self, address: SocketAddr) {
-        match address {
-            SocketAddr::V4(address) => {
-                for (index, octet) in address.ip().octets().into_iter().enumerate() {
-                    if index > 0 {
-                        self.text.push('.');
-                    }
-                    self.digits(u64::from(octet));
-                }
-                self.text.push(':');
-                self.digits(u64::from(address.port()));
-            }
-            SocketAddr::V6(address) => {
-                // Writing to a string does not fail.
-                let _always = write!(self.text, "{address}");
-            }
+fn print(
+    text: &mut Vec<u8>,
+    random: &mut fastrand::Rng,
+    subject: &Subject<'_>,
+    logs: &[AccessLog],
+    mut write: impl FnMut(&Str, &[u8]),
+) {
+    for log in logs {
+        if log.takes(subject, &mut || random.u64(..)) {
+            text.clear();
+            log.format.write(subject, text);
+            write(&log.path, text);
         }
     }
 }
 
-fn is_clean(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"'
+fn ended<'a>(record: &'a Record<'_>, host_name: &'a str) -> Ended<'a> {
+    let (response, bytes) = (&record.response, &record.bytes);
+    Ended {
+        start: record.start_time,
+        points: Points {
+            response_ends: Some(record.duration),
+            ..record.points
+        },
+        route: record.route,
+        host_name,
+        status: response.status,
+        grpc_status: response.grpc_status,
+        flags: response.flags,
+        details: response.details,
+        failure: &response.transport_failure,
+        upstream: record.upstream.as_ref().map(upstream),
+        attempts: record.attempts,
+        received: bytes.request_body,
+        sent: bytes.response_body,
+        request_head: bytes.request_head,
+        response_head: bytes.response_head,
+    }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn upstream<'a>(upstream: &'a Upstream<'_>) -> UpstreamFacts<'a> {
+    UpstreamFacts {
+        address: upstream.address,
+        name: upstream.name.map(|name| &**name),
+        local: upstream.local,
+        version: upstream.version,
+        peer: upstream.identity.map(|peer| &**peer),
+        service_time: upstream.service_time,
+    }
 }

@@ -1,14 +1,21 @@
 use std::sync::mpsc;
 
+use mesh_traffic::Flags;
 use prometheus::Registry;
 
 use super::*;
 use crate::http::failure::FailureKind;
-use crate::record::response_flags::{Flags, answer};
+use crate::record::response_flags::answer;
 use crate::record::tests::Fixture;
 
 fn line(fixture: &Fixture) -> String {
-    Line::new().of(&fixture.record()).to_owned()
+    let mut all = String::new();
+    let logs = [mesh_traffic::AccessLog::of_all("log")];
+    Line::new("host".into()).of(&fixture.record(), &logs, |path, line| {
+        assert_eq!(&**path, "log");
+        all.push_str(std::str::from_utf8(line).unwrap());
+    });
+    all
 }
 
 #[test]
@@ -19,27 +26,6 @@ fn a_line_has_istios_default_format() {
          0 295 12 11 \"-\" \"curl/8\" \"id-1\" \"reviews:9080\" \"127.7.3.1:9080\" \
          outbound|9080|v1|reviews.default.svc.cluster.local 127.7.1.1:51000 127.7.3.1:9080 \
          127.7.1.1:40000 - default\n"
-    );
-}
-
-#[test]
-fn one_printer_serves_one_request_after_another() {
-    let (mut printer, fixture) = (Line::new(), Fixture::client());
-    let mut record = fixture.record();
-    let first = printer.of(&record).to_owned();
-    assert_eq!(printer.of(&record), first);
-    record.start_time += Duration::from_millis(400);
-    assert!(
-        printer
-            .of(&record)
-            .starts_with("[2026-01-02T03:04:06.078Z]")
-    );
-    record.response.status = 0;
-    record.bytes.response_body = u64::MAX;
-    assert!(
-        printer
-            .of(&record)
-            .contains(" 0 - via_upstream - \"-\" 0 18446744073709551615 12 ")
     );
 }
 
@@ -107,7 +93,7 @@ async fn lines_beyond_the_bound_are_dropped_and_counted() {
     let log = AccessLog::to(Box::new(Slow { begin: wait, out }), &tasks);
     let line = format!("{}\n", "x".repeat(1023));
     for _ in 0..4 * MAX_WAITING / line.len() {
-        log.write(&line);
+        log.write(line.as_bytes());
     }
     let lines = log.lines();
     assert!(lines.dropped > 0 && lines.accepted >= (MAX_WAITING / line.len()) as u64);
@@ -124,47 +110,39 @@ async fn lines_reach_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let log = AccessLog::open(path.to_str().unwrap(), &tasks).unwrap();
-    log.write("one\n");
-    log.write("two\n");
+    log.write(b"one\n");
+    log.write(b"two\n");
     assert!(tasks.stop(Duration::from_secs(20)).await);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
     assert!(AccessLog::open("/nonexistent/folder/log", &tasks).is_err());
 }
 
-/// docs/telemetry.md names every field of the line.
-#[test]
-fn every_field_is_documented() {
-    let docs = include_str!("../../../../docs/telemetry.md");
-    let fields = [
-        "START_TIME",
-        "METHOD",
-        "PATH",
-        "PROTOCOL",
-        "RESPONSE_CODE",
-        "RESPONSE_FLAGS",
-        "RESPONSE_CODE_DETAILS",
-        "CONNECTION_TERMINATION_DETAILS",
-        "UPSTREAM_TRANSPORT_FAILURE_REASON",
-        "BYTES_RECEIVED",
-        "BYTES_SENT",
-        "DURATION",
-        "UPSTREAM_SERVICE_TIME",
-        "X_FORWARDED_FOR",
-        "USER_AGENT",
-        "REQUEST_ID",
-        "AUTHORITY",
-        "UPSTREAM_HOST",
-        "UPSTREAM_CLUSTER",
-        "UPSTREAM_LOCAL_ADDRESS",
-        "DOWNSTREAM_LOCAL_ADDRESS",
-        "DOWNSTREAM_REMOTE_ADDRESS",
-        "REQUESTED_SERVER_NAME",
-        "ROUTE_NAME",
-    ];
-    for field in fields {
-        assert!(
-            docs.contains(&format!("`{field}`")),
-            "docs/telemetry.md lacks {field}"
-        );
-    }
+#[tokio::test]
+async fn a_file_is_opened_when_it_is_named_and_shared() {
+    let tasks = Tasks::new(&Registry::new());
+    let files = LogFiles::start(&tasks);
+    let folder = tempfile::tempdir().unwrap();
+    let path: mesh_model::Str = folder.path().join("access.log").to_str().unwrap().into();
+    let (one, two) = (files.of(&path).unwrap(), files.of(&path).unwrap());
+    one.write(b"one\n");
+    two.write(b"two\n");
+    let lost = files.of(&"/nonexistent/folder/log".into()).unwrap();
+    lost.write(b"lost\n");
+    assert!(tasks.stop(Duration::from_secs(20)).await);
+    assert_eq!(std::fs::read_to_string(&*path).unwrap(), "one\ntwo\n");
+    assert_eq!(
+        files.lines(),
+        Lines {
+            accepted: 2,
+            dropped: 1
+        }
+    );
+}
+
+#[tokio::test]
+async fn there_is_a_bound_for_files() {
+    let files = LogFiles::default();
+    let of = |number: usize| files.of(&format!("/tmp/{number}").into());
+    assert!((0..64).all(|number| of(number).is_some()));
+    assert!(of(64).is_none() && of(63).is_some());
 }

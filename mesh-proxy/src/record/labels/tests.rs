@@ -1,10 +1,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use mesh_traffic::Flags;
+
 use super::*;
 use crate::config::node::tests::mk_workload;
 use crate::record::peer::{Peers, own_metadata};
-use crate::record::response_flags::Flags;
 use crate::record::tests::Fixture;
 use crate::testing::mk_cluster;
 

@@ -6,15 +6,14 @@ use std::rc::{self, Rc};
 use std::sync::{Arc, Weak};
 
 use mesh_model::Str;
-use mesh_traffic::Cluster;
 use mesh_traffic::listener::Direction;
+use mesh_traffic::{Cluster, Flags};
 
 use crate::record::Record;
 use crate::record::labels::{self, Labels};
 use crate::record::metrics::Metrics;
 use crate::record::metrics::cells::RequestCells;
 use crate::record::peer::Side;
-use crate::record::response_flags::Flags;
 
 /// Combinations that are remembered; when there are more, the worker starts over.
 const MAX_COMBINATIONS: usize = 4096;

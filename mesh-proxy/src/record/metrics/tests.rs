@@ -65,7 +65,7 @@ fn what_differs_in_a_label_is_a_series_of_its_own() {
     let mut other_status = Fixture::client();
     other_status.response.status = 503;
     let mut other_flags = Fixture::client();
-    other_flags.response.flags = response_flags::Flags::UPSTREAM_TIMEOUT;
+    other_flags.response.flags = mesh_traffic::Flags::UPSTREAM_TIMEOUT;
     let mut other_peer = Fixture::client();
     other_peer.workload = Some("reviews-v2;default;reviews;v2;Kubernetes".into());
     let mut plain = Fixture::client();

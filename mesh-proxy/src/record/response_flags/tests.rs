@@ -3,16 +3,6 @@ use std::collections::BTreeSet;
 use super::*;
 
 #[test]
-fn flags_print_as_envoy_prints_them() {
-    assert_eq!(Flags::NONE.to_string(), "-");
-    assert_eq!(
-        Flags::RETRY_LIMIT.with(Flags::CONNECT_FAILURE).to_string(),
-        "UF,URX"
-    );
-    assert_eq!(Flags::NO_CLUSTER.to_string(), "NC");
-}
-
-#[test]
 fn every_kind_of_failure_has_a_counter_of_its_own() {
     let counters: BTreeSet<_> = FailureKind::ALL
         .iter()
