@@ -8,6 +8,7 @@ mod config_dump;
 mod server;
 mod stats;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -56,13 +57,15 @@ pub struct Sources {
     pub draining: CancellationToken,
     /// How short of memory the process is.
     pub overload: Arc<Overload>,
+    /// Whether an operator has said that it is to fail health checks.
+    pub failed: Arc<AtomicBool>,
 }
 
 impl Sources {
     /// The state of the server, in Envoy's words.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        if self.draining.is_cancelled() {
+        if self.draining.is_cancelled() || self.failed.load(Ordering::Acquire) {
             "DRAINING"
         } else if self.catalog.is_ready() && *self.bound.borrow() {
             "LIVE"
@@ -107,6 +110,11 @@ pub fn pages(sources: Sources, actions: Actions) -> Admin {
         let sources = sources.clone();
         move |query: &mesh_runtime::admin::Query| page(&sources, query)
     };
+    let fail = |failed: bool| {
+        let sources = sources.clone();
+        Box::new(move || sources.failed.store(failed, Ordering::Release))
+    };
+    let logs = sources.logs.clone();
     let Actions { quit, drain } = actions;
     Admin::new()
         .page("/ready", show(server::ready))
@@ -117,6 +125,13 @@ pub fn pages(sources: Sources, actions: Actions) -> Admin {
         .page("/certs", show(certs::page))
         .page("/stats", show(stats::page))
         .page("/stats/prometheus", show(stats::prometheus))
+        .page("/runtime", show(server::runtime))
+        .page("/memory", show(server::memory))
+        .page("/hot_restart_version", show(server::hot_restart_version))
+        .action("/logging", show(server::logging))
+        .action("/reopen_logs", act(Box::new(move || logs.reopen())))
+        .action("/healthcheck/fail", act(fail(true)))
+        .action("/healthcheck/ok", act(fail(false)))
         .action("/quitquitquit", act(quit))
         .action("/drain_listeners", act(drain))
 }

@@ -110,6 +110,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
         bound: is_bound,
         draining: draining.clone(),
         overload: Arc::new(Overload::new(&settings.overload)),
+        failed: Arc::default(),
     };
     let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
     tasks.spawn("admin", pages.serve(admin, tasks.clone()));

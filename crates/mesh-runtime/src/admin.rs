@@ -29,6 +29,9 @@ const PASSED_ON: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6)),
 ];
 
+/// The page that lists the others.
+const HELP: &str = "/help";
+
 /// What a page answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -149,13 +152,19 @@ impl Admin {
                 .iter()
                 .find(|((v, p), _)| *v == verb && *p == path)
         };
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let posts = *method == Method::POST;
         match (found(Verb::Get), found(Verb::Post)) {
-            (Some((_, provider)), _) if matches!(*method, Method::GET | Method::HEAD) => {
-                provider(query)
+            (_, Some((_, provider))) if posts => provider(query),
+            // As with Envoy, a page that is only read may be posted to.
+            (Some((_, provider)), _) if reads || posts => provider(query),
+            (None, None) if path == HELP => Page::text(200, self.index()),
+            (None, None) => Page::text(404, format!("invalid path. {}", self.index())),
+            (None, Some(_)) => {
+                let why = format!("Method {method} not allowed, POST required.\n");
+                Page::text(405, why)
             }
-            (_, Some((_, provider))) if *method == Method::POST => provider(query),
-            (None, None) => Page::text(404, self.index()),
-            _ => Page::text(405, "method not allowed\n"),
+            (Some(_), _) => Page::text(405, format!("Method {method} not allowed.\n")),
         }
     }
 
@@ -167,13 +176,21 @@ impl Admin {
     }
 
     fn index(&self) -> String {
-        let mut lines = String::from("no such page; there are:\n");
-        for (verb, path) in self.pages.keys() {
-            let verb = match verb {
-                Verb::Get => "GET ",
-                Verb::Post => "POST",
-            };
-            lines.push_str(&format!("{verb} {path}\n"));
+        let mut pages: Vec<_> = self
+            .pages
+            .keys()
+            .map(|(verb, path)| (*path, *verb))
+            .collect();
+        pages.push((HELP, Verb::Get));
+        pages.sort_unstable();
+        let mut lines = String::from("admin commands are:\n");
+        for (path, verb) in pages {
+            lines.push_str(match verb {
+                Verb::Get => "  ",
+                Verb::Post => "  (POST) ",
+            });
+            lines.push_str(path);
+            lines.push('\n');
         }
         lines
     }

@@ -99,6 +99,12 @@ fn status(config: &Config, cluster: &Arc<Cluster>) -> Value {
         "name": &*cluster.name,
         "observability_name": &*cluster.name,
         "added_via_api": true,
+        "circuit_breakers": { "thresholds": [{
+            "max_connections": cluster.limits.connections,
+            "max_pending_requests": cluster.limits.pending,
+            "max_requests": cluster.limits.requests,
+            "max_retries": cluster.limits.retries,
+        }] },
         "host_statuses": hosts(config, cluster).iter().map(host).collect::<Vec<_>>(),
     })
 }

@@ -1,7 +1,8 @@
 //! `/config_dump`: what is in force, in the shape of Envoy's, with the key fields of resources.
 //!
-//! `?resource=dynamic_listeners` and its like pick one list, as Envoy's parameter does. Keys are
-//! never in it: it says `[redacted]` where Envoy does.
+//! `?resource=dynamic_listeners` and its like pick one list, `?name_regex=` resources by name and
+//! `?mask=` fields, as Envoy's parameters do. Endpoints are in it whether `include_eds` says so or
+//! not. Keys are never in it: it says `[redacted]` where Envoy does.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::cluster::{Discovery, Hashing, LbPolicy, Transport};
 use mesh_traffic::listener::{Direction, Network, RouteSource};
 use mesh_traffic::secret::Content;
-use mesh_traffic::{Cluster, Endpoint, Endpoints, Listener, RouteTable, Secret};
+use mesh_traffic::{Cluster, Endpoint, Endpoints, Listener, Pattern, RouteTable, Secret};
 use mesh_xds::Kind;
 use serde_json::{Map, Value, json};
 
@@ -77,10 +78,22 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
             .collect(),
         ),
     ];
+    let asked = match Asked::of(query) {
+        Ok(asked) => asked,
+        Err(why) => return Page::text(400, why),
+    };
+    let lists = lists.map(|(kind, name, mut list)| {
+        list.retain(|entry| asked.takes(entry));
+        (kind, name, list)
+    });
     if let Some(wanted) = query.get("resource") {
         let found = lists.into_iter().find(|(_, name, _)| name == wanted);
         return match found {
-            Some((_, _, list)) => Page::json(&json!({ "configs": list })),
+            Some((kind, _, list)) => {
+                let of_type = member(kind);
+                let entries = list.iter().map(|entry| of_type(asked.masked(entry)));
+                Page::json(&json!({ "configs": entries.collect::<Vec<_>>() }))
+            }
             None => Page::text(404, format!("{wanted} not found in config dump\n")),
         };
     }
@@ -95,7 +108,103 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
         dump.insert(name.to_owned(), list.into());
         Value::Object(dump)
     }));
+    let configs: Vec<_> = configs.iter().map(|config| asked.masked(config)).collect();
     Page::json(&json!({ "configs": configs }))
+}
+
+/// Names the type of an entry of a list, which there is one of for each.
+fn member(list: &'static str) -> impl Fn(Value) -> Value {
+    let kind = match list {
+        "ClustersConfigDump" => "ClustersConfigDump.DynamicCluster",
+        "EndpointsConfigDump" => "EndpointsConfigDump.DynamicEndpointConfig",
+        "ListenersConfigDump" => "ListenersConfigDump.DynamicListener",
+        "RoutesConfigDump" => "RoutesConfigDump.DynamicRouteConfig",
+        _ => "SecretsConfigDump.DynamicSecret",
+    };
+    move |mut entry| {
+        if let Some(members) = entry.as_object_mut() {
+            members.insert("@type".to_owned(), admin_type(kind).into());
+        }
+        entry
+    }
+}
+
+/// What of the configuration is asked for.
+struct Asked {
+    /// The names of resources.
+    name: Option<Pattern>,
+    /// The fields.
+    mask: Vec<Vec<String>>,
+}
+
+impl Asked {
+    /// Reads `name_regex` and `mask`.
+    fn of(query: &Query) -> Result<Self, String> {
+        let name = query.get("name_regex").filter(|name| !name.is_empty());
+        let name = name.map(|name| Pattern::whole(name)).transpose();
+        let name = name.map_err(|why| format!("Error while parsing name_regex from {why}\n"))?;
+        let mask = query.get("mask").map(String::as_str).unwrap_or_default();
+        let paths = mask.split(',').filter(|path| !path.is_empty());
+        let mask = paths.map(|path| path.split('.').map(str::to_owned).collect());
+        Ok(Self {
+            name,
+            mask: mask.collect(),
+        })
+    }
+
+    /// Whether an entry of a list is of a resource with such a name.
+    fn takes(&self, entry: &Value) -> bool {
+        let Some(wanted) = &self.name else {
+            return true;
+        };
+        let names = [
+            "/name",
+            "/cluster/name",
+            "/route_config/name",
+            "/endpoint_config/cluster_name",
+        ];
+        let mut names = names.iter().filter_map(|at| entry.pointer(at)?.as_str());
+        names.any(|name| wanted.is_match(name.as_bytes()))
+    }
+
+    /// The fields of the mask, and the type; everything without a mask.
+    fn masked(&self, value: &Value) -> Value {
+        if self.mask.is_empty() {
+            return value.clone();
+        }
+        let mut out = Map::new();
+        if let Some(kind) = value.get("@type") {
+            out.insert("@type".to_owned(), kind.clone());
+        }
+        for path in &self.mask {
+            keep(&mut out, value, path);
+        }
+        Value::Object(out)
+    }
+}
+
+/// Copies the field at `path`, if there is one.
+fn keep(out: &mut Map<String, Value>, from: &Value, path: &[String]) {
+    let Some((name, rest)) = path.split_first() else {
+        return;
+    };
+    let Some(value) = from.get(name) else {
+        return;
+    };
+    if rest.is_empty() || !value.is_object() {
+        out.insert(name.clone(), value.clone());
+        return;
+    }
+    let inner = out
+        .entry(name.clone())
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Some(inner) = inner.as_object_mut() {
+        // A packed message keeps its type.
+        if let Some(kind) = value.get("@type") {
+            inner.insert("@type".to_owned(), kind.clone());
+        }
+        keep(inner, value, rest);
+    }
 }
 
 fn admin_type(name: &str) -> String {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use mesh_runtime::admin::{Page, Query};
-use mesh_traffic::Config;
+use mesh_traffic::{Config, Pattern};
+use serde_json::json;
 
 use crate::admin::Sources;
 use crate::worker::overload::{Action, Overload};
@@ -19,11 +20,21 @@ struct Stat {
     value: u64,
 }
 
-pub(super) fn prometheus(sources: &Sources, _: &Query) -> Page {
+pub(super) fn prometheus(sources: &Sources, query: &Query) -> Page {
+    match Wanted::of(query) {
+        Ok(wanted) => of_prometheus(sources, &wanted),
+        Err(refused) => refused,
+    }
+}
+
+fn of_prometheus(sources: &Sources, wanted: &Wanted) -> Page {
+    let all = text(sources);
+    let lines = all.split_inclusive('\n');
+    let lines = lines.filter(|line| wanted.takes_line(line));
     Page {
         status: 200,
         content_type: mesh_runtime::metrics::CONTENT_TYPE,
-        body: text(sources).into(),
+        body: lines.collect::<String>().into(),
     }
 }
 
@@ -48,18 +59,81 @@ pub(super) fn text(sources: &Sources) -> String {
 }
 
 pub(super) fn page(sources: &Sources, query: &Query) -> Page {
-    if query
-        .get("format")
-        .is_some_and(|format| format == "prometheus")
-    {
-        return prometheus(sources, query);
+    let wanted = match Wanted::of(query) {
+        Ok(wanted) => wanted,
+        Err(refused) => return refused,
+    };
+    let mut found = stats(sources);
+    found.retain(|stat| wanted.takes(stat));
+    found.sort_unstable_by_key(|stat| stat.envoy);
+    match query.get("format").map(String::as_str) {
+        None | Some("" | "text") => {
+            let lines = found
+                .iter()
+                .map(|stat| format!("{}: {}\n", stat.envoy, stat.value));
+            Page::text(200, lines.collect::<String>())
+        }
+        Some("json") => {
+            let stats = found
+                .iter()
+                .map(|stat| json!({ "name": stat.envoy, "value": stat.value }));
+            Page::json(&json!({ "stats": stats.collect::<Vec<_>>() }))
+        }
+        Some("prometheus") => of_prometheus(sources, &wanted),
+        Some(_) => Page::text(400, "usage: /stats?format=(json|prometheus|text)\n"),
     }
-    let mut lines: Vec<_> = stats(sources)
-        .iter()
-        .map(|stat| format!("{}: {}\n", stat.envoy, stat.value))
-        .collect();
-    lines.sort_unstable();
-    Page::text(200, lines.concat())
+}
+
+/// Which numbers are asked for.
+struct Wanted {
+    /// A part of their names.
+    filter: Option<Pattern>,
+    /// Only those that something was counted in.
+    used: bool,
+    kind: Option<&'static str>,
+}
+
+impl Wanted {
+    /// Reads `filter`, `usedonly` and `type`; else the page that says what is wrong.
+    fn of(query: &Query) -> Result<Self, Page> {
+        let filter = query.get("filter").filter(|filter| !filter.is_empty());
+        let filter = filter.map(|filter| Pattern::part(filter)).transpose();
+        let filter = filter.map_err(|why| Page::text(400, format!("filter: {why}\n")))?;
+        let kind = match query.get("type").map(String::as_str) {
+            None | Some("" | "All") => None,
+            Some("Counters") => Some("counter"),
+            Some("Gauges") => Some("gauge"),
+            Some("Histograms") => Some("histogram"),
+            Some("TextReadouts") => Some("text"),
+            Some(_) => return Err(Page::text(400, "invalid &type= param\n")),
+        };
+        Ok(Self {
+            filter,
+            used: query.contains_key("usedonly"),
+            kind,
+        })
+    }
+
+    fn takes_name(&self, name: &str) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.is_match(name.as_bytes()))
+    }
+
+    fn takes(&self, stat: &Stat) -> bool {
+        self.takes_name(stat.envoy)
+            && self.kind.is_none_or(|kind| kind == stat.kind)
+            && (!self.used || stat.value > 0)
+    }
+
+    /// Whether a line of Prometheus' text is of a metric that is asked for.
+    fn takes_line(&self, line: &str) -> bool {
+        let words = line.strip_prefix("# HELP ");
+        let words = words.or_else(|| line.strip_prefix("# TYPE "));
+        let name = words.unwrap_or(line);
+        let end = name.find(['{', ' ']).unwrap_or(name.len());
+        let unused = words.is_none() && self.used && line.trim_end().ends_with(" 0");
+        self.takes_name(name.get(..end).unwrap_or(name)) && !unused
+    }
 }
 
 fn stats(sources: &Sources) -> Vec<Stat> {

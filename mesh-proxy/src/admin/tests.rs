@@ -43,6 +43,7 @@ fn mk_pages() -> Pages {
         bound: is_bound,
         draining: draining.clone(),
         overload: Arc::new(Overload::new(&OverloadSettings::default())),
+        failed: Arc::default(),
     };
     let quits = Arc::new(AtomicUsize::new(0));
     let quit = quits.clone();
@@ -252,4 +253,100 @@ fn stats_have_envoys_names() {
         "{text}"
     );
     assert!(text.contains("server.live: 0\n"));
+}
+
+#[test]
+fn numbers_can_be_chosen_by_name_kind_and_use() {
+    let pages = mk_pages().configured();
+    let get = |query: &[(&str, &str)]| pages.get("/stats", query);
+    assert_eq!(
+        get(&[("filter", "^cluster_manager\\.active")]).1,
+        "cluster_manager.active_clusters: 1\n"
+    );
+    assert!(!get(&[("usedonly", "")]).1.contains(": 0\n"));
+    assert!(!get(&[("type", "Counters")]).1.contains("server.live"));
+    assert_eq!(get(&[("type", "Histograms")]), (200, String::new()));
+    let json = pages.json("/stats", &[("format", "json"), ("filter", "server.live")]);
+    assert_eq!(
+        json,
+        serde_json::json!({ "stats": [{ "name": "server.live", "value": 0 }] })
+    );
+    let text = get(&[("format", "prometheus"), ("filter", "config_clusters")]).1;
+    assert_eq!(
+        text,
+        "# HELP mesh_proxy_config_clusters Clusters in force\n\
+         # TYPE mesh_proxy_config_clusters gauge\nmesh_proxy_config_clusters 1\n"
+    );
+    for (name, value) in [("format", "xml"), ("type", "Odd"), ("filter", "(")] {
+        assert_eq!(get(&[(name, value)]).0, 400, "{name}={value}");
+    }
+}
+
+#[test]
+fn the_config_dump_is_cut_by_name_and_mask() {
+    let pages = mk_pages().configured();
+    let dump = |query: &[(&str, &str)]| pages.json("/config_dump", query)["configs"].clone();
+    let clusters = ("resource", "dynamic_active_clusters");
+    let found = dump(&[
+        clusters,
+        ("name_regex", "outbound.*"),
+        ("mask", "cluster.name"),
+    ]);
+    assert_eq!(
+        found,
+        serde_json::json!([{
+            "@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump.DynamicCluster",
+            "cluster": {
+                "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+                "name": "outbound|9080||reviews",
+            },
+        }])
+    );
+    assert_eq!(
+        dump(&[clusters, ("name_regex", "bound.*")]),
+        serde_json::json!([])
+    );
+    let whole = dump(&[("mask", "bootstrap.node.cluster")]);
+    assert!(
+        whole[0]["bootstrap"]["node"]["cluster"].is_string(),
+        "{whole}"
+    );
+    assert!(whole[0]["bootstrap"]["node"]["id"].is_null(), "{whole}");
+    assert_eq!(pages.get("/config_dump", &[("name_regex", "(")]).0, 400);
+}
+
+#[test]
+fn an_operator_can_make_health_checks_fail() {
+    let pages = mk_pages().configured();
+    pages.catalog.set_ready();
+    pages.bound.send_replace(true);
+    let post = |path| {
+        pages
+            .admin
+            .answer(&Method::POST, path, &Query::new())
+            .status
+    };
+    assert_eq!(pages.get("/ready", &[]), (200, "LIVE\n".to_owned()));
+    assert_eq!(post("/healthcheck/fail"), 200);
+    assert_eq!(pages.get("/ready", &[]), (503, "DRAINING\n".to_owned()));
+    assert_eq!(post("/healthcheck/ok"), 200);
+    assert_eq!(pages.get("/ready", &[]).0, 200);
+    assert_eq!(pages.get("/healthcheck/fail", &[]).0, 405);
+}
+
+#[test]
+fn there_are_envoys_smaller_pages() {
+    let pages = mk_pages().configured();
+    assert_eq!(
+        pages.json("/runtime", &[]),
+        serde_json::json!({ "layers": [], "entries": {} })
+    );
+    assert!(pages.json("/memory", &[])["allocated"].is_string());
+    assert_eq!(pages.get("/logging", &[]).0, 405);
+    let bad = [("level".to_owned(), "=".to_owned())].into();
+    let page = pages.admin.answer(&Method::POST, "/logging", &bad);
+    assert_eq!(page.status, 400);
+    let help = pages.get("/help", &[]);
+    assert!(help.1.contains("  (POST) /healthcheck/fail\n"), "{help:?}");
+    assert_eq!(pages.get("/nothing", &[]).0, 404);
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_model::Str;
 use mesh_runtime::Tasks;
 use parking_lot::{Condvar, Mutex};
 
@@ -39,6 +40,8 @@ struct Waiting {
     idle: bool,
     dropped: u64,
     written: u64,
+    /// The file is to be opened anew.
+    moved: bool,
     closed: bool,
 }
 
@@ -56,15 +59,25 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(path: &str, tasks: &Tasks) -> io::Result<Self> {
-        files::output(path).map(|output| Self::to(output, tasks))
+    pub fn open(path: Str, tasks: &Tasks) -> io::Result<Self> {
+        let mut first = Some(files::output(&path)?);
+        let log = Self::unopened();
+        log.begin(tasks, move || match first.take() {
+            Some(output) => Ok(output),
+            None => files::output(&path),
+        });
+        Ok(log)
     }
 
     /// Writes to `output` until the tasks are asked to stop; what was logged before is written.
     #[must_use]
     pub fn to(output: Box<dyn Write + Send>, tasks: &Tasks) -> Self {
         let log = Self::unopened();
-        log.begin(tasks, move || Ok(output));
+        let mut output = Some(output);
+        log.begin(tasks, move || {
+            let gone = || io::Error::from(io::ErrorKind::NotFound);
+            output.take().ok_or_else(gone)
+        });
         log
     }
 
@@ -80,11 +93,11 @@ impl AccessLog {
     fn begin(
         &self,
         tasks: &Tasks,
-        open: impl FnOnce() -> io::Result<Box<dyn Write + Send>> + Send + 'static,
+        mut open: impl FnMut() -> io::Result<Box<dyn Write + Send>> + Send + 'static,
     ) {
         let writer = self.clone();
         tasks.spawn_blocking("access log", move || match open() {
-            Ok(output) => writer.run(output),
+            Ok(output) => writer.run(output, &mut open),
             Err(_told) => writer.give_up(),
         });
         let (stopping, closing) = (tasks.stopping().clone(), self.clone());
@@ -133,10 +146,23 @@ impl AccessLog {
         waiting.dropped += std::mem::take(&mut waiting.written);
     }
 
-    fn run(&self, mut output: Box<dyn Write + Send>) {
+    /// Opens the file anew before the next line, because somebody has moved it.
+    fn reopen(&self) {
+        self.0.waiting.lock().moved = true;
+    }
+
+    fn run(
+        &self,
+        mut output: Box<dyn Write + Send>,
+        open: &mut impl FnMut() -> io::Result<Box<dyn Write + Send>>,
+    ) {
         let mut taken = Vec::new();
         let mut told = false;
         while self.take(&mut taken) {
+            let moved = std::mem::take(&mut self.0.waiting.lock().moved);
+            if moved && let Ok(anew) = open() {
+                output = anew;
+            }
             let result = output.write_all(&taken).and_then(|()| output.flush());
             if let Err(error) = result
                 && !told

@@ -15,8 +15,19 @@ fn only_post_changes_something() {
     assert_eq!(status(Method::GET, "/ready"), 200);
     assert_eq!(status(Method::GET, "/quit"), 405);
     assert_eq!(status(Method::POST, "/quit"), 200);
-    assert_eq!(status(Method::POST, "/ready"), 405);
+    assert_eq!(status(Method::POST, "/ready"), 200);
+    assert_eq!(status(Method::PUT, "/ready"), 405);
     assert_eq!(status(Method::GET, "/nothing"), 404);
+}
+
+#[test]
+fn pages_are_listed_by_help_and_where_there_is_none() {
+    let get = |path| pages().answer(&Method::GET, path, &Query::new());
+    let list = "admin commands are:\n  /echo\n  /help\n  (POST) /quit\n  /ready\n";
+    assert_eq!(get("/help"), Page::text(200, list));
+    assert_eq!(get("/x"), Page::text(404, format!("invalid path. {list}")));
+    let refused = Page::text(405, "Method GET not allowed, POST required.\n");
+    assert_eq!(get("/quit"), refused);
 }
 
 #[test]
@@ -35,7 +46,7 @@ fn whoever_is_not_on_loopback_reads_open_pages_alone() {
     };
     for (method, path, near, far) in [
         (Method::GET, "/metrics", 200, 200),
-        (Method::POST, "/metrics", 405, 405),
+        (Method::POST, "/metrics", 200, 200),
         (Method::GET, "/ready", 200, 403),
         (Method::POST, "/quit", 200, 403),
         (Method::GET, "/nothing", 404, 403),

@@ -67,7 +67,7 @@ impl LogFiles {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(&self, path: &str, tasks: &Tasks) -> io::Result<()> {
-        let log = AccessLog::open(path, tasks)?;
+        let log = AccessLog::open(path.into(), tasks)?;
         self.0.files.lock().open.push((path.into(), log));
         Ok(())
     }
@@ -91,6 +91,12 @@ impl LogFiles {
         drop(files);
         self.0.named.notify_one();
         Some(log)
+    }
+
+    /// Opens every file anew before its next line.
+    pub fn reopen(&self) {
+        let files = self.0.files.lock();
+        files.open.iter().for_each(|(_, log)| log.reopen());
     }
 
     /// What became of the lines so far.

@@ -109,12 +109,12 @@ async fn lines_reach_the_file() {
     let tasks = Tasks::new(&Registry::new());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let log = AccessLog::open(path.to_str().unwrap(), &tasks).unwrap();
+    let log = AccessLog::open(path.to_str().unwrap().into(), &tasks).unwrap();
     log.write(b"one\n");
     log.write(b"two\n");
     assert!(tasks.stop(Duration::from_secs(20)).await);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    assert!(AccessLog::open("/nonexistent/folder/log", &tasks).is_err());
+    assert!(AccessLog::open("/nonexistent/folder/log".into(), &tasks).is_err());
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_file_is_opened_when_it_is_named_and_shared() {
     let tasks = Tasks::new(&Registry::new());
     let files = LogFiles::start(&tasks);
     let folder = tempfile::tempdir().unwrap();
-    let path: mesh_model::Str = folder.path().join("access.log").to_str().unwrap().into();
+    let path: Str = folder.path().join("access.log").to_str().unwrap().into();
     let (one, two) = (files.of(&path).unwrap(), files.of(&path).unwrap());
     one.write(b"one\n");
     two.write(b"two\n");
@@ -145,4 +145,31 @@ async fn there_is_a_bound_for_files() {
     let of = |number: usize| files.of(&format!("/tmp/{number}").into());
     assert!((0..64).all(|number| of(number).is_some()));
     assert!(of(64).is_none() && of(63).is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_is_opened_anew() {
+    let tasks = Tasks::new(&Registry::new());
+    let files = LogFiles::start(&tasks);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+    let name: Str = path.to_str().unwrap().into();
+    let log = files.of(&name).unwrap();
+    log.write(b"one\n");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    mesh_test::eventually_async("the first line", || async {
+        match read(&path).as_str() {
+            "one\n" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    })
+    .await;
+    std::fs::rename(&path, &moved).unwrap();
+    files.reopen();
+    log.write(b"two\n");
+    assert!(tasks.stop(Duration::from_secs(20)).await);
+    assert_eq!(
+        (read(&moved).as_str(), read(&path).as_str()),
+        ("one\n", "two\n")
+    );
 }
