@@ -4,6 +4,7 @@
 //! its sidecar spoke. The last three reach hyper through the mesh again, so they are clients too.
 
 use mesh_tests::tools::envoy;
+use serde_json::{Value, json};
 
 use crate::world::App;
 
@@ -76,9 +77,28 @@ pub(crate) fn haproxy() -> App {
 
 /// Envoy; its second port speaks HTTP/2 to hyper too.
 pub(crate) fn envoy_server() -> App {
+    envoy_with(&[], &[])
+}
+
+/// The same with more filters before its router, and with routes before the one for everything.
+/// Routes lack their clusters.
+pub(crate) fn envoy_with(filters: &[Value], routes: &[Value]) -> App {
     let types = "type.googleapis.com/envoy.extensions";
+    let route = |route: &Value, cluster: &str| {
+        let mut route = route.clone();
+        route["route"] = json!({"cluster": cluster, "timeout": "0s"});
+        route
+    };
+    let everything = json!({"match": {"prefix": "/"}});
+    let routes = |cluster: &str| -> Vec<Value> {
+        let all = routes.iter().chain([&everything]);
+        all.map(|one| route(one, cluster)).collect()
+    };
+    let router = json!({"name": "envoy.filters.http.router", "typed_config":
+        {"@type": format!("{types}.filters.http.router.v3.Router")}});
+    let filters: Vec<&Value> = filters.iter().chain([&router]).collect();
     let listener = |name: &str, codec: &str| {
-        serde_json::json!({
+        json!({
             "name": name,
             "address": {"socket_address":
                 {"address": "127.0.0.1", "port_value": format!("PORT-{name}")}},
@@ -86,17 +106,16 @@ pub(crate) fn envoy_server() -> App {
                 "@type": format!("{types}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
                 "stat_prefix": name, "codec_type": codec,
                 "http_protocol_options": {"enable_trailers": true},
-                "http_filters": [{"name": "envoy.filters.http.router", "typed_config":
-                    {"@type": format!("{types}.filters.http.router.v3.Router")}}],
-                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes":
-                    [{"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}]}],
+                "http_filters": filters,
+                "route_config": {"virtual_hosts":
+                    [{"name": "all", "domains": ["*"], "routes": routes(name)}],
                     "response_headers_to_add": [{"append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
                         "header": {"key": "x-server-protocol", "value": "%PROTOCOL%"}}]},
             }}]}],
         })
     };
-    let cluster = |name: &str, options: &str, settings: serde_json::Value| {
-        serde_json::json!({
+    let cluster = |name: &str, options: &str, settings: Value| {
+        json!({
             "name": name, "type": "STATIC", "connect_timeout": "5s",
             "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint":
                 {"address": {"socket_address":
@@ -106,11 +125,11 @@ pub(crate) fn envoy_server() -> App {
                 "explicit_http_config": {options: settings}}},
         })
     };
-    let text = serde_json::json!({"static_resources": {
+    let text = json!({"static_resources": {
         "listeners": [listener("http", "HTTP1"), listener("http2", "HTTP2")],
         "clusters": [
-            cluster("http", "http_protocol_options", serde_json::json!({"enable_trailers": true})),
-            cluster("http2", "http2_protocol_options", serde_json::json!({})),
+            cluster("http", "http_protocol_options", json!({"enable_trailers": true})),
+            cluster("http2", "http2_protocol_options", json!({})),
         ],
     }})
     .to_string()

@@ -1,6 +1,8 @@
 //! Servers that are not ours behind sidecars: hyper, nginx, HAProxy, Envoy, each spoken to with
 //! HTTP/1 and with HTTP/2 in cleartext.
 
+mod pages;
+
 use std::sync::Arc;
 
 use mesh_tests::pattern::pattern;

@@ -7,6 +7,7 @@ mod documents;
 mod ingress;
 mod lifecycle;
 mod load;
+mod mirrors;
 mod outages;
 mod renewal;
 mod samples;
