@@ -5,6 +5,7 @@
 mod certs;
 mod clusters;
 mod config_dump;
+mod guards;
 mod server;
 mod stats;
 

@@ -198,7 +198,9 @@ impl Response {
                     // The peer's proxy was told to try elsewhere; this is what it was spared.
                     response.status = failure.statuses().0;
                 }
-                if exchange.attempts.made() > 1 {
+                if exchange.attempts.overflowed() {
+                    response.flags = response.flags.with(Flags::OVERFLOW);
+                } else if exchange.attempts.made() > 1 {
                     response.flags = response.flags.with(Flags::RETRY_LIMIT);
                 }
             }

@@ -19,7 +19,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::google::protobuf as wkt;
 use mesh_runtime::{SystemClock, Tasks};
-use mesh_traffic::cluster::{Discovery, LbPolicy, Limits, Transport, UpstreamProtocol};
+use mesh_traffic::cluster::{Discovery, LbPolicy, Transport, UpstreamProtocol};
 use mesh_traffic::tls::{Identity, Roots, Sans, UpstreamTls};
 use mesh_traffic::{Cluster, Config, Endpoint, Endpoints, Listener, RouteTable};
 
@@ -346,9 +346,13 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         protocol: UpstreamProtocol::Http1,
         transport: Transport::Plain,
         transport_matches: Vec::new(),
-        limits: Limits::DEFAULT,
+        breaker: None,
+        detector: None,
         idle_timeout: None,
         max_requests_per_connection: None,
+        max_connection_duration: None,
+        max_streams: None,
+        keepalive: None,
         service: None,
         subset: None,
         config: None,

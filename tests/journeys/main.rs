@@ -4,6 +4,7 @@ mod affinity;
 mod bad_input;
 mod bug_report;
 mod documents;
+mod guards;
 mod ingress;
 mod lifecycle;
 mod load;

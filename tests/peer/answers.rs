@@ -6,6 +6,7 @@
 //! | `/echo` | the body as it comes, and its trailers |
 //! | `/seen` | JSON: how the request looked, length and sum of its body, its trailers |
 //! | `/status/N` | that status, no body |
+//! | `/failing/NAME` | 500 from the server of that name, 200 from others, no body |
 //! | `/trailers` | a body and a trailer `x-checksum` |
 //! | `/refuse` | 413 before a byte of the body is read |
 //! | `/after/MS` | ten bytes, after so many milliseconds |

@@ -100,7 +100,14 @@ async fn serve(stream: TcpStream, name: Option<HeaderValue>, lifetime: Option<Du
 }
 
 async fn answer(request: Request<Incoming>, name: Option<HeaderValue>) -> Result<Answer, Failure> {
-    let answered = answers::answer(request).await;
+    let failing = request.uri().path().strip_prefix("/failing/");
+    let answered = match failing {
+        Some(failing) => Ok(answers::status(match name.as_ref() {
+            Some(name) if name == failing => 500,
+            Some(_) | None => 200,
+        })),
+        None => answers::answer(request).await,
+    };
     answered.map(|mut answer| {
         if let Some(name) = name {
             answer.headers_mut().insert("x-server-name", name);

@@ -30,6 +30,13 @@ pub(crate) fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Erro
     Ok((number.clamp(0.0, 100.0) * 10_000.0).round() as u32)
 }
 
+/// The same, where it was written.
+pub(crate) fn optional_percent<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<u32>, D::Error> {
+    percent(from).map(Some)
+}
+
 /// Reads `1.5s`, `100ms`, `1h30m`: numbers with the units h, m, s, ms, us and ns, in a row.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
 
+use crate::breaker::Breaker;
 use crate::compile;
 use crate::endpoint::{Endpoint, Endpoints};
+use crate::outlier::Detector;
 use crate::reject::Reject;
 use crate::tls::UpstreamTls;
 
@@ -34,12 +36,20 @@ pub struct Cluster {
     pub transport: Transport,
     /// How endpoints with certain metadata are reached; the first match counts.
     pub transport_matches: Vec<TransportMatch>,
-    /// Circuit breakers.
-    pub limits: Limits,
+    /// Circuit breakers; `None` where nothing is bounded.
+    pub breaker: Option<Breaker>,
+    /// Who watches for endpoints that fail, if anybody does.
+    pub detector: Option<Detector>,
     /// How long an unused connection is kept; `None` for ever.
     pub idle_timeout: Option<Duration>,
     /// After how many requests a connection is closed.
     pub max_requests_per_connection: Option<u32>,
+    /// How long a connection that carries HTTP is used.
+    pub max_connection_duration: Option<Duration>,
+    /// How many streams a connection of HTTP/2 carries at a time.
+    pub max_streams: Option<u32>,
+    /// How the kernel asks whether endpoints are still there, if it does.
+    pub keepalive: Option<Keepalive>,
     /// The service behind the cluster, for telemetry (metadata `istio.services`).
     pub service: Option<ServiceNames>,
     /// The subset (metadata `istio.subset`).
@@ -142,7 +152,7 @@ pub struct TransportMatch {
     pub transport: Transport,
 }
 
-/// Circuit breakers of one cluster in one proxy.
+/// Bounds of one cluster in one proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Most connections.
@@ -152,7 +162,21 @@ pub struct Limits {
     /// Most requests under way.
     pub requests: u32,
     /// Most retries under way.
-    pub retries: u32,
+    pub retries: Retries,
+}
+
+/// How many retries may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retries {
+    /// So many.
+    Most(u32),
+    /// A share of the requests that are under way or wait (`retry_budget`).
+    Share {
+        /// The share, in hundredths of a per cent.
+        hundredths: u16,
+        /// So many in any case.
+        least: u32,
+    },
 }
 
 impl Limits {
@@ -161,8 +185,27 @@ impl Limits {
         connections: 1024,
         pending: 1024,
         requests: 1024,
-        retries: 3,
+        retries: Retries::Most(3),
     };
+
+    /// No bounds: Istio's, where a DestinationRule says nothing.
+    pub const NONE: Self = Self {
+        connections: u32::MAX,
+        pending: u32::MAX,
+        requests: u32::MAX,
+        retries: Retries::Most(u32::MAX),
+    };
+}
+
+/// How the kernel asks whether the other side is still there; what is not said is the kernel's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Keepalive {
+    /// How long nothing must have passed.
+    pub time: Option<Duration>,
+    /// How long it waits for an answer.
+    pub interval: Option<Duration>,
+    /// How often it asks in vain.
+    pub probes: Option<u32>,
 }
 
 /// Names of a service, for telemetry.
@@ -183,6 +226,24 @@ impl Cluster {
     /// [`Reject`] names the first field that cannot be brought into force.
     pub fn compile(pb: &pb::Cluster) -> Result<Self, Reject> {
         compile::cluster::compile(pb).map_err(|fault| fault.of("cluster", &pb.name))
+    }
+
+    /// Takes the place of an older version, and goes on with what that one has counted.
+    #[must_use]
+    pub fn following(self, before: &Self) -> Self {
+        let breaker = match (self.breaker, &before.breaker) {
+            (Some(breaker), Some(before)) => Some(breaker.following(before)),
+            (breaker, _) => breaker,
+        };
+        let detector = match (self.detector, &before.detector) {
+            (Some(detector), Some(before)) => Some(detector.following(before)),
+            (detector, _) => detector,
+        };
+        Self {
+            breaker,
+            detector,
+            ..self
+        }
     }
 
     /// Our own address for calls of this one.

@@ -20,6 +20,7 @@ pub(crate) mod listener;
 mod matcher;
 mod mirror;
 mod ops;
+mod outlier;
 mod redirect;
 mod retry;
 pub(crate) mod route;

@@ -3,11 +3,14 @@
 //! [`Listener`], [`RouteTable`], [`Cluster`] and [`Endpoints`] each compile on their own, so that a
 //! bad resource is refused by name and its neighbours live; [`Config`] holds what is in force.
 //! [`Listener::chain`] decides about a connection, [`decide_route`] about a request,
-//! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt. Pure:
-//! no clock, no randomness of its own, no I/O.
+//! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt,
+//! [`Breaker::take`](breaker::Breaker::take) about one more of what is bounded,
+//! [`Detector::report`](outlier::Detector::report) about endpoints that fail. Pure: no clock, no randomness of its
+//! own, no I/O.
 
 pub mod access_log;
 pub mod balance;
+pub mod breaker;
 pub mod cluster;
 mod compile;
 pub mod config;
@@ -20,6 +23,7 @@ pub mod hash;
 pub mod listener;
 mod matching;
 pub mod mirror;
+pub mod outlier;
 pub mod reject;
 pub mod retry;
 pub mod route;

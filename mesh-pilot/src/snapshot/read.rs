@@ -290,22 +290,32 @@ fn traffic(written: Option<&dr::TrafficPolicy>) -> TrafficPolicy {
         return TrafficPolicy::default();
     };
     let ports = written.port_level_settings.iter().map(|of_port| {
-        let own = blocks(of_port.load_balancer.as_ref(), of_port.tls.as_ref());
+        let own = PolicyBlocks {
+            balancer: of_port.load_balancer.as_ref().and_then(balancer),
+            pool: of_port.connection_pool.clone().map(Arc::new),
+            outliers: of_port.outlier_detection.clone().map(Arc::new),
+            // Istio has none for single ports.
+            retry_budget: written.retry_budget,
+            tls: of_port.tls.as_ref().map(client_tls),
+        };
         (of_port.port.number, own)
     });
     TrafficPolicy {
-        blocks: blocks(written.load_balancer.as_ref(), written.tls.as_ref()),
+        blocks: PolicyBlocks {
+            balancer: written.load_balancer.as_ref().and_then(balancer),
+            pool: written.connection_pool.clone().map(Arc::new),
+            outliers: written.outlier_detection.clone().map(Arc::new),
+            retry_budget: written.retry_budget,
+            tls: written.tls.as_ref().map(client_tls),
+        },
         ports: ports.collect(),
     }
 }
 
-fn blocks(balancer: Option<&dr::LoadBalancer>, tls: Option<&dr::ClientTls>) -> PolicyBlocks {
-    PolicyBlocks {
-        balancer: balancer.and_then(self::balancer),
-        tls: tls.map(|tls| match tls.mode {
-            dr::ClientTlsMode::Disable => ClientTls::Disable,
-            dr::ClientTlsMode::IstioMutual => ClientTls::IstioMutual,
-        }),
+fn client_tls(written: &dr::ClientTls) -> ClientTls {
+    match written.mode {
+        dr::ClientTlsMode::Disable => ClientTls::Disable,
+        dr::ClientTlsMode::IstioMutual => ClientTls::IstioMutual,
     }
 }
 

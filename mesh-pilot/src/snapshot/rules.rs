@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_api::networking::destination_rule::{ConnectionPool, OutlierDetection, RetryBudget};
 use mesh_model::Str;
 use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
@@ -270,6 +271,12 @@ pub struct TrafficPolicy {
 pub struct PolicyBlocks {
     /// Choice of endpoint.
     pub balancer: Option<Balancer>,
+    /// Bounds of connections and requests, as they are written.
+    pub pool: Option<Arc<ConnectionPool>>,
+    /// When endpoints that fail get nothing for a while, as it is written.
+    pub outliers: Option<Arc<OutlierDetection>>,
+    /// How many retries there may be, as it is written.
+    pub retry_budget: Option<RetryBudget>,
     /// TLS towards endpoints; none lets mesh decide per endpoint.
     pub tls: Option<ClientTls>,
 }
@@ -359,6 +366,9 @@ impl DestinationPolicy {
         let own = &subset.traffic.blocks;
         PolicyBlocks {
             balancer: own.balancer.clone().or_else(|| whole.balancer.clone()),
+            pool: own.pool.clone().or_else(|| whole.pool.clone()),
+            outliers: own.outliers.clone().or_else(|| whole.outliers.clone()),
+            retry_budget: own.retry_budget.or(whole.retry_budget),
             tls: own.tls.or(whole.tls),
         }
     }

@@ -17,7 +17,7 @@ use mesh_model::service::{Endpoint, Service, ServicePort};
 use mesh_pki::credential::{ClientRoots, Credential};
 
 use super::logging::AccessLogging;
-use super::rules::{Destination, DestinationPolicy, Routing};
+use super::rules::{Destination, DestinationPolicy, PolicyBlocks, Routing};
 
 /// Everything that the configuration of one proxy depends on.
 #[derive(Debug, Clone)]
@@ -120,6 +120,16 @@ impl VisibleService {
     #[must_use]
     pub fn is_ruled(&self) -> bool {
         self.routing.is_some() || self.aliases.iter().any(|alias| alias.routing.is_some())
+    }
+
+    /// What DestinationRules say of a subset (empty for the whole) and a port.
+    #[must_use]
+    pub fn blocks(&self, subset: &str, port: u16) -> PolicyBlocks {
+        let Some(policy) = &self.policy else {
+            return PolicyBlocks::default();
+        };
+        let subset = policy.subsets.iter().find(|one| *one.name == *subset);
+        policy.blocks_for(subset, port)
     }
 
     /// The ports that connections can be made to.

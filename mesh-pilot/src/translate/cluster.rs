@@ -1,10 +1,13 @@
 //! Clusters: for each service's port and subset, and for each port of the proxy's own workload.
 
 pub(super) mod captured;
+mod guards;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use mesh_api::networking::destination_rule::ConnectionPool;
 use mesh_model::net::Protocol;
 use mesh_model::service::{Service, ServicePort};
 use mesh_proto::any::pack;
@@ -17,7 +20,7 @@ use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as http;
-use mesh_proto::envoy::envoy::r#type::v3::Percent;
+use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_options::UpstreamProtocolOptions;
 use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
 use super::{hash, message, names, secret};
@@ -86,14 +89,15 @@ impl Target<'_> {
             Some(policy) => policy.blocks_for(self.subset, self.port.port),
             None => PolicyBlocks::default(),
         };
+        let pool = blocks.pool.as_deref();
         let told = proto::Cluster {
             connect_timeout: Some(CONNECT_TIMEOUT),
-            circuit_breakers: Some(unlimited()),
-            typed_extension_protocol_options: protocol_options(self.port.protocol),
+            typed_extension_protocol_options: protocol_options(self.port.protocol, pool),
             metadata: Some(self.metadata()),
             name: self.name(),
             ..Default::default()
         };
+        let told = guards::bounded(&blocks, told);
         if self.view.is_chosen_by_client(&self.service.service) {
             return self.where_called(told, blocks.tls);
         }
@@ -107,14 +111,13 @@ impl Target<'_> {
             lb_policy: lb_policy(blocks.balancer.as_ref().unwrap_or(&DEFAULT_BALANCER)).into(),
             lb_config: blocks.balancer.as_ref().and_then(hash::lb_config),
             common_lb_config: Some(CommonLbConfig {
-                // Unready endpoints are told as unhealthy, so a share of them is no reason to
-                // send requests to all.
-                healthy_panic_threshold: Some(Percent { value: 0.0 }),
+                healthy_panic_threshold: Some(guards::panic_threshold(blocks.outliers.as_deref())),
                 locality_config_specifier: Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(
                     LocalityWeightedLbConfig {},
                 )),
                 ..Default::default()
             }),
+            outlier_detection: blocks.outliers.as_deref().map(guards::outlier_detection),
             transport_socket_matches,
             transport_socket,
             ..told
@@ -189,18 +192,34 @@ fn per_endpoint(mutual: core::TransportSocket) -> Vec<TransportSocketMatch> {
 /// The cluster of the application behind one of the workload's ports.
 pub(super) fn inbound(view: &View, port: &InboundPort) -> proto::Cluster {
     let metadata = services_field(port.services.iter().map(|own| &*own.service));
+    // istio: of what a DestinationRule says of the workload's own service, this alone holds here.
+    let blocks = PolicyBlocks {
+        pool: own_pool(view, port),
+        ..PolicyBlocks::default()
+    };
     let told = proto::Cluster {
         connect_timeout: Some(CONNECT_TIMEOUT),
-        circuit_breakers: Some(unlimited()),
-        typed_extension_protocol_options: application_options(port.protocol),
+        typed_extension_protocol_options: application_options(
+            port.protocol,
+            blocks.pool.as_deref(),
+        ),
         metadata: Some(message::metadata([("istio", metadata)])),
         name: names::inbound_cluster(port.port),
         ..Default::default()
     };
+    let told = guards::bounded(&blocks, told);
     match port.app {
         Application::At(address) => at(told, address),
         Application::WhereCalled => captured::handed_over(view, told),
     }
+}
+
+/// The bounds that the first service with any has for the port.
+fn own_pool(view: &View, port: &InboundPort) -> Option<Arc<ConnectionPool>> {
+    port.services.iter().find_map(|own| {
+        let visible = view.service(&own.service.hostname)?;
+        visible.blocks("", own.port).pool
+    })
 }
 
 fn at(told: proto::Cluster, address: SocketAddr) -> proto::Cluster {
@@ -248,57 +267,81 @@ fn lb_policy(balancer: &Balancer) -> LbPolicy {
     }
 }
 
-/// istio: nothing is limited until a DestinationRule limits it.
-fn unlimited() -> proto::CircuitBreakers {
-    proto::CircuitBreakers {
-        thresholds: vec![proto::circuit_breakers::Thresholds {
-            max_connections: message::number(u32::MAX),
-            max_pending_requests: message::number(u32::MAX),
-            max_requests: message::number(u32::MAX),
-            max_retries: message::number(u32::MAX),
-            track_remaining: true,
-            ..Default::default()
-        }],
-        per_host_thresholds: Vec::new(),
-    }
-}
-
 type Options = HashMap<String, mesh_proto::Any>;
 
 /// Between sidecars ALPN decides; where the application is known to speak HTTP/2 alone, it is said.
-fn protocol_options(protocol: Protocol) -> Options {
-    use http::http_protocol_options::{AutoHttpConfig, UpstreamProtocolOptions};
-    if protocol.is_http2() {
-        return options(http2());
+fn protocol_options(protocol: Protocol, pool: Option<&ConnectionPool>) -> Options {
+    use http::http_protocol_options::AutoHttpConfig;
+    if !Carriage::of(protocol).may_be_http() {
+        return Options::new();
     }
-    if Carriage::of(protocol).may_be_http() {
-        return options(UpstreamProtocolOptions::AutoConfig(
-            AutoHttpConfig::default(),
-        ));
-    }
-    Options::new()
+    let chosen = match protocol.is_http2() {
+        _ if as_client(pool) => downstream(pool),
+        true => http2(pool),
+        false => UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
+            http2_protocol_options: streams(pool),
+            ..Default::default()
+        }),
+    };
+    options(Some(chosen), pool)
 }
 
 /// Towards the application there is no ALPN: HTTP/1.1 unless it is known to speak HTTP/2.
-fn application_options(protocol: Protocol) -> Options {
-    if protocol.is_http2() {
-        return options(http2());
-    }
-    Options::new()
+fn application_options(protocol: Protocol, pool: Option<&ConnectionPool>) -> Options {
+    let chosen = match protocol.is_http2() {
+        _ if as_client(pool) => Some(downstream(pool)),
+        true => Some(http2(pool)),
+        false => None,
+    };
+    options(chosen, pool)
 }
 
-fn http2() -> http::http_protocol_options::UpstreamProtocolOptions {
+/// Whether endpoints are spoken to in the version of HTTP that the client speaks.
+fn as_client(pool: Option<&ConnectionPool>) -> bool {
+    let http = pool.and_then(|pool| pool.http.as_ref());
+    http.is_some_and(|http| http.use_client_protocol)
+}
+
+fn streams(pool: Option<&ConnectionPool>) -> Option<core::Http2ProtocolOptions> {
+    let options = guards::of_streams(pool);
+    (options != core::Http2ProtocolOptions::default()).then_some(options)
+}
+
+fn downstream(pool: Option<&ConnectionPool>) -> UpstreamProtocolOptions {
+    UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+        http::http_protocol_options::UseDownstreamHttpConfig {
+            http2_protocol_options: streams(pool),
+            ..Default::default()
+        },
+    )
+}
+
+fn http2(pool: Option<&ConnectionPool>) -> UpstreamProtocolOptions {
+    use http::http_protocol_options::ExplicitHttpConfig;
     use http::http_protocol_options::explicit_http_config::ProtocolConfig;
-    use http::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
-    let options = core::Http2ProtocolOptions::default();
     UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
-        protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(options)),
+        protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(guards::of_streams(
+            pool,
+        ))),
     })
 }
 
-fn options(chosen: http::http_protocol_options::UpstreamProtocolOptions) -> Options {
+fn options(chosen: Option<UpstreamProtocolOptions>, pool: Option<&ConnectionPool>) -> Options {
+    use http::http_protocol_options::ExplicitHttpConfig;
+    use http::http_protocol_options::explicit_http_config::ProtocolConfig;
+    let common = guards::of_connections(pool);
+    if chosen.is_none() && common.is_none() {
+        return Options::new();
+    }
+    // One of these must be there.
+    let http1 = || {
+        UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+            protocol_config: Some(ProtocolConfig::HttpProtocolOptions(Default::default())),
+        })
+    };
     let message = http::HttpProtocolOptions {
-        upstream_protocol_options: Some(chosen),
+        common_http_protocol_options: common,
+        upstream_protocol_options: Some(chosen.unwrap_or_else(http1)),
         ..Default::default()
     };
     HashMap::from([(HTTP_OPTIONS.to_owned(), pack(&message))])

@@ -15,7 +15,8 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 
 use super::message::{self, WAIT_FOR_RESOURCE};
 use super::route::rule;
-use super::{hash, http_filters, names, tcp_proxy};
+use super::tcp_proxy::Manner;
+use super::{http_filters, names, tcp_proxy};
 use crate::snapshot::rules::Destination;
 use crate::snapshot::view::{View, VisibleService};
 pub(super) use inbound::{inbound, undeclared};
@@ -55,10 +56,9 @@ pub(super) fn outbound_sniffed(bind: SocketAddr, route_table: &str) -> proto::Fi
 pub(super) fn outbound_service(service: &VisibleService, port: u16) -> proto::FilterChain {
     let host = service.service.hostname.as_str();
     let cluster = names::outbound_cluster(port, "", host);
-    let hash = hash::of_service(service, "", port);
-    let hash = hash.and_then(|hash| hash::tcp_policy(&hash));
+    let manner = Manner::of(&service.blocks("", port));
     proto::FilterChain {
-        filters: vec![tcp_proxy::to_hashed(cluster, hash)],
+        filters: vec![tcp_proxy::to_by(cluster, manner)],
         ..Default::default()
     }
 }
@@ -139,10 +139,11 @@ pub(super) fn passed(
 ) -> proto::FilterChain {
     let taken = || to.iter().filter(|one| to.len() == 1 || one.weight > 0);
     let clusters = taken().map(|one| (rule::passed(view, port, one), one.weight));
-    let hash = taken().find_map(|one| rule::passed_by(view, port, one));
+    let mut manners = taken().filter_map(|one| rule::passed_by(view, port, one));
+    let manner = manners.next().unwrap_or_default();
     proto::FilterChain {
         filter_chain_match: Some(of_names(server_names)),
-        filters: vec![tcp_proxy::to_any(clusters.collect(), hash)],
+        filters: vec![tcp_proxy::to_any(clusters.collect(), manner)],
         ..Default::default()
     }
 }

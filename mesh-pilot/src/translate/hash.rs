@@ -47,9 +47,7 @@ pub(super) fn of_service(
     subset: &str,
     port: u16,
 ) -> Option<Arc<ConsistentHash>> {
-    let policy = service.policy.as_ref()?;
-    let subset = policy.subsets.iter().find(|one| *one.name == *subset);
-    match policy.blocks_for(subset, port).balancer? {
+    match service.blocks(subset, port).balancer? {
         Balancer::Hash(hash) => Some(hash),
         Balancer::RoundRobin | Balancer::LeastRequest | Balancer::Random => None,
     }

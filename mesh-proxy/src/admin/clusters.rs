@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use mesh_runtime::admin::{Page, Query};
+use mesh_traffic::breaker::Resource;
 use mesh_traffic::{Cluster, Config, Endpoint};
 use serde_json::{Value, json};
 
@@ -34,34 +35,32 @@ fn hosts<'c>(config: &'c Config, cluster: &'c Arc<Cluster>) -> &'c [Endpoint] {
 
 /// Envoy's lines `cluster::host::field::value`.
 fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::Result {
-    let (name, limits) = (&cluster.name, cluster.limits);
+    let name = &cluster.name;
+    let breaker = cluster.breaker.as_ref();
     writeln!(out, "{name}::observability_name::{name}")?;
-    writeln!(
-        out,
-        "{name}::default_priority::max_connections::{}",
-        limits.connections
-    )?;
-    writeln!(
-        out,
-        "{name}::default_priority::max_pending_requests::{}",
-        limits.pending
-    )?;
-    writeln!(
-        out,
-        "{name}::default_priority::max_requests::{}",
-        limits.requests
-    )?;
-    writeln!(
-        out,
-        "{name}::default_priority::max_retries::{}",
-        limits.retries
-    )?;
+    for (bound, resource) in [
+        ("max_connections", Resource::Connections),
+        ("max_pending_requests", Resource::Pending),
+        ("max_requests", Resource::Requests),
+        ("max_retries", Resource::Retries),
+    ] {
+        let most = breaker.map_or(u32::MAX, |breaker| breaker.most(resource));
+        writeln!(out, "{name}::default_priority::{bound}::{most}")?;
+    }
     writeln!(out, "{name}::added_via_api::true")?;
     for host in hosts(config, cluster) {
         let at = host.address;
-        let flags = match health(host) {
-            "HEALTHY" => "healthy",
+        let eds = match health(host) {
+            "HEALTHY" => "",
             _ => "/failed_eds_health",
+        };
+        let outlier = match is_ejected(cluster, host) {
+            true => "/failed_outlier_check",
+            false => "",
+        };
+        let flags = match (outlier, eds) {
+            ("", "") => "healthy".to_owned(),
+            both => format!("{}{}", both.0, both.1),
         };
         let locality = &host.locality;
         writeln!(
@@ -80,12 +79,20 @@ fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::
     Ok(())
 }
 
+fn is_ejected(cluster: &Cluster, host: &Endpoint) -> bool {
+    let detector = cluster.detector.as_ref();
+    detector.is_some_and(|detector| detector.is_ejected(host.address))
+}
+
 fn status(config: &Config, cluster: &Arc<Cluster>) -> Value {
     let host = |host: &Endpoint| {
         json!({
             "address": address(host.address),
             "hostname": host.hostname.as_deref(),
-            "health_status": { "eds_health_status": health(host) },
+            "health_status": {
+                "eds_health_status": health(host),
+                "failed_outlier_check": is_ejected(cluster, host),
+            },
             "weight": host.weight,
             "priority": host.priority,
             "locality": {

@@ -1,12 +1,13 @@
 //! `/stats` and `/stats/prometheus`: everything that is counted.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::{Config, Pattern};
 use serde_json::json;
 
-use crate::admin::Sources;
+use crate::admin::{Sources, guards};
 use crate::worker::overload::{Action, Overload};
 
 /// A number that this proxy tells of itself.
@@ -18,6 +19,13 @@ struct Stat {
     help: &'static str,
     kind: &'static str,
     value: u64,
+}
+
+/// A number under Envoy's name.
+pub(super) struct Shown {
+    pub(super) name: Cow<'static, str>,
+    pub(super) kind: &'static str,
+    pub(super) value: u64,
 }
 
 pub(super) fn prometheus(sources: &Sources, query: &Query) -> Page {
@@ -54,6 +62,7 @@ pub(super) fn text(sources: &Sources) -> String {
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
         );
     }
+    out.push_str(&guards::prometheus(&sources.live.current()));
     out.push_str(&mesh_runtime::metrics::text(&sources.registry));
     out
 }
@@ -63,20 +72,25 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
         Ok(wanted) => wanted,
         Err(refused) => return refused,
     };
-    let mut found = stats(sources);
-    found.retain(|stat| wanted.takes(stat));
-    found.sort_unstable_by_key(|stat| stat.envoy);
+    let own = stats(sources).into_iter().map(|stat| Shown {
+        name: stat.envoy.into(),
+        kind: stat.kind,
+        value: stat.value,
+    });
+    let mut found: Vec<Shown> = own.chain(guards::shown(&sources.live.current())).collect();
+    found.retain(|shown| wanted.takes(shown));
+    found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     match query.get("format").map(String::as_str) {
         None | Some("" | "text") => {
             let lines = found
                 .iter()
-                .map(|stat| format!("{}: {}\n", stat.envoy, stat.value));
+                .map(|shown| format!("{}: {}\n", shown.name, shown.value));
             Page::text(200, lines.collect::<String>())
         }
         Some("json") => {
             let stats = found
                 .iter()
-                .map(|stat| json!({ "name": stat.envoy, "value": stat.value }));
+                .map(|shown| json!({ "name": shown.name, "value": shown.value }));
             Page::json(&json!({ "stats": stats.collect::<Vec<_>>() }))
         }
         Some("prometheus") => of_prometheus(sources, &wanted),
@@ -119,10 +133,10 @@ impl Wanted {
         filter.is_none_or(|filter| filter.is_match(name.as_bytes()))
     }
 
-    fn takes(&self, stat: &Stat) -> bool {
-        self.takes_name(stat.envoy)
-            && self.kind.is_none_or(|kind| kind == stat.kind)
-            && (!self.used || stat.value > 0)
+    fn takes(&self, shown: &Shown) -> bool {
+        self.takes_name(&shown.name)
+            && self.kind.is_none_or(|kind| kind == shown.kind)
+            && (!self.used || shown.value > 0)
     }
 
     /// Whether a line of Prometheus' text is of a metric that is asked for.

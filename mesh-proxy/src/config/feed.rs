@@ -57,23 +57,27 @@ impl Feed {
         match kind {
             Kind::Cluster => {
                 let cluster = compile(upsert, Cluster::compile, |cluster| &cluster.name)?;
-                self.newest.clusters.insert(name, cluster);
+                let cluster = match self.newest.clusters.get(&name) {
+                    Some(before) => cluster.following(before),
+                    None => cluster,
+                };
+                self.newest.clusters.insert(name, Arc::new(cluster));
             }
             Kind::Endpoint => {
                 let endpoints = compile(upsert, Endpoints::compile, |endpoints| &endpoints.name)?;
-                self.newest.endpoints.insert(name, endpoints);
+                self.newest.endpoints.insert(name, Arc::new(endpoints));
             }
             Kind::Listener => {
                 let listener = compile(upsert, Listener::compile, |listener| &listener.name)?;
-                self.newest.listeners.insert(name, listener);
+                self.newest.listeners.insert(name, Arc::new(listener));
             }
             Kind::Route => {
                 let table = compile(upsert, RouteTable::compile, |table| &table.name)?;
-                self.newest.routes.insert(name, table);
+                self.newest.routes.insert(name, Arc::new(table));
             }
             Kind::Secret => {
                 let secret = compile(upsert, Secret::compile, |secret| &secret.name)?;
-                self.newest.secrets.insert(name, secret);
+                self.newest.secrets.insert(name, Arc::new(secret));
             }
         }
         Ok(())
@@ -144,7 +148,7 @@ fn compile<M, T>(
     upsert: &Upsert,
     compile: impl FnOnce(&M) -> Result<T, Reject>,
     name: impl FnOnce(&T) -> &Str,
-) -> Result<Arc<T>, Rejection>
+) -> Result<T, Rejection>
 where
     M: prost::Message + prost::Name + Default,
 {
@@ -157,7 +161,7 @@ where
         let why = format!("the resource calls itself {called:?}");
         return Err(reject(&upsert.name, "name", &why));
     }
-    Ok(Arc::new(compiled))
+    Ok(compiled)
 }
 
 fn reject(resource: &str, field: &str, why: &str) -> Rejection {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_traffic::Flags;
+use mesh_traffic::breaker::{Permit, Resource};
 use mesh_traffic::cluster::{Cluster, Discovery, Transport};
 use mesh_traffic::config::Config;
-use mesh_traffic::endpoint::{Endpoint, Endpoints};
+use mesh_traffic::endpoint::Endpoints;
 use mesh_traffic::hash;
 use mesh_traffic::listener::{Listener, Network, TcpProxy};
+use mesh_traffic::outlier::Outcome;
 use mio::event::Event;
 use smallvec::SmallVec;
 
@@ -22,7 +24,7 @@ use crate::conn::wire::tls::Session;
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::record::access_log::Passed;
-use crate::upstream::balance::{Balancers, LoadGuard, Wish};
+use crate::upstream::balance::{LoadGuard, Watched, Wish};
 use crate::upstream::dial;
 use crate::upstream::dial::patience::{Listed, Patience};
 use crate::upstream::target::{Speak, Target};
@@ -52,6 +54,10 @@ pub(crate) struct Forward {
     timer: Option<TimerKey>,
     /// The load is counted for as long as bytes are passed on.
     load: Option<LoadGuard>,
+    /// Whom to tell what becomes of it, if anybody wants to know.
+    watched: Option<Watched>,
+    /// Its place among the connections of its cluster, where a circuit breaker counts these.
+    place: Option<Permit>,
     /// What is held for both ends.
     pub(crate) holding: Holding,
     /// What will be written down, where it is logged.
@@ -170,6 +176,8 @@ impl Engine {
             other: None,
             timer: None,
             load: None,
+            watched: None,
+            place: None,
             holding: Holding::default(),
             passed: Passed::begin(connection, self.now),
         };
@@ -264,6 +272,12 @@ impl Engine {
             passed.cluster = Some(name.clone());
         }
         let cluster = config.cluster(&name).ok_or(FailureKind::NoCluster)?;
+        // That of the endpoint before this one is free again.
+        forward.place = None;
+        if let Some(breaker) = &cluster.breaker {
+            let permit = breaker.take(Resource::Connections);
+            forward.place = Some(permit.ok_or(FailureKind::Overflow)?);
+        }
         if matches!(cluster.discovery, Discovery::OriginalDst) {
             return Ok((forward.original_destination(cluster)?, None));
         }
@@ -271,18 +285,21 @@ impl Engine {
             .endpoints_of(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
         let hash = by_source.then(|| hash::of_address(forward.client));
-        let picked = pick(
-            &self.balancers,
-            cluster,
-            endpoints,
+        let tried = tried(endpoints, &forward.tried);
+        let wish = Wish {
             hash,
-            &forward.tried,
-            random,
-        );
-        let (endpoint, load) = picked.ok_or(FailureKind::NoHealthyUpstream)?;
+            tried: &tried,
+            attempts: CHOICES,
+            now: self.now,
+        };
+        let picked = self.balancers.pick(cluster, endpoints, wish, random);
+        let choice = picked.ok_or(FailureKind::NoHealthyUpstream)?;
+        let endpoint = endpoints.all.get(choice.index);
+        let endpoint = endpoint.ok_or(FailureKind::NoHealthyUpstream)?;
         let target = target(cluster, endpoint.address, cluster.transport_to(endpoint));
         forward.tried.push(endpoint.address);
-        Ok((target, Some(load)))
+        forward.watched = choice.watched;
+        Ok((target, Some(choice.load)))
     }
 
     /// Something has happened on one of the two sockets.
@@ -309,6 +326,9 @@ impl Engine {
     }
 
     fn call_failed(&mut self, key: ConnKey, failure: Failure) {
+        if let Some(outcome) = failure.outcome() {
+            self.report_call(key, outcome);
+        }
         let other = self.forward_of(key).and_then(|forward| {
             if let State::Calling(calling) = &mut forward.state {
                 calling.upstream = None;
@@ -322,7 +342,17 @@ impl Engine {
         self.call(key);
     }
 
+    /// Tells whoever keeps an eye on the endpoint what became of calling it.
+    fn report_call(&mut self, key: ConnKey, outcome: Outcome) {
+        if let Some(Conn::Forward(forward)) = self.conns.get_mut(key)
+            && let Some(watched) = forward.watched.take()
+        {
+            watched.report(outcome, self.now, &mut self.random);
+        }
+    }
+
     fn join(&mut self, key: ConnKey) {
+        self.report_call(key, Outcome::Answer(200));
         let now = self.now;
         let Some(forward) = self.forward_of(key) else {
             return;
@@ -433,31 +463,16 @@ impl Engine {
     }
 }
 
-/// Picks an endpoint, rather one that was not tried. What was tried is known by address: each try
-/// is of the endpoints that there are by then.
-fn pick<'e>(
-    balancers: &Balancers,
-    cluster: &Cluster,
-    endpoints: &'e Arc<Endpoints>,
-    hash: Option<u64>,
-    tried: &[SocketAddr],
-    random: &mut fastrand::Rng,
-) -> Option<(&'e Endpoint, LoadGuard)> {
+/// Which of the endpoints were tried. That is known by address: each try is of those that there are by then.
+fn tried(endpoints: &Endpoints, tried: &[SocketAddr]) -> SmallVec<[usize; TRIES]> {
     let was_tried = |index: &usize| {
         let endpoint = endpoints.all.get(*index);
         endpoint.is_some_and(|endpoint| tried.contains(&endpoint.address))
     };
-    let tried: SmallVec<[usize; TRIES]> = match tried {
+    match tried {
         [] => SmallVec::new(),
         _ => (0..endpoints.all.len()).filter(was_tried).collect(),
-    };
-    let wish = Wish {
-        hash,
-        tried: &tried,
-        attempts: CHOICES,
-    };
-    let (index, load) = balancers.pick(cluster, endpoints, wish, random)?;
-    Some((endpoints.all.get(index)?, load))
+    }
 }
 
 fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Target {
@@ -471,6 +486,11 @@ fn target(cluster: &Cluster, address: SocketAddr, transport: &Transport) -> Targ
         speak: Speak::Http1,
         connect_timeout: cluster.connect_timeout.max(Duration::from_millis(1)),
         idle_timeout: None,
+        max_requests: None,
+        max_duration: None,
+        max_streams: None,
+        keepalive: cluster.keepalive,
+        breaker: None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use mesh_traffic::breaker::{Breaker, Permit, Resource};
 use mesh_traffic::endpoint::Endpoints;
 use mesh_traffic::{FailureKind as PolicyKind, RetryPolicy};
 use smallvec::SmallVec;
@@ -29,6 +30,9 @@ pub struct Attempts {
     stay: bool,
     repeated: bool,
     may_have_run: bool,
+    /// Counts the request as one that is repeated, where a circuit breaker counts these.
+    retrying: Option<Permit>,
+    overflowed: bool,
 }
 
 /// What follows a failed attempt.
@@ -51,6 +55,8 @@ pub struct Tried<'a> {
     /// Whether it may go to another endpoint. A sidecar has one application only: that of another
     /// workload chooses.
     pub has_choice: bool,
+    /// The circuit breakers of its cluster.
+    pub breaker: Option<&'a Breaker>,
 }
 
 impl Attempts {
@@ -76,6 +82,24 @@ impl Attempts {
     #[must_use]
     pub fn may_have_run(&self) -> bool {
         self.may_have_run
+    }
+
+    /// Whether a circuit breaker kept it from being repeated.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Whether circuit breakers let it be repeated as the policy wants.
+    fn may_repeat(&mut self, breaker: Option<&Breaker>) -> bool {
+        // That of the attempt before this one is over.
+        self.retrying = None;
+        let Some(breaker) = breaker else {
+            return true;
+        };
+        self.retrying = breaker.take(Resource::Retries);
+        self.overflowed = self.retrying.is_none();
+        !self.overflowed
     }
 
     /// Notes an endpoint that is being tried.
@@ -121,6 +145,9 @@ impl Attempts {
         }
         let wanted = policy_kind(&failure)
             .and_then(|kind| policy.may_retry(self.made, kind, || random.u64(..)));
+        if wanted.is_some() && !self.may_repeat(tried.breaker) {
+            return Verdict::Over(failure);
+        }
         let Some(pause) = wanted else {
             return if self.repeats(policy, &failure, tried) {
                 self.repeated = true;
@@ -148,14 +175,15 @@ impl Attempts {
         &mut self,
         policy: &RetryPolicy,
         answer: PolicyKind,
-        can_repeat: bool,
+        tried: &Tried<'_>,
         random: &mut fastrand::Rng,
     ) -> Option<Duration> {
         self.may_have_run = true;
-        if !can_repeat {
+        if !tried.can_repeat {
             return None;
         }
-        policy.may_retry(self.made, answer, || random.u64(..))
+        let wanted = policy.may_retry(self.made, answer, || random.u64(..));
+        wanted.filter(|_| self.may_repeat(tried.breaker))
     }
 }
 

@@ -3,6 +3,7 @@
 use mesh_http::{BadField, Fields, Known, RequestHead, ResponseHead, Version};
 use mesh_traffic::FailureKind as PolicyKind;
 use mesh_traffic::listener::Direction;
+use mesh_traffic::outlier::Outcome;
 
 use crate::http::connect::Connected;
 use crate::http::connection::Connection;
@@ -113,6 +114,26 @@ pub fn seen_by_policy(head: &ResponseHead) -> PolicyKind {
         grpc_status,
         rate_limited: head.fields.contains("x-envoy-ratelimited"),
     }
+}
+
+/// What an answer says of the endpoint; as in Envoy, a gRPC status in the head speaks for the call.
+#[must_use]
+pub fn outcome_of(head: &ResponseHead) -> Outcome {
+    let grpc = head.fields.get_str("grpc-status").map(|text| match text {
+        "0" => 200,
+        "1" => 499,
+        "3" | "9" | "11" => 400,
+        "4" => 504,
+        "5" => 404,
+        "6" | "10" => 409,
+        "7" => 403,
+        "8" => 429,
+        "12" => 501,
+        "14" => 503,
+        "16" => 401,
+        _ => 500,
+    });
+    Outcome::Answer(grpc.unwrap_or(head.status))
 }
 
 /// What an attempt came to.

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use mesh_http::FaultKind;
+use mesh_traffic::outlier::Outcome;
 
 /// Who failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -255,6 +256,24 @@ impl Failure {
         Self {
             told: Some((http, grpc)),
             ..Self::new(FailureKind::FaultInjected)
+        }
+    }
+
+    /// What it says of the endpoint that was tried, if anything.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.kind {
+            FailureKind::ConnectFailed | FailureKind::TlsFailed | FailureKind::WrongIdentity => {
+                Some(Outcome::Unconnected)
+            }
+            FailureKind::ConnectTimeout | FailureKind::TryTimeout => Some(Outcome::TimedOut),
+            // It closed a connection that was idle, which is its right.
+            FailureKind::UpstreamClosed if self.retry == Retry::Safe => None,
+            FailureKind::UpstreamClosed
+            | FailureKind::UpstreamReset
+            | FailureKind::UpstreamRefusedStream
+            | FailureKind::UpstreamProtocol => Some(Outcome::BrokenOff),
+            _ => None,
         }
     }
 

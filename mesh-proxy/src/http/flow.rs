@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use mesh_http::{BodyLength, CannotSend, ErrorCode, Fields, RequestHead, ResponseHead, StreamId};
 use mesh_traffic::Config;
+use mesh_traffic::breaker::Permit;
 
 use self::copy::Copying;
 use crate::http::connect::Connected;
@@ -48,6 +49,8 @@ pub(crate) struct Flow {
     pub(crate) leg: Option<Leg>,
     /// Which of its waits for a connection is the present one.
     pub(crate) ticket: u32,
+    /// Counts it as waiting or as under way, where a circuit breaker counts that.
+    pub(crate) permit: Option<Permit>,
     step: Step,
     upload: Upload,
     download: Download,
@@ -120,6 +123,7 @@ impl Flow {
             stream,
             leg: None,
             ticket: 0,
+            permit: None,
             step: Step::Connecting,
             upload,
             download: Download::default(),
@@ -146,6 +150,7 @@ impl Flow {
         self.down = down;
         self.stream = stream;
         self.leg = None;
+        self.permit = None;
         self.step = Step::Connecting;
         self.download = Download::default();
         self.end = End::default();
@@ -329,9 +334,7 @@ impl Engine {
                     match self.lease(key, &target, reuse) {
                         Leased::Now(link, connected) => self.advance_on(key, link, connected),
                         Leased::Later => None,
-                        Leased::Failed(failure) => {
-                            self.advance(key, Event::Connected(Err(failure)))
-                        }
+                        Leased::Failed(failure) => self.advance_without(key, failure),
                     }
                 }
                 Next::Wait(Wait::Answer) => match self.ask(key) {
@@ -372,8 +375,14 @@ impl Engine {
 
     /// There will be no connection.
     pub(crate) fn flow_unconnected(&mut self, key: FlowKey, failure: Failure) {
-        let next = self.advance(key, Event::Connected(Err(failure)));
+        let next = self.advance_without(key, failure);
         self.follow(key, next);
+    }
+
+    fn advance_without(&mut self, key: FlowKey, failure: Failure) -> Option<Next> {
+        // It does not wait any more.
+        self.flows.get_mut(key)?.permit = None;
+        self.advance(key, Event::Connected(Err(failure)))
     }
 
     fn prepare_attempt(&mut self, key: FlowKey) {

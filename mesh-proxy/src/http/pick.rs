@@ -1,6 +1,7 @@
 //! Stage pick: which endpoint takes this attempt, and how it is reached.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use mesh_http::Version;
 use mesh_traffic::cluster::{Discovery, Transport, UpstreamProtocol};
@@ -13,7 +14,7 @@ use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::shape::Forwarding;
 use crate::http::stage::Stage;
-use crate::upstream::balance::{Balancers, LoadGuard, Wish};
+use crate::upstream::balance::{Balancers, LoadGuard, Watched, Wish};
 use crate::upstream::target::{Speak, Target};
 
 /// An endpoint for one attempt.
@@ -25,6 +26,8 @@ pub struct Picked {
     pub endpoint: Option<EndpointAt>,
     /// Counts the request as load of the endpoint.
     pub load: Option<LoadGuard>,
+    /// Whom to tell what becomes of it, if anybody wants to know.
+    pub watched: Option<Watched>,
 }
 
 /// An endpoint of a set that one configuration holds.
@@ -52,6 +55,8 @@ pub struct PickFrom<'a> {
     pub version: Version,
     /// The endpoint of the attempt before this one.
     pub before: Option<&'a EndpointAt>,
+    /// The moment.
+    pub now: Instant,
 }
 
 /// Picks an endpoint.
@@ -86,10 +91,11 @@ pub fn pick(
     {
         attempts.follow(&before.endpoints, endpoints);
     }
-    let wish = wish(forwarding, attempts);
-    let Some((index, load)) = from.balancers.pick(cluster, endpoints, wish, random) else {
+    let wish = wish(forwarding, attempts, from.now);
+    let Some(choice) = from.balancers.pick(cluster, endpoints, wish, random) else {
         return nobody().into();
     };
+    let index = choice.index;
     let at = EndpointAt {
         endpoints: endpoints.clone(),
         index,
@@ -103,18 +109,20 @@ pub fn pick(
     Stage::Ready(Picked {
         target,
         endpoint: Some(at),
-        load: Some(load),
+        load: Some(choice.load),
+        watched: choice.watched,
     })
 }
 
 /// Another attempt looks for another endpoint, whatever the policy says: the last one has failed.
-fn wish<'a>(forwarding: &Forwarding, attempts: &'a Attempts) -> Wish<'a> {
+fn wish<'a>(forwarding: &Forwarding, attempts: &'a Attempts, now: Instant) -> Wish<'a> {
     /// How often Istio's default policy repeats the choice (`host_selection_retry_max_attempts`).
     const HOST_ATTEMPTS: u32 = 5;
     Wish {
         hash: forwarding.hash,
         tried: attempts.avoided(),
         attempts: forwarding.retry.host_attempts.max(HOST_ATTEMPTS),
+        now,
     }
 }
 
@@ -139,6 +147,7 @@ fn original_destination(
         target,
         endpoint: None,
         load: None,
+        watched: None,
     })
 }
 
@@ -162,10 +171,10 @@ fn target(
         // Only HTTP/1 carries an upgrade.
         _ if forwarding.upgrade.is_some() => Speak::Http1,
         (UpstreamProtocol::Http2, _) => Speak::Http2,
+        (UpstreamProtocol::Downstream, _) => as_client,
         // Between sidecars ALPN decides: many requests then share a connection and its records.
         (_, Some(tls)) if tls.identity == Some(Identity::Workload) => Speak::Either,
         (UpstreamProtocol::Auto, Some(_)) => Speak::Either,
-        (UpstreamProtocol::Downstream, _) => as_client,
         (UpstreamProtocol::Http1 | UpstreamProtocol::Auto, _) => Speak::Http1,
     };
     Target {
@@ -175,5 +184,10 @@ fn target(
         speak,
         connect_timeout: cluster.connect_timeout,
         idle_timeout: cluster.idle_timeout,
+        max_requests: cluster.max_requests_per_connection,
+        max_duration: cluster.max_connection_duration,
+        max_streams: cluster.max_streams,
+        keepalive: cluster.keepalive,
+        breaker: cluster.breaker.clone(),
     }
 }

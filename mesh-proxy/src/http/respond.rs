@@ -16,6 +16,8 @@ use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
 use crate::http::shape::{OwnAnswer, Shaped, facts};
 
 const SERVER: Name = Name::new("server");
+/// Envoy tells clients by it that a circuit breaker has answered.
+const OVERLOADED: Name = Name::new("x-envoy-overloaded");
 const SERVICE_TIME: Name = Name::new("x-envoy-upstream-service-time");
 
 /// What goes back to the client.
@@ -155,6 +157,9 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
         };
     }
     let mut head = local_head(request.version, status);
+    if failure.kind == FailureKind::Overflow {
+        put_named(&mut head.fields, OVERLOADED, "true");
+    }
     let body = if request.is_grpc() {
         head.status = 200;
         put(&mut head.fields, "content-type", "application/grpc");

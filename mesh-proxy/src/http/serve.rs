@@ -13,6 +13,7 @@ use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
 use mesh_traffic::listener::Direction;
+use mesh_traffic::outlier::Outcome as Seen;
 use mesh_traffic::template::{Needs, Points};
 
 use crate::config::live::LiveConfig;
@@ -166,6 +167,19 @@ macro_rules! ready {
     };
 }
 
+/// What is known of the attempt that was made.
+macro_rules! tried {
+    ($exchange:ident, $forwarding:ident) => {
+        Tried {
+            connected: $exchange.connected.as_ref(),
+            method: &$exchange.request.method,
+            can_repeat: $exchange.can_repeat,
+            has_choice: $exchange.connection.direction() == Direction::Outbound,
+            breaker: $forwarding.cluster.breaker.as_ref(),
+        }
+    };
+}
+
 impl Exchange {
     /// An exchange to which nothing has happened yet.
     #[must_use]
@@ -288,7 +302,10 @@ impl Exchange {
                 self.attempt_failed(worker, failure)
             }
             Event::Paused => self.abort_or_attempt(worker),
-            Event::Expired(Limit::Route) => Outcome::Failed(FailureKind::RouteTimeout.into()),
+            Event::Expired(Limit::Route) => {
+                self.report(worker, || Seen::TimedOut);
+                Outcome::Failed(FailureKind::RouteTimeout.into())
+            }
             Event::Expired(Limit::Silence) => Outcome::Failed(FailureKind::StreamIdle.into()),
             Event::Expired(Limit::Try) => {
                 self.attempt_failed(worker, FailureKind::TryTimeout.into())
@@ -358,6 +375,7 @@ impl Exchange {
             connection: &self.connection,
             version: self.request.version,
             before: before.as_ref(),
+            now: worker.now,
         };
         let picked = ready!(pick::pick(
             current.as_ref().unwrap_or(&self.config),
@@ -395,13 +413,14 @@ impl Exchange {
     }
 
     fn answered(&mut self, worker: &mut Worker<'_>, mut head: ResponseHead) -> Outcome {
+        self.report(worker, || exchange::outcome_of(&head));
         if let Some(Plan::Forward(forwarding)) = self.shaped.as_ref().map(|shaped| &shaped.plan) {
             let seen = exchange::seen_by_policy(&head);
-            let (policy, repeat) = (&forwarding.retry, self.can_repeat);
-            if let Some(pause) = self
+            let tried = tried!(self, forwarding);
+            let wanted = self
                 .attempts
-                .judge_answer(policy, seen, repeat, worker.random)
-            {
+                .judge_answer(&forwarding.retry, seen, &tried, worker.random);
+            if let Some(pause) = wanted {
                 return self.pause(worker, pause);
             }
         }
@@ -418,7 +437,18 @@ impl Exchange {
         Outcome::Next(Next::Respond(reply))
     }
 
+    /// Tells whoever keeps an eye on the endpoint what became of the attempt.
+    fn report(&self, worker: &mut Worker<'_>, outcome: impl FnOnce() -> Seen) {
+        let picked = self.picked.as_ref();
+        if let Some(watched) = picked.and_then(|picked| picked.watched.as_ref()) {
+            watched.report(outcome(), worker.now, worker.random);
+        }
+    }
+
     fn attempt_failed(&mut self, worker: &mut Worker<'_>, failure: Failure) -> Outcome {
+        if let Some(outcome) = failure.outcome() {
+            self.report(worker, || outcome);
+        }
         let Some(Shaped {
             plan: Plan::Forward(forwarding),
             ..
@@ -426,12 +456,7 @@ impl Exchange {
         else {
             return Outcome::Failed(failure);
         };
-        let tried = Tried {
-            connected: self.connected.as_ref(),
-            method: &self.request.method,
-            can_repeat: self.can_repeat,
-            has_choice: self.connection.direction() == Direction::Outbound,
-        };
+        let tried = tried!(self, forwarding);
         match self
             .attempts
             .judge(&forwarding.retry, failure, &tried, worker.random)

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mesh_model::Str;
-use mesh_traffic::balance::{Balancer, Choice};
+use mesh_traffic::balance::{self, Balancer};
 use mesh_traffic::cluster::{Cluster, LbPolicy};
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::Endpoints;
+use mesh_traffic::outlier::{Detector, Host, Outcome};
 
 /// The balancers of all clusters that this worker has sent a request to.
 #[derive(Default)]
@@ -24,6 +26,16 @@ struct State {
     balancer: Balancer,
     made_for: (LbPolicy, u8),
     loads: HashMap<SocketAddr, Load, ahash::RandomState>,
+    watched: HashMap<SocketAddr, Arc<Host>, ahash::RandomState>,
+    shown: Option<Shown>,
+}
+
+/// The endpoints of a cluster, of which those are unhealthy that were ejected.
+struct Shown {
+    detector: Detector,
+    changes: u64,
+    of: Arc<Endpoints>,
+    all: Arc<Endpoints>,
 }
 
 type Load = Rc<Cell<u32>>;
@@ -45,6 +57,38 @@ impl Drop for LoadGuard {
     }
 }
 
+/// An endpoint that was chosen.
+#[derive(Debug)]
+pub struct Choice {
+    /// Its index.
+    pub index: usize,
+    /// Counts the request as load.
+    pub load: LoadGuard,
+    /// Whom to tell what becomes of the request, if anybody wants to know.
+    pub watched: Option<Watched>,
+}
+
+/// An endpoint on which somebody keeps an eye.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    detector: Detector,
+    host: Arc<Host>,
+    hosts: usize,
+}
+
+impl Watched {
+    /// Tells what became of a request.
+    pub fn report(&self, outcome: Outcome, now: Instant, random: &mut fastrand::Rng) {
+        let mut draw = || random.u64(..);
+        let cause = self
+            .detector
+            .report(&self.host, outcome, self.hosts, now, &mut draw);
+        if let Some(cause) = cause {
+            tracing::info!(endpoint = %self.host.address(), ?cause, "endpoint ejected");
+        }
+    }
+}
+
 /// Which endpoints a choice avoids, and which it prefers.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -54,6 +98,8 @@ pub struct Wish<'a> {
     pub tried: &'a [usize],
     /// How often the choice is repeated to avoid them.
     pub attempts: u32,
+    /// The moment of the choice.
+    pub now: Instant,
 }
 
 impl Balancers {
@@ -64,12 +110,14 @@ impl Balancers {
         endpoints: &Arc<Endpoints>,
         wish: Wish<'_>,
         random: &mut fastrand::Rng,
-    ) -> Option<(usize, LoadGuard)> {
+    ) -> Option<Choice> {
         let mut clusters = self.clusters.borrow_mut();
         let state = clusters
             .entry(cluster.name.clone())
             .or_insert_with(|| State::new(cluster, random.u64(..)));
         state.follow(cluster, random);
+        let shown = state.shown(cluster, endpoints, wish.now, random);
+        let endpoints = shown.as_ref().unwrap_or(endpoints);
         let State {
             balancer, loads, ..
         } = state;
@@ -78,7 +126,7 @@ impl Balancers {
             let load = endpoint.and_then(|endpoint| loads.get(&endpoint.address));
             load.map_or(0, |load| load.get())
         };
-        let choice = Choice {
+        let choice = balance::Choice {
             load: &load,
             hash: wish.hash,
             tried: wish.tried,
@@ -86,7 +134,17 @@ impl Balancers {
         };
         let index = balancer.pick(endpoints, &choice, &mut || random.u64(..))?;
         let address = endpoints.all.get(index)?.address;
-        Some((index, LoadGuard::new(loads.entry(address).or_default())))
+        let load = LoadGuard::new(loads.entry(address).or_default());
+        let watched = cluster.detector.as_ref().map(|detector| Watched {
+            detector: detector.clone(),
+            host: state.host(detector, address),
+            hosts: endpoints.all.len(),
+        });
+        Some(Choice {
+            index,
+            load,
+            watched,
+        })
     }
 
     /// Forgets clusters that are no longer configured and endpoints that have nothing to do.
@@ -94,6 +152,7 @@ impl Balancers {
         let mut clusters = self.clusters.borrow_mut();
         clusters.retain(|name, state| {
             state.loads.retain(|_, load| load.get() > 0);
+            state.watched.clear();
             config.clusters.contains_key(name)
         });
     }
@@ -105,7 +164,48 @@ impl State {
             balancer: Balancer::new(cluster, seed),
             made_for: (cluster.policy, cluster.panic_threshold),
             loads: HashMap::default(),
+            watched: HashMap::default(),
+            shown: None,
         }
+    }
+
+    /// The endpoints without those that are ejected; `None` where nobody is.
+    fn shown(
+        &mut self,
+        cluster: &Cluster,
+        endpoints: &Arc<Endpoints>,
+        now: Instant,
+        random: &mut fastrand::Rng,
+    ) -> Option<Arc<Endpoints>> {
+        let detector = cluster.detector.as_ref()?;
+        for (address, cause) in detector.look(endpoints, now, &mut || random.u64(..)) {
+            tracing::info!(cluster = &*cluster.name, endpoint = %address, ?cause, "endpoint ejected");
+        }
+        if detector.ejected() == 0 {
+            self.shown = None;
+            return None;
+        }
+        let changes = detector.changes();
+        if let Some(shown) = &self.shown
+            && shown.changes == changes
+            && shown.detector == *detector
+            && Arc::ptr_eq(&shown.of, endpoints)
+        {
+            return Some(shown.all.clone());
+        }
+        let all = detector.shown(endpoints);
+        self.shown = Some(Shown {
+            detector: detector.clone(),
+            changes,
+            of: endpoints.clone(),
+            all: all.clone(),
+        });
+        Some(all)
+    }
+
+    fn host(&mut self, detector: &Detector, address: SocketAddr) -> Arc<Host> {
+        let watched = self.watched.entry(address);
+        watched.or_insert_with(|| detector.host(address)).clone()
     }
 
     /// Starts anew when the cluster's way of balancing has changed.

@@ -7,9 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
+use mesh_traffic::cluster::Keepalive;
 use rustix::io::Errno;
 use rustls::client::UnbufferedClientConnection;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::conn::wire::scratch::Scratch;
 use crate::conn::wire::tls::Session;
@@ -42,7 +43,25 @@ pub(crate) fn begin(target: &Target) -> Result<mio::net::TcpStream, Failure> {
     };
     begun
         .and_then(|socket| socket.set_nodelay(true).map(|()| socket))
+        .and_then(|socket| match target.keepalive {
+            Some(keepalive) => keep_alive(&socket, keepalive).map(|()| socket),
+            None => Ok(socket),
+        })
         .map_err(|error| refused(target.address, &error))
+}
+
+fn keep_alive(socket: &mio::net::TcpStream, keepalive: Keepalive) -> io::Result<()> {
+    let mut asked = TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        asked = asked.with_time(time);
+    }
+    if let Some(interval) = keepalive.interval {
+        asked = asked.with_interval(interval);
+    }
+    if let Some(probes) = keepalive.probes {
+        asked = asked.with_retries(probes);
+    }
+    SockRef::from(socket).set_tcp_keepalive(&asked)
 }
 
 fn begin_from(source: IpAddr, address: SocketAddr) -> io::Result<mio::net::TcpStream> {

@@ -16,7 +16,7 @@ use crate::http::failure::{Failure, FailureKind};
 use crate::http::streams::Streams;
 use crate::upstream::dial::patience::Patience;
 use crate::upstream::dial::{self, About};
-use crate::upstream::pool::PoolKey;
+use crate::upstream::pool::{Place, PoolKey};
 use crate::upstream::target::{Speak, Target};
 use crate::upstream::tls::Carries;
 use crate::worker::engine::{Conn, ConnKey, Due, Engine, FlowKey, Work};
@@ -48,6 +48,14 @@ pub(crate) struct Link {
     /// What is held for it: requests, and what could not be decoded.
     pub(crate) holding: Holding,
     used: bool,
+    /// How many requests it still takes, if that is bounded.
+    left: Option<u32>,
+    /// How many it carries at a time, if that is bounded.
+    at_once: Option<u32>,
+    /// When it takes no more.
+    until: Option<Instant>,
+    /// Its place among the connections of its cluster, where these are counted.
+    _place: Option<Place>,
     /// Whether the peer said something since the last request.
     heard: bool,
     /// Whether some of the last request has left.
@@ -98,9 +106,20 @@ impl Link {
     /// How many requests it takes now.
     pub(crate) fn room(&self) -> u32 {
         match &self.state {
-            State::Open { codec, .. } => codec.room(),
+            State::Open { codec, .. } => {
+                let streams = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+                let at_once = self
+                    .at_once
+                    .map_or(u32::MAX, |most| most.saturating_sub(streams));
+                codec.room().min(at_once).min(self.left.unwrap_or(u32::MAX))
+            }
             State::Opening { .. } => 0,
         }
+    }
+
+    /// Whether it is so old that it takes no more.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 
     /// Gives back what it does not need while it is idle.
@@ -113,6 +132,15 @@ impl Link {
     /// Counts a use, and says whether there was one before.
     pub(crate) fn use_once_more(&mut self) -> bool {
         std::mem::replace(&mut self.used, true)
+    }
+
+    /// Counts a request; whether it is the last one that the connection may carry.
+    fn count_request(&mut self) -> bool {
+        let Some(left) = &mut self.left else {
+            return false;
+        };
+        *left = left.saturating_sub(1);
+        *left == 0
     }
 
     /// Whether bodies may be written to it.
@@ -173,7 +201,12 @@ impl Engine {
     ///
     /// # Errors
     /// When it is known at once that there will be none.
-    pub(crate) fn dial(&mut self, pool: PoolKey, target: &Target) -> Result<(), Failure> {
+    pub(crate) fn dial(
+        &mut self,
+        pool: PoolKey,
+        target: &Target,
+        place: Option<Place>,
+    ) -> Result<(), Failure> {
         let session = dial::session(&self.client_tls, target, Carries::Http(target.speak))?;
         let refused = |error: std::io::Error| dial::refused(target.address, &error);
         let socket = dial::begin(target)?;
@@ -197,6 +230,10 @@ impl Engine {
             held: 0,
             holding: Holding::default(),
             used: false,
+            left: target.max_requests,
+            at_once: target.max_streams,
+            until: target.max_duration.map(|most| self.now + most),
+            _place: place,
             heard: false,
             told: false,
             finished: false,
@@ -328,7 +365,11 @@ impl Engine {
         link.streams.insert(stream, flow);
         link.heard = false;
         link.told = false;
+        let is_last = link.count_request() && version == Version::Http2;
         self.mark(key);
+        if is_last {
+            self.drain_link(key);
+        }
         Ok(stream)
     }
 

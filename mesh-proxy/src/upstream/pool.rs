@@ -2,18 +2,23 @@
 //!
 //! HTTP/1 connections wait on a stack, the freshest on top. HTTP/2 connections are shared. Whoever
 //! needs a connection that is not there waits in line; whichever comes first, a new one or one that
-//! is free again, goes to the head of the line. All bounds are constants here.
+//! is free again, goes to the head of the line. Bounds are constants here, but for those of a cluster's
+//! circuit breakers: its connections and the requests that wait for one or have one are counted.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mesh_http::Version;
+use mesh_traffic::breaker::{Breaker, Permit, Resource};
 use slotmap::{SlotMap, new_key_type};
 
 use crate::http::connect::Connected;
 use crate::http::failure::{Failure, FailureKind};
+use crate::http::flow::Flow;
 use crate::upstream::target::{Speak, Target};
-use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey};
+use crate::worker::engine::{Conn, ConnKey, Engine, FlowKey, Work};
 
 new_key_type! {
     /// The connections to one target.
@@ -50,6 +55,30 @@ pub(crate) struct Pool {
     waiting: VecDeque<(FlowKey, u32)>,
     /// Whether the last handshake chose HTTP/1, so that there is nothing to share.
     speaks_http1: bool,
+    /// How many connections there are, where a circuit breaker counts them.
+    counted: Rc<Cell<u32>>,
+}
+
+/// A connection's place among those of its pool and of its cluster.
+pub(crate) struct Place {
+    pool: Rc<Cell<u32>>,
+    _cluster: Permit,
+}
+
+impl Place {
+    fn new(pool: &Rc<Cell<u32>>, cluster: Permit) -> Self {
+        pool.set(pool.get().saturating_add(1));
+        Self {
+            pool: pool.clone(),
+            _cluster: cluster,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.set(self.pool.get().saturating_sub(1));
+    }
 }
 
 /// What came of the wish for a connection.
@@ -71,6 +100,38 @@ impl Pool {
             dialing: 0,
             waiting: VecDeque::new(),
             speaks_http1: false,
+            counted: Rc::default(),
+        }
+    }
+
+    /// Room for another connection; `None` where there is none. Each pool has one in any case (as with Envoy):
+    /// who waits here is not served by the connections to other endpoints.
+    fn place(&self, breaker: &Breaker) -> Option<Place> {
+        let permit = match self.counted.get() {
+            0 => Some(breaker.take_anyway(Resource::Connections)),
+            _ => breaker.take(Resource::Connections),
+        };
+        permit.map(|permit| Place::new(&self.counted, permit))
+    }
+
+    /// How many connections there may be that are shared.
+    fn most_shared(&self) -> usize {
+        match self.target.max_streams {
+            // Each carries less than it could.
+            Some(_) => usize::MAX,
+            None => HTTP2_CONNECTIONS,
+        }
+    }
+
+    /// Whether those who wait need another connection.
+    fn wants_connection(&self) -> bool {
+        let enough = match self.target.max_streams {
+            Some(_) => usize::MAX,
+            None => 1,
+        };
+        match self.shares() {
+            true => !self.waiting.is_empty() && self.shared.len() < enough && self.dialing == 0,
+            false => self.dialing < self.waiting.len(),
         }
     }
 
@@ -83,9 +144,24 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Those whose clients have gone meanwhile wait for nothing.
+    fn forget_gone(&mut self, flows: &SlotMap<FlowKey, Box<Flow>>) {
+        let waits = |(flow, ticket): &(FlowKey, u32)| {
+            flows.get(*flow).is_some_and(|flow| flow.waits(*ticket))
+        };
+        self.waiting.retain(waits);
+    }
+}
+
 impl Pools {
     fn of(&mut self, target: &Target) -> PoolKey {
         if let Some(key) = self.by_target.get(target) {
+            if let Some(pool) = self.pools.get_mut(*key)
+                && pool.target.is_kept_otherwise(target)
+            {
+                pool.target = target.clone();
+            }
             return *key;
         }
         let key = self.pools.insert(Pool::new(target.clone()));
@@ -105,28 +181,40 @@ impl Engine {
     ) -> Leased {
         let key = self.pools.of(target);
         if let Some(link) = self.shared_with_room(key) {
-            return self.leased(link);
+            return self.leased(key, flow, link);
         }
         if let Some(link) = reuse.and_then(|within| self.take_idle(key, within)) {
-            return self.leased(link);
+            let leased = self.leased(key, flow, link);
+            if matches!(leased, Leased::Failed(_)) {
+                self.work.push_back(Work::Free(link));
+            }
+            return leased;
         }
+        let pending = match &target.breaker {
+            None => None,
+            Some(breaker) => match breaker.take(Resource::Pending) {
+                Some(permit) => Some(permit),
+                None => return Leased::Failed(FailureKind::Overflow.into()),
+            },
+        };
         let Some(pool) = self.pools.pools.get_mut(key) else {
             return Leased::Failed(FailureKind::RouteUnusable.into());
         };
         if pool.waiting.len() >= WAITING {
-            // Those whose clients have gone meanwhile wait for nothing.
-            let flows = &self.flows;
-            let waits = |(flow, ticket): &(FlowKey, u32)| {
-                flows.get(*flow).is_some_and(|flow| flow.waits(*ticket))
-            };
-            pool.waiting.retain(waits);
+            pool.forget_gone(&self.flows);
         }
         if pool.waiting.len() >= WAITING {
             return Leased::Failed(FailureKind::Overflow.into());
         }
-        let ticket = self.flows.get(flow).map_or(0, |flow| flow.ticket);
+        let ticket = match self.flows.get_mut(flow) {
+            Some(waiting) => {
+                waiting.permit = pending;
+                waiting.ticket
+            }
+            None => 0,
+        };
         pool.waiting.push_back((flow, ticket));
-        let enough = pool.shares() && (pool.dialing > 0 || pool.shared.len() >= HTTP2_CONNECTIONS);
+        let enough = pool.shares() && (pool.dialing > 0 || pool.shared.len() >= pool.most_shared());
         if !enough && let Err(failure) = self.dial_for(key) {
             if let Some(pool) = self.pools.pools.get_mut(key) {
                 pool.waiting.retain(|(waiting, _)| *waiting != flow);
@@ -136,26 +224,51 @@ impl Engine {
         Leased::Later
     }
 
-    fn dial_for(&mut self, key: PoolKey) -> Result<(), Failure> {
+    /// Begins to open another connection, if circuit breakers let it; says whether they did.
+    fn dial_for(&mut self, key: PoolKey) -> Result<bool, Failure> {
         let Some(pool) = self.pools.pools.get_mut(key) else {
             return Err(FailureKind::RouteUnusable.into());
         };
+        let place = match &pool.target.breaker {
+            None => None,
+            Some(breaker) => match pool.place(breaker) {
+                Some(place) => Some(place),
+                None => return Ok(false),
+            },
+        };
         let target = pool.target.clone();
         pool.dialing += 1;
-        let dialed = self.dial(key, &target);
+        let dialed = self.dial(key, &target, place);
         if dialed.is_err()
             && let Some(pool) = self.pools.pools.get_mut(key)
         {
             pool.dialing -= 1;
         }
-        dialed
+        dialed.map(|()| true)
     }
 
-    fn leased(&mut self, link: ConnKey) -> Leased {
+    fn leased(&mut self, key: PoolKey, flow: FlowKey, link: ConnKey) -> Leased {
+        if !self.may_begin(key, flow) {
+            return Leased::Failed(FailureKind::Overflow.into());
+        }
         match self.connected(link) {
             Some(connected) => Leased::Now(link, connected),
             None => Leased::Failed(Failure::safe(FailureKind::UpstreamClosed)),
         }
+    }
+
+    /// Whether a request may be under way, which is counted from now on where a circuit breaker counts.
+    fn may_begin(&mut self, key: PoolKey, flow: FlowKey) -> bool {
+        let pool = self.pools.pools.get(key);
+        let Some(breaker) = pool.and_then(|pool| pool.target.breaker.as_ref()) else {
+            return true;
+        };
+        let permit = breaker.take(Resource::Requests);
+        let may = permit.is_some();
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.permit = permit;
+        }
+        may
     }
 
     /// What the stages see of a connection; it counts as used from now on.
@@ -183,6 +296,10 @@ impl Engine {
         if pool.shared.is_empty() {
             return None;
         }
+        if pool.target.max_duration.is_some() {
+            self.drain_old(key);
+        }
+        let pool = self.pools.pools.get(key)?;
         let mut best: Option<(usize, ConnKey)> = None;
         for link_key in &pool.shared {
             let Some(Conn::Link(link)) = self.conns.get(*link_key) else {
@@ -202,6 +319,25 @@ impl Engine {
         Some(link)
     }
 
+    /// Shared connections that are too old take no further request.
+    fn drain_old(&mut self, key: PoolKey) {
+        let now = self.now;
+        let is_old = |key: &ConnKey| match self.conns.get(*key) {
+            Some(Conn::Link(link)) => link.is_old(now),
+            _ => false,
+        };
+        let shared = self.pools.pools.get(key).map(|pool| pool.shared.iter());
+        let old: Vec<_> = shared
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(is_old)
+            .collect();
+        for link in old {
+            self.drain_link(link);
+        }
+    }
+
     fn take_idle(&mut self, key: PoolKey, within: Duration) -> Option<ConnKey> {
         let now = self.now;
         let pool = self.pools.pools.get_mut(key)?;
@@ -213,6 +349,10 @@ impl Engine {
             return None;
         }
         pool.idle.pop();
+        if self.link(link).is_some_and(|link| link.is_old(now)) {
+            self.retire_link(link);
+            return self.take_idle(key, within);
+        }
         Some(link)
     }
 
@@ -230,20 +370,29 @@ impl Engine {
         }
         if is_h2 {
             self.serve_waiting(key);
+            // It may carry fewer than those who wait.
+            self.dial_for_waiting(key);
         } else {
             self.pool_free(key, link);
-            self.dial_for_the_rest(key);
+            // ALPN may have chosen HTTP/1: each of those who waited for one connection needs its own.
+            self.dial_for_waiting(key);
         }
     }
 
-    /// ALPN chose HTTP/1, so that each of those who waited for one connection needs its own.
-    fn dial_for_the_rest(&mut self, key: PoolKey) {
-        while let Some(pool) = self.pools.pools.get(key) {
-            if pool.shares() || pool.dialing >= pool.waiting.len() {
+    /// Opens connections for those who wait and would not be served by those that there are.
+    pub(crate) fn dial_for_waiting(&mut self, key: PoolKey) {
+        while let Some(pool) = self.pools.pools.get_mut(key) {
+            if !pool.wants_connection() {
                 return;
             }
-            if let Err(failure) = self.dial_for(key) {
-                return self.pool_failed_all(key, &failure);
+            pool.forget_gone(&self.flows);
+            if !pool.wants_connection() {
+                return;
+            }
+            match self.dial_for(key) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(failure) => return self.pool_failed_all(key, &failure),
             }
         }
     }
@@ -257,8 +406,13 @@ impl Engine {
         if pool.shares() {
             return self.pool_failed_all(key, failure);
         }
+        let counts = pool.target.breaker.is_some();
         if let Some((flow, ticket)) = self.next_waiting(key) {
             self.tell_unconnected(flow, ticket, failure);
+        }
+        if counts {
+            // Others may wait for the place that it had.
+            self.work.push_back(Work::Dial(key));
         }
     }
 
@@ -290,9 +444,24 @@ impl Engine {
         None
     }
 
+    /// The first in line that may begin; those who may not are told.
+    fn next_to_begin(&mut self, key: PoolKey) -> Option<FlowKey> {
+        while let Some((flow, ticket)) = self.next_waiting(key) {
+            if self.may_begin(key, flow) {
+                return Some(flow);
+            }
+            self.tell_unconnected(flow, ticket, &FailureKind::Overflow.into());
+        }
+        None
+    }
+
     /// A connection of HTTP/1 takes another request.
     pub(crate) fn pool_free(&mut self, key: PoolKey, link: ConnKey) {
-        if let Some((flow, _)) = self.next_waiting(key) {
+        let now = self.now;
+        if self.link(link).is_some_and(|link| link.is_old(now)) {
+            return self.retire_link(link);
+        }
+        if let Some(flow) = self.next_to_begin(key) {
             if let Some(connected) = self.connected(link) {
                 self.flow_connected(flow, link, connected);
             }
@@ -326,7 +495,7 @@ impl Engine {
             let Some(link) = self.shared_with_room(key) else {
                 return;
             };
-            let Some((flow, _)) = self.next_waiting(key) else {
+            let Some(flow) = self.next_to_begin(key) else {
                 return;
             };
             if let Some(connected) = self.connected(link) {
@@ -342,13 +511,9 @@ impl Engine {
         };
         pool.idle.retain(|(idle, _)| *idle != link);
         pool.shared.retain(|shared| *shared != link);
-        // Those who hoped for it need another.
-        let stranded = pool.shares()
-            && pool.shared.is_empty()
-            && pool.dialing == 0
-            && !pool.waiting.is_empty();
-        if stranded && let Err(failure) = self.dial_for(key) {
-            self.pool_failed_all(key, &failure);
+        // Those who hoped for it need another, once it has left its place.
+        if pool.wants_connection() {
+            self.work.push_back(Work::Dial(key));
         }
     }
 
@@ -365,16 +530,20 @@ impl Engine {
         for pool in self.pools.pools.values() {
             let bound = pool.idle_bound().min(most);
             let is_old = |since: Instant| now.saturating_duration_since(since) > bound;
+            let is_used_up = |key: ConnKey| match self.conns.get(key) {
+                Some(Conn::Link(link)) => link.is_old(now),
+                _ => false,
+            };
             old.extend(
                 pool.idle
                     .iter()
-                    .filter(|(_, since)| is_old(*since))
+                    .filter(|(link, since)| is_old(*since) || is_used_up(*link))
                     .map(|(link, _)| *link),
             );
             for key in &pool.shared {
                 if let Some(Conn::Link(link)) = self.conns.get(*key)
                     && link.streams.is_empty()
-                    && is_old(link.idle_since)
+                    && (is_old(link.idle_since) || link.is_old(now))
                 {
                     old.push(*key);
                 }

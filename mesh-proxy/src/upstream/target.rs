@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_traffic::breaker::Breaker;
+use mesh_traffic::cluster::Keepalive;
 use mesh_traffic::tls::UpstreamTls;
 
 /// Which version of HTTP a connection is to speak.
@@ -33,15 +35,40 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept; `None` for as long as its endpoint keeps it.
     pub idle_timeout: Option<Duration>,
+    /// After how many requests a connection is closed.
+    pub max_requests: Option<u32>,
+    /// After how long it is.
+    pub max_duration: Option<Duration>,
+    /// How many requests it carries at a time, if it is HTTP/2.
+    pub max_streams: Option<u32>,
+    /// How the kernel asks whether the endpoint is still there, if it does.
+    pub keepalive: Option<Keepalive>,
+    /// What counts connections and requests, if anything does; clusters that have one do not share connections.
+    pub breaker: Option<Breaker>,
+}
+
+impl Target {
+    /// Whether a connection to it is kept by other rules than one to an equal target.
+    pub(crate) fn is_kept_otherwise(&self, other: &Self) -> bool {
+        let limits = |target: &Self| target.breaker.as_ref().map(Breaker::limits);
+        self.connect_timeout != other.connect_timeout
+            || self.idle_timeout != other.idle_timeout
+            || self.max_requests != other.max_requests
+            || self.max_duration != other.max_duration
+            || self.max_streams != other.max_streams
+            || self.keepalive != other.keepalive
+            || limits(self) != limits(other)
+    }
 }
 
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
-        // Times are no part of the identity: a connection is the same however long it took.
+        // Times and bounds are no part of the identity: a connection is the same however long it took.
         self.address == other.address
             && self.source == other.source
             && self.speak == other.speak
             && self.tls == other.tls
+            && self.breaker == other.breaker
     }
 }
 

@@ -34,7 +34,7 @@ use crate::http::flow::Flow;
 use crate::http::observe::Observer;
 use crate::upstream::balance::Balancers;
 use crate::upstream::dial::patience::Listed;
-use crate::upstream::pool::Pools;
+use crate::upstream::pool::{PoolKey, Pools};
 use crate::upstream::tls::TlsConfigs;
 use crate::worker::buffers::Buffers;
 use crate::worker::held::Held;
@@ -85,6 +85,8 @@ pub(crate) enum Work {
     Free(ConnKey),
     /// A connection was left with bytes that could not be decoded at the time.
     Decode(ConnKey),
+    /// Some who wait for a connection may need another one.
+    Dial(PoolKey),
 }
 
 /// One worker.
@@ -304,6 +306,8 @@ impl Engine {
     fn guarded(&mut self, work: Work) {
         let key = match work {
             Work::Read(key) | Work::Free(key) | Work::Decode(key) => key,
+            // No connection is at fault if this fails.
+            Work::Dial(_) => ConnKey::default(),
         };
         self.guard(key, |engine| engine.drive(work));
     }
@@ -319,6 +323,7 @@ impl Engine {
                 Some(Conn::ForwardEnd(_) | Conn::Taken) | None => {}
             },
             Work::Free(key) => self.free_link(key),
+            Work::Dial(pool) => self.dial_for_waiting(pool),
             Work::Decode(key) => {
                 if let Some(Conn::Downstream(_)) = self.conns.get(key) {
                     self.decode_downstream_again(key);

@@ -2,6 +2,7 @@
 
 mod drain;
 mod failures;
+mod guards;
 mod leaving;
 mod load;
 mod logs;

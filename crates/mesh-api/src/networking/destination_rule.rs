@@ -42,8 +42,14 @@ pub struct Subset {
 pub struct TrafficPolicy {
     /// How endpoints are chosen.
     pub load_balancer: Option<LoadBalancer>,
+    /// Connections and requests: how many, and for how long.
+    pub connection_pool: Option<ConnectionPool>,
+    /// When endpoints that fail get nothing for a while.
+    pub outlier_detection: Option<OutlierDetection>,
     /// How the client speaks TLS; absent means auto-mTLS.
     pub tls: Option<ClientTls>,
+    /// How many retries there may be, as a share of the requests.
+    pub retry_budget: Option<RetryBudget>,
     /// For single ports; an entry replaces all blocks, also those that it does not name.
     pub port_level_settings: Vec<PortTrafficPolicy>,
 }
@@ -56,8 +62,130 @@ pub struct PortTrafficPolicy {
     pub port: PortSelector,
     /// How endpoints are chosen.
     pub load_balancer: Option<LoadBalancer>,
+    /// Connections and requests: how many, and for how long.
+    pub connection_pool: Option<ConnectionPool>,
+    /// When endpoints that fail get nothing for a while.
+    pub outlier_detection: Option<OutlierDetection>,
     /// How the client speaks TLS; absent means auto-mTLS.
     pub tls: Option<ClientTls>,
+}
+
+/// Connections and requests: how many, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ConnectionPool {
+    /// For all connections.
+    pub tcp: Option<TcpPool>,
+    /// For those that carry HTTP.
+    pub http: Option<HttpPool>,
+}
+
+/// Bounds of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TcpPool {
+    /// How many; nought says nothing.
+    pub max_connections: u32,
+    /// How long connecting may take; 10 s if absent.
+    #[serde(deserialize_with = "wire::duration")]
+    pub connect_timeout: Option<Duration>,
+    /// Whether the kernel asks if the other side is still there.
+    pub tcp_keepalive: Option<TcpKeepalive>,
+    /// How long a connection is used.
+    #[serde(deserialize_with = "wire::duration")]
+    pub max_connection_duration: Option<Duration>,
+    /// How long nothing may pass; an hour if absent, for ever if nought.
+    #[serde(deserialize_with = "wire::duration")]
+    pub idle_timeout: Option<Duration>,
+}
+
+/// How the kernel asks whether the other side is still there; what is absent or nought is the kernel's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TcpKeepalive {
+    /// How often it asks in vain.
+    pub probes: u32,
+    /// How long nothing must have passed before it asks.
+    #[serde(deserialize_with = "wire::duration")]
+    pub time: Option<Duration>,
+    /// How long it waits for an answer.
+    #[serde(deserialize_with = "wire::duration")]
+    pub interval: Option<Duration>,
+}
+
+/// Bounds of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HttpPool {
+    /// How many may wait for a connection, whatever the version of HTTP; nought says nothing.
+    pub http1_max_pending_requests: u32,
+    /// How many may be under way, whatever the version of HTTP; nought says nothing.
+    pub http2_max_requests: u32,
+    /// After how many a connection is closed; nought is never.
+    pub max_requests_per_connection: u32,
+    /// How many may be repeated at a time; nought says nothing.
+    pub max_retries: u32,
+    /// How long an unused connection is kept.
+    #[serde(deserialize_with = "wire::duration")]
+    pub idle_timeout: Option<Duration>,
+    /// Whether HTTP/1 is carried by HTTP/2 between proxies.
+    pub h2_upgrade_policy: H2UpgradePolicy,
+    /// Whether endpoints are spoken to in the version of HTTP that the client speaks.
+    pub use_client_protocol: bool,
+    /// How many streams an HTTP/2 connection carries at a time; nought says nothing.
+    pub max_concurrent_streams: u32,
+}
+
+/// Whether HTTP/1 is carried by HTTP/2 between proxies. Proxies of this mesh agree on it by themselves, so nothing
+/// follows from it but for other ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum H2UpgradePolicy {
+    /// The mesh's choice.
+    #[default]
+    Default,
+    /// No.
+    DoNotUpgrade,
+    /// Yes.
+    Upgrade,
+}
+
+/// When endpoints that fail get nothing for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct OutlierDetection {
+    /// Statuses of 500 and more in a row; 5 if absent, never if nought.
+    #[serde(rename = "consecutive5xxErrors")]
+    pub consecutive_5xx_errors: Option<u32>,
+    /// 502, 503 and 504 in a row; never if absent or nought.
+    pub consecutive_gateway_errors: Option<u32>,
+    /// The older form of `consecutiveGatewayErrors`; nought says nothing.
+    pub consecutive_errors: u32,
+    /// Whether failures that the client's proxy sees itself count apart.
+    pub split_external_local_origin_errors: bool,
+    /// Those in a row; 5 if absent, never if nought.
+    pub consecutive_local_origin_failures: Option<u32>,
+    /// How often endpoints are taken back; 10 s if absent.
+    #[serde(deserialize_with = "wire::duration")]
+    pub interval: Option<Duration>,
+    /// How long an endpoint is out the first time; 30 s if absent.
+    #[serde(deserialize_with = "wire::duration")]
+    pub base_ejection_time: Option<Duration>,
+    /// How many may be out, in per cent; 10 if nought. One may be in any case.
+    pub max_ejection_percent: u32,
+    /// Below so many per cent of healthy endpoints all are used; nought is never.
+    pub min_health_percent: u32,
+}
+
+/// How many retries there may be, as a share of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RetryBudget {
+    /// The share, in millionths; 20 per cent if absent.
+    #[serde(deserialize_with = "wire::optional_percent")]
+    pub percent: Option<u32>,
+    /// So many in any case; 3 if nought.
+    pub min_retry_concurrency: u32,
 }
 
 /// How endpoints are chosen.
@@ -205,19 +333,16 @@ static SUBSET: Message = Message {
 static TRAFFIC_POLICY: Message = Message {
     fields: &[
         ("loadBalancer", Shape::Message(&LOAD_BALANCER)),
+        ("connectionPool", Shape::Message(&CONNECTION_POOL)),
+        ("outlierDetection", Shape::Message(&OUTLIER_DETECTION)),
         ("tls", Shape::Message(&CLIENT_TLS)),
+        ("retryBudget", Shape::Message(&RETRY_BUDGET)),
         (
             "portLevelSettings",
             Shape::List(&Shape::Message(&PORT_TRAFFIC_POLICY)),
         ),
     ],
-    later: &[
-        "connectionPool",
-        "outlierDetection",
-        "proxyProtocol",
-        "retryBudget",
-        "tunnel",
-    ],
+    later: &["proxyProtocol", "tunnel"],
     ..Message::ISTIO
 };
 
@@ -225,9 +350,84 @@ static PORT_TRAFFIC_POLICY: Message = Message {
     fields: &[
         ("port", Shape::Message(&PORT_SELECTOR)),
         ("loadBalancer", Shape::Message(&LOAD_BALANCER)),
+        ("connectionPool", Shape::Message(&CONNECTION_POOL)),
+        ("outlierDetection", Shape::Message(&OUTLIER_DETECTION)),
         ("tls", Shape::Message(&CLIENT_TLS)),
     ],
-    later: &["connectionPool", "outlierDetection"],
+    ..Message::ISTIO
+};
+
+static CONNECTION_POOL: Message = Message {
+    fields: &[
+        ("tcp", Shape::Message(&TCP_POOL)),
+        ("http", Shape::Message(&HTTP_POOL)),
+    ],
+    ..Message::ISTIO
+};
+
+static TCP_POOL: Message = Message {
+    fields: &[
+        ("maxConnections", Shape::Count),
+        ("connectTimeout", Shape::Duration),
+        ("tcpKeepalive", Shape::Message(&TCP_KEEPALIVE)),
+        ("maxConnectionDuration", Shape::Duration),
+        ("idleTimeout", Shape::Duration),
+    ],
+    ..Message::ISTIO
+};
+
+static TCP_KEEPALIVE: Message = Message {
+    fields: &[
+        ("probes", Shape::Count),
+        ("time", Shape::Duration),
+        ("interval", Shape::Duration),
+    ],
+    ..Message::ISTIO
+};
+
+static HTTP_POOL: Message = Message {
+    fields: &[
+        ("http1MaxPendingRequests", Shape::Count),
+        ("http2MaxRequests", Shape::Count),
+        ("maxRequestsPerConnection", Shape::Count),
+        ("maxRetries", Shape::Count),
+        ("idleTimeout", Shape::Duration),
+        (
+            "h2UpgradePolicy",
+            Shape::Choice {
+                now: &["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"],
+                later: &[],
+            },
+        ),
+        ("useClientProtocol", Shape::Bool),
+        ("maxConcurrentStreams", Shape::Count),
+    ],
+    later: &["http2KeepAlive"],
+    ..Message::ISTIO
+};
+
+static OUTLIER_DETECTION: Message = Message {
+    fields: &[
+        ("consecutive5xxErrors", Shape::Count),
+        ("consecutiveGatewayErrors", Shape::Count),
+        ("consecutiveErrors", Shape::Count),
+        ("splitExternalLocalOriginErrors", Shape::Bool),
+        ("consecutiveLocalOriginFailures", Shape::Count),
+        ("interval", Shape::Duration),
+        ("baseEjectionTime", Shape::Duration),
+        ("maxEjectionPercent", Shape::Count),
+        ("minHealthPercent", Shape::Count),
+    ],
+    later: &["outlierDetectionHttpErrorCodes"],
+    ..Message::ISTIO
+};
+
+static RETRY_BUDGET: Message = Message {
+    fields: &[
+        ("percent", Shape::Percent),
+        ("minRetryConcurrency", Shape::Count),
+    ],
+    later: &["budgetInterval"],
     ..Message::ISTIO
 };
 

@@ -1,13 +1,15 @@
 //! The rules of a DestinationRule (Istio: ValidateDestinationRule), for the fields supported so far.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mesh_model::diag::Diagnostic;
 use mesh_model::name::{Hostname, ResourceKey};
 
 use super::{Findings, export, names};
 use crate::networking::destination_rule::{
-    ConsistentHash, DestinationRule, LoadBalancer, Subset, TrafficPolicy,
+    ConnectionPool, ConsistentHash, DestinationRule, H2UpgradePolicy, LoadBalancer,
+    OutlierDetection, Subset, TrafficPolicy,
 };
 
 /// Most points of a ring (Envoy).
@@ -56,16 +58,23 @@ fn check_subset(subset: &Subset, place: &str, findings: &mut Findings<'_>) {
 
 fn check_policy(policy: &TrafficPolicy, place: &str, findings: &mut Findings<'_>) {
     let empty = policy.load_balancer.is_none()
+        && policy.connection_pool.is_none()
+        && policy.outlier_detection.is_none()
+        && policy.retry_budget.is_none()
         && policy.tls.is_none()
         && policy.port_level_settings.is_empty();
     if empty {
         findings.error(place, "is empty");
     }
     check_balancer(policy.load_balancer.as_ref(), place, findings);
+    check_pool(policy.connection_pool.as_ref(), place, findings);
+    check_outliers(policy.outlier_detection.as_ref(), place, findings);
     let mut seen = BTreeSet::new();
     for (index, setting) in policy.port_level_settings.iter().enumerate() {
         let place = format!("{place}.portLevelSettings[{index}]");
         check_balancer(setting.load_balancer.as_ref(), &place, findings);
+        check_pool(setting.connection_pool.as_ref(), &place, findings);
+        check_outliers(setting.outlier_detection.as_ref(), &place, findings);
         let field = format!("{place}.port.number");
         match setting.port.number {
             0 => findings.error(field, "is missing"),
@@ -85,6 +94,66 @@ fn check_balancer(balancer: Option<&LoadBalancer>, place: &str, findings: &mut F
             &format!("{place}.loadBalancer.consistentHash"),
             findings,
         );
+    }
+}
+
+fn check_pool(pool: Option<&ConnectionPool>, place: &str, findings: &mut Findings<'_>) {
+    let place = format!("{place}.connectionPool");
+    if let Some(tcp) = pool.and_then(|pool| pool.tcp.as_ref()) {
+        let times = [
+            ("connectTimeout", tcp.connect_timeout),
+            ("maxConnectionDuration", tcp.max_connection_duration),
+        ];
+        for (field, time) in times {
+            check_time(format!("{place}.tcp.{field}"), time, findings);
+        }
+    }
+    if let Some(http) = pool.and_then(|pool| pool.http.as_ref())
+        && http.use_client_protocol
+        && http.h2_upgrade_policy == H2UpgradePolicy::Upgrade
+    {
+        let field = format!("{place}.http.h2UpgradePolicy");
+        findings.error(
+            field,
+            "UPGRADE cannot be had together with useClientProtocol",
+        );
+    }
+}
+
+fn check_outliers(outliers: Option<&OutlierDetection>, place: &str, findings: &mut Findings<'_>) {
+    let Some(outliers) = outliers else {
+        return;
+    };
+    let place = format!("{place}.outlierDetection");
+    let times = [
+        ("interval", outliers.interval),
+        ("baseEjectionTime", outliers.base_ejection_time),
+    ];
+    for (field, time) in times {
+        check_time(format!("{place}.{field}"), time, findings);
+    }
+    let percents = [
+        ("maxEjectionPercent", outliers.max_ejection_percent),
+        ("minHealthPercent", outliers.min_health_percent),
+    ];
+    for (field, percent) in percents.into_iter().filter(|(_, percent)| *percent > 100) {
+        findings.error(
+            format!("{place}.{field}"),
+            format!("{percent} is more than 100"),
+        );
+    }
+    if outliers.consecutive_local_origin_failures.is_some()
+        && !outliers.split_external_local_origin_errors
+    {
+        let field = format!("{place}.consecutiveLocalOriginFailures");
+        findings.error(field, "needs splitExternalLocalOriginErrors");
+    }
+}
+
+/// istio: a time is a millisecond at least.
+fn check_time(field: String, time: Option<Duration>, findings: &mut Findings<'_>) {
+    if time.is_some_and(|time| time < Duration::from_millis(1)) {
+        findings.error(field, "is less than 1ms");
     }
 }
 

@@ -381,9 +381,31 @@ fn destination_rules() {
     );
     check(
         "dr",
-        "{host: a, trafficPolicy: {outlierDetection: {}, tls: {mode: SIMPLE}}}",
+        "{host: a, trafficPolicy: {\
+            connectionPool: {\
+              tcp: {connectTimeout: 0s, maxConnectionDuration: 100us}, \
+              http: {h2UpgradePolicy: UPGRADE, useClientProtocol: true, maxRetries: 3}}, \
+            outlierDetection: {\
+              interval: 0s, maxEjectionPercent: 101, minHealthPercent: 200, \
+              consecutiveLocalOriginFailures: 3}, \
+            retryBudget: {percent: 20.5}}}",
         &[
-            "spec.trafficPolicy.outlierDetection: known to Istio but not supported by this version of mesh",
+            "spec.trafficPolicy.connectionPool.tcp.connectTimeout: is less than 1ms",
+            "spec.trafficPolicy.connectionPool.tcp.maxConnectionDuration: is less than 1ms",
+            "spec.trafficPolicy.connectionPool.http.h2UpgradePolicy: UPGRADE cannot be had together \
+             with useClientProtocol",
+            "spec.trafficPolicy.outlierDetection.interval: is less than 1ms",
+            "spec.trafficPolicy.outlierDetection.maxEjectionPercent: 101 is more than 100",
+            "spec.trafficPolicy.outlierDetection.minHealthPercent: 200 is more than 100",
+            "spec.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: needs \
+             splitExternalLocalOriginErrors",
+        ],
+    );
+    check(
+        "dr",
+        "{host: a, trafficPolicy: {tunnel: {}, tls: {mode: SIMPLE}}}",
+        &[
+            "spec.trafficPolicy.tunnel: known to Istio but not supported by this version of mesh",
             "spec.trafficPolicy.tls.mode: SIMPLE is known to Istio but not supported by this \
              version of mesh; supported: DISABLE, ISTIO_MUTUAL",
         ],

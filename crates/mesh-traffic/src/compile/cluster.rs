@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
+use mesh_proto::envoy::envoy::config::cluster::v3::circuit_breakers::thresholds::RetryBudget;
 use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy as Policy, TransportSocketMatch,
 };
@@ -17,9 +18,11 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_opt
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
 use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
-use super::{endpoint, hash, tls};
+use super::{endpoint, hash, outlier, tls};
+use crate::breaker::Breaker;
 use crate::cluster::{
-    Cluster, Discovery, LbPolicy, Limits, ServiceNames, Transport, TransportMatch, UpstreamProtocol,
+    Cluster, Discovery, Keepalive, LbPolicy, Limits, Retries, ServiceNames, Transport,
+    TransportMatch, UpstreamProtocol,
 };
 use crate::reject::{At, Compiled, Fault};
 
@@ -58,13 +61,21 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
         protocol: protocol(pb, http.as_ref())?,
         transport: transport(pb.transport_socket.as_ref())?,
         transport_matches: transport_matches(&pb.transport_socket_matches)?,
-        limits: limits(pb.circuit_breakers.as_ref()),
+        breaker: Breaker::new(limits(pb.circuit_breakers.as_ref()).at("circuit_breakers")?),
+        detector: outlier::detector(pb.outlier_detection.as_ref()).at("outlier_detection")?,
         idle_timeout: limit(
             "common_http_protocol_options.idle_timeout",
             common.and_then(|common| common.idle_timeout.as_ref()),
             Some(DEFAULT_IDLE_TIMEOUT),
         )?,
         max_requests_per_connection: requests.filter(|requests| *requests > 0),
+        max_connection_duration: limit(
+            "common_http_protocol_options.max_connection_duration",
+            common.and_then(|common| common.max_connection_duration.as_ref()),
+            None,
+        )?,
+        max_streams: max_streams(pb, http.as_ref()),
+        keepalive: keepalive(pb.upstream_connection_options.as_ref()),
         service: service(pb.metadata.as_ref()),
         subset: metadata_text(pb.metadata.as_ref(), "istio", "subset"),
         config: metadata_text(pb.metadata.as_ref(), "istio", "config"),
@@ -78,7 +89,6 @@ fn refuse_unsupported(pb: &pb::Cluster) -> Compiled<()> {
             "transport_socket_matcher",
         ),
         (!pb.health_checks.is_empty(), "health_checks"),
-        (pb.outlier_detection.is_some(), "outlier_detection"),
         (pb.lb_subset_config.is_some(), "lb_subset_config"),
         (pb.load_balancing_policy.is_some(), "load_balancing_policy"),
         (!pb.filters.is_empty(), "filters"),
@@ -231,6 +241,33 @@ fn protocol(pb: &pb::Cluster, http: Option<&HttpProtocolOptions>) -> Compiled<Up
     }
 }
 
+/// How many streams a connection carries; the protocol's own bound is none.
+fn max_streams(pb: &pb::Cluster, http: Option<&HttpProtocolOptions>) -> Option<u32> {
+    let chosen = http.and_then(|http| http.upstream_protocol_options.as_ref());
+    let options = match chosen {
+        Some(Options::ExplicitHttpConfig(explicit)) => match &explicit.protocol_config {
+            Some(ProtocolConfig::Http2ProtocolOptions(options)) => Some(options),
+            Some(_) | None => None,
+        },
+        Some(Options::UseDownstreamProtocolConfig(config)) => {
+            config.http2_protocol_options.as_ref()
+        }
+        Some(Options::AutoConfig(config)) => config.http2_protocol_options.as_ref(),
+        None => pb.http2_protocol_options.as_ref(),
+    };
+    number(options?.max_concurrent_streams.as_ref()).filter(|streams| *streams > 0)
+}
+
+fn keepalive(pb: Option<&pb::UpstreamConnectionOptions>) -> Option<Keepalive> {
+    let pb = pb?.tcp_keepalive.as_ref()?;
+    let seconds = |value| number(value).map(|seconds| Duration::from_secs(seconds.into()));
+    Some(Keepalive {
+        time: seconds(pb.keepalive_time.as_ref()),
+        interval: seconds(pb.keepalive_interval.as_ref()),
+        probes: number(pb.keepalive_probes.as_ref()),
+    })
+}
+
 fn transport(pb: Option<&core::TransportSocket>) -> Compiled<Transport> {
     let tls = tls::upstream(pb)?;
     Ok(tls.map_or(Transport::Plain, |tls| Transport::Tls(Arc::new(tls))))
@@ -259,19 +296,43 @@ fn transport_matches(list: &[TransportSocketMatch]) -> Compiled<Vec<TransportMat
     list.iter().enumerate().map(compile).collect()
 }
 
-fn limits(pb: Option<&pb::CircuitBreakers>) -> Limits {
-    let thresholds = pb.map(|pb| pb.thresholds.as_slice()).unwrap_or_default();
+fn limits(pb: Option<&pb::CircuitBreakers>) -> Compiled<Limits> {
+    let Some(pb) = pb else {
+        return Ok(Limits::DEFAULT);
+    };
+    if !pb.per_host_thresholds.is_empty() {
+        return Err(Fault::unsupported("per_host_thresholds"));
+    }
     // Priority HIGH is not used by the mesh; the default one is number zero.
-    let Some(own) = thresholds.iter().find(|own| own.priority == 0) else {
-        return Limits::DEFAULT;
+    let Some(own) = pb.thresholds.iter().find(|own| own.priority == 0) else {
+        return Ok(Limits::DEFAULT);
     };
     let or = |value: Option<_>, default| number(value).unwrap_or(default);
-    Limits {
+    Ok(Limits {
         connections: or(own.max_connections.as_ref(), Limits::DEFAULT.connections),
         pending: or(own.max_pending_requests.as_ref(), Limits::DEFAULT.pending),
         requests: or(own.max_requests.as_ref(), Limits::DEFAULT.requests),
-        retries: or(own.max_retries.as_ref(), Limits::DEFAULT.retries),
+        retries: match &own.retry_budget {
+            Some(budget) => budgeted(budget).at("thresholds.retry_budget")?,
+            None => number(own.max_retries.as_ref()).map_or(Limits::DEFAULT.retries, Retries::Most),
+        },
+    })
+}
+
+/// Envoy's budget where it says nothing is a fifth, and three in any case.
+fn budgeted(pb: &RetryBudget) -> Compiled<Retries> {
+    let percent = pb
+        .budget_percent
+        .as_ref()
+        .map_or(20.0, |percent| percent.value);
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(Fault::new("budget_percent", "is not between 0 and 100"));
     }
+    let reaches = |hundredths: &u16| f64::from(*hundredths) <= percent * 100.0;
+    Ok(Retries::Share {
+        hundredths: (0..=10_000).rev().find(reaches).unwrap_or_default(),
+        least: number(pb.min_retry_concurrency.as_ref()).unwrap_or(3),
+    })
 }
 
 /// The first entry of `istio.services`.

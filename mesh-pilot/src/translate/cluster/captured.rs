@@ -10,7 +10,8 @@ use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_options as http;
 use mesh_proto::envoy::google::protobuf::Duration;
 
-use super::{CONNECT_TIMEOUT, options, unlimited};
+use super::{CONNECT_TIMEOUT, guards, options};
+use crate::snapshot::rules::PolicyBlocks;
 use crate::snapshot::view::{Families, View};
 use crate::translate::names;
 
@@ -47,18 +48,17 @@ pub(in crate::translate) fn of_everybody(view: &View) -> [proto::Cluster; 3] {
 }
 
 fn named(name: &str) -> proto::Cluster {
-    proto::Cluster {
+    // Nothing is known of the other side but what its client says.
+    let as_client = http::UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+        http::UseDownstreamHttpConfig::default(),
+    );
+    let told = proto::Cluster {
         connect_timeout: Some(CONNECT_TIMEOUT),
-        circuit_breakers: Some(unlimited()),
-        // Nothing is known of the other side but what its client says.
-        typed_extension_protocol_options: options(
-            http::UpstreamProtocolOptions::UseDownstreamProtocolConfig(
-                http::UseDownstreamHttpConfig::default(),
-            ),
-        ),
+        typed_extension_protocol_options: options(Some(as_client), None),
         name: name.to_owned(),
         ..Default::default()
-    }
+    };
+    guards::bounded(&PolicyBlocks::default(), told)
 }
 
 /// The cluster leads to where the client called.

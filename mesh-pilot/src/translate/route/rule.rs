@@ -13,12 +13,11 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
     ClusterWeight, cluster_weight,
 };
 
-use mesh_proto::envoy::envoy::r#type::v3 as tcp;
-
 use super::headers::{host_rewrite, to_add};
 use super::matching::{self, Place};
 use crate::snapshot::rules::{Destination, HttpMatch, HttpRule, Routing};
 use crate::snapshot::view::View;
+use crate::translate::tcp_proxy::Manner;
 use crate::translate::{hash, message, names};
 
 /// Compiles rules until the first that nothing passes.
@@ -189,20 +188,15 @@ pub(in crate::translate) fn passed(view: &View, port: u16, to: &Destination) -> 
     cluster(place, to)
 }
 
-/// What connections to such a destination hash, if its DestinationRule says so.
-pub(in crate::translate) fn passed_by(
-    view: &View,
-    port: u16,
-    to: &Destination,
-) -> Option<tcp::HashPolicy> {
+/// How bytes are passed on to such a destination, if its service is known.
+pub(in crate::translate) fn passed_by(view: &View, port: u16, to: &Destination) -> Option<Manner> {
     let place = Place {
         view,
         port,
         gateway: None,
     };
     let service = view.service(&to.host)?;
-    let hash = hash::of_service(service, &to.subset, port_of(place, to))?;
-    hash::tcp_policy(&hash)
+    Some(Manner::of(&service.blocks(&to.subset, port_of(place, to))))
 }
 
 /// The named port, else the only one that the service has, else the one that is compiled for.

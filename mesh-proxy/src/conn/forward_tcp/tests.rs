@@ -1,5 +1,9 @@
+use mesh_model::time::Clock;
+use mesh_runtime::SystemClock;
+
 use super::*;
 use crate::testing::mk_cluster;
+use crate::upstream::balance::Balancers;
 
 fn at(last: u8) -> SocketAddr {
     ([10, 0, 0, last], 80).into()
@@ -16,8 +20,15 @@ fn check(are: &[u8], tried: &[u8], expect: &[u8]) {
     let tried: Vec<_> = tried.iter().map(|last| at(*last)).collect();
     let (balancers, mut random) = (Balancers::default(), fastrand::Rng::with_seed(7));
     let mut next = || {
-        let picked = pick(&balancers, &cluster, endpoints, None, &tried, &mut random);
-        picked.unwrap().0.address
+        let tried = super::tried(endpoints, &tried);
+        let wish = Wish {
+            hash: None,
+            tried: &tried,
+            attempts: CHOICES,
+            now: SystemClock.now(),
+        };
+        let picked = balancers.pick(&cluster, endpoints, wish, &mut random);
+        endpoints.all[picked.unwrap().index].address
     };
     let mut picked: Vec<_> = (0..2 * are.len()).map(|_| next()).collect();
     picked.sort_unstable();

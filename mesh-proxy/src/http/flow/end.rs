@@ -273,6 +273,7 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
+        flow.permit = None;
         let Some(leg) = flow.leg.take() else {
             return;
         };

@@ -98,6 +98,19 @@ impl Engine {
         }
     }
 
+    /// A shared connection serves the requests that it has, and is closed then.
+    pub(crate) fn drain_link(&mut self, key: ConnKey) {
+        let Some(link) = self.link(key) else {
+            return;
+        };
+        let pool = link.pool;
+        if let Some(codec) = link.codec() {
+            codec.drain();
+        }
+        self.pool_forget(pool, key);
+        self.mark(key);
+    }
+
     /// Ends a connection that nobody uses.
     pub(crate) fn retire_link(&mut self, key: ConnKey) {
         let Some(link) = self.link(key) else {
