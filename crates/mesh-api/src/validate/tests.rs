@@ -405,9 +405,9 @@ fn destination_rules() {
         "dr",
         "{host: a, trafficPolicy: {tunnel: {}, tls: {mode: SIMPLE}}}",
         &[
-            "spec.trafficPolicy.tunnel: known to Istio but not supported by this version of mesh",
             "spec.trafficPolicy.tls.mode: SIMPLE is known to Istio but not supported by this \
              version of mesh; supported: DISABLE, ISTIO_MUTUAL",
+            "spec.trafficPolicy.tunnel: known to Istio but not supported by this version of mesh",
         ],
     );
 }
