@@ -60,7 +60,7 @@ async fn a_circuit_breaker_answers_what_is_too_much() {
         assert_eq!(refused.status(), 503);
         assert_eq!(refused.headers()["x-envoy-overloaded"], "true");
     };
-    let slow = first.answer("http://steady:8080/after/2000", &[]);
+    let slow = first.answer("http://steady:8080/after/3000", &[]);
     let ((status, _), ()) = tokio::join!(slow, refuse);
     assert_eq!(status, 200);
     stat_is(&mesh, CLUSTER, "upstream_rq_active", 0).await;
@@ -78,7 +78,7 @@ async fn a_circuit_breaker_answers_what_is_too_much() {
 async fn an_endpoint_that_fails_is_put_out_and_comes_back() {
     const CLUSTER: &str = "outbound|8080||web.default.svc.cluster.local";
     let mesh = up();
-    let put_out = "outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 3s}";
+    let put_out = "outlierDetection: {consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 5s}";
     mesh.apply(&rule("web", put_out));
     let mut caller = caller(&mesh).await;
     let mut failures = 0;

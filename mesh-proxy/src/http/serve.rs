@@ -439,9 +439,16 @@ impl Exchange {
 
     /// Tells whoever keeps an eye on the endpoint what became of the attempt.
     fn report(&self, worker: &mut Worker<'_>, outcome: impl FnOnce() -> Seen) {
-        let picked = self.picked.as_ref();
-        if let Some(watched) = picked.and_then(|picked| picked.watched.as_ref()) {
-            watched.report(outcome(), worker.now, worker.random);
+        let Some(picked) = &self.picked else {
+            return;
+        };
+        // Who had to wait for a connection that a circuit breaker withheld was kept by nobody else.
+        let may_have_waited = self.connected.is_none() && picked.target.breaker.is_some();
+        if let Some(watched) = &picked.watched {
+            match outcome() {
+                Seen::TimedOut if may_have_waited => {}
+                seen => watched.report(seen, worker.now, worker.random),
+            }
         }
     }
 
