@@ -56,7 +56,7 @@ pub(crate) struct Pool {
     /// Whether the last handshake chose HTTP/1, so that there is nothing to share.
     speaks_http1: bool,
     /// How many connections there are, where a circuit breaker counts them.
-    counted: Rc<Cell<u32>>,
+    counted: Option<Rc<Cell<u32>>>,
 }
 
 /// A connection's place among those of its pool and of its cluster.
@@ -100,18 +100,19 @@ impl Pool {
             dialing: 0,
             waiting: VecDeque::new(),
             speaks_http1: false,
-            counted: Rc::default(),
+            counted: None,
         }
     }
 
     /// Room for another connection; `None` where there is none. Each pool has one in any case (as with Envoy):
     /// who waits here is not served by the connections to other endpoints.
-    fn place(&self, breaker: &Breaker) -> Option<Place> {
-        let permit = match self.counted.get() {
+    fn place(&mut self, breaker: &Breaker) -> Option<Place> {
+        let counted = self.counted.get_or_insert_default();
+        let permit = match counted.get() {
             0 => Some(breaker.take_anyway(Resource::Connections)),
             _ => breaker.take(Resource::Connections),
         };
-        permit.map(|permit| Place::new(&self.counted, permit))
+        permit.map(|permit| Place::new(counted, permit))
     }
 
     /// How many connections there may be that are shared.
@@ -135,22 +136,20 @@ impl Pool {
         }
     }
 
-    fn shares(&self) -> bool {
-        self.target.speak != Speak::Http1 && !self.speaks_http1
-    }
-
-    fn idle_bound(&self) -> Duration {
-        self.target.idle_timeout.unwrap_or(Duration::MAX)
-    }
-}
-
-impl Pool {
     /// Those whose clients have gone meanwhile wait for nothing.
     fn forget_gone(&mut self, flows: &SlotMap<FlowKey, Box<Flow>>) {
         let waits = |(flow, ticket): &(FlowKey, u32)| {
             flows.get(*flow).is_some_and(|flow| flow.waits(*ticket))
         };
         self.waiting.retain(waits);
+    }
+
+    fn shares(&self) -> bool {
+        self.target.speak != Speak::Http1 && !self.speaks_http1
+    }
+
+    fn idle_bound(&self) -> Duration {
+        self.target.idle_timeout.unwrap_or(Duration::MAX)
     }
 }
 
@@ -229,9 +228,9 @@ impl Engine {
         let Some(pool) = self.pools.pools.get_mut(key) else {
             return Err(FailureKind::RouteUnusable.into());
         };
-        let place = match &pool.target.breaker {
+        let place = match pool.target.breaker.clone() {
             None => None,
-            Some(breaker) => match pool.place(breaker) {
+            Some(breaker) => match pool.place(&breaker) {
                 Some(place) => Some(place),
                 None => return Ok(false),
             },

@@ -53,21 +53,21 @@ impl Target {
         let limits = |target: &Self| target.breaker.as_ref().map(Breaker::limits);
         self.connect_timeout != other.connect_timeout
             || self.idle_timeout != other.idle_timeout
-            || self.max_requests != other.max_requests
-            || self.max_duration != other.max_duration
-            || self.max_streams != other.max_streams
-            || self.keepalive != other.keepalive
             || limits(self) != limits(other)
     }
 }
 
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
-        // Times and bounds are no part of the identity: a connection is the same however long it took.
+        // Not part of the identity is how long it took, and how many others there may be.
         self.address == other.address
             && self.source == other.source
             && self.speak == other.speak
             && self.tls == other.tls
+            && self.max_requests == other.max_requests
+            && self.max_duration == other.max_duration
+            && self.max_streams == other.max_streams
+            && self.keepalive == other.keepalive
             && self.breaker == other.breaker
     }
 }
