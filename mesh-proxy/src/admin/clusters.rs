@@ -36,7 +36,6 @@ fn hosts<'c>(config: &'c Config, cluster: &'c Arc<Cluster>) -> &'c [Endpoint] {
 /// Envoy's lines `cluster::host::field::value`.
 fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::Result {
     let name = &cluster.name;
-    let breaker = cluster.breaker.as_ref();
     writeln!(out, "{name}::observability_name::{name}")?;
     for (bound, resource) in [
         ("max_connections", Resource::Connections),
@@ -44,7 +43,7 @@ fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::
         ("max_requests", Resource::Requests),
         ("max_retries", Resource::Retries),
     ] {
-        let most = breaker.map_or(u32::MAX, |breaker| breaker.most(resource));
+        let most = most(cluster, resource);
         writeln!(out, "{name}::default_priority::{bound}::{most}")?;
     }
     writeln!(out, "{name}::added_via_api::true")?;
@@ -84,15 +83,27 @@ fn is_ejected(cluster: &Cluster, host: &Endpoint) -> bool {
     detector.is_some_and(|detector| detector.is_ejected(host.address))
 }
 
+/// Envoy says only what is wrong.
+fn health_status(cluster: &Cluster, host: &Endpoint) -> Value {
+    match is_ejected(cluster, host) {
+        true => json!({ "eds_health_status": health(host), "failed_outlier_check": true }),
+        false => json!({ "eds_health_status": health(host) }),
+    }
+}
+
+/// A bound of the cluster.
+fn most(cluster: &Cluster, resource: Resource) -> u32 {
+    let breaker = cluster.breaker.as_ref();
+    breaker.map_or(u32::MAX, |breaker| breaker.most(resource))
+}
+
 fn status(config: &Config, cluster: &Arc<Cluster>) -> Value {
+    let most = |resource| most(cluster, resource);
     let host = |host: &Endpoint| {
         json!({
             "address": address(host.address),
             "hostname": host.hostname.as_deref(),
-            "health_status": {
-                "eds_health_status": health(host),
-                "failed_outlier_check": is_ejected(cluster, host),
-            },
+            "health_status": health_status(cluster, host),
             "weight": host.weight,
             "priority": host.priority,
             "locality": {
@@ -107,10 +118,10 @@ fn status(config: &Config, cluster: &Arc<Cluster>) -> Value {
         "observability_name": &*cluster.name,
         "added_via_api": true,
         "circuit_breakers": { "thresholds": [{
-            "max_connections": cluster.limits.connections,
-            "max_pending_requests": cluster.limits.pending,
-            "max_requests": cluster.limits.requests,
-            "max_retries": cluster.limits.retries,
+            "max_connections": most(Resource::Connections),
+            "max_pending_requests": most(Resource::Pending),
+            "max_requests": most(Resource::Requests),
+            "max_retries": most(Resource::Retries),
         }] },
         "host_statuses": hosts(config, cluster).iter().map(host).collect::<Vec<_>>(),
     })

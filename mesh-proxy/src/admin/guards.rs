@@ -43,20 +43,36 @@ pub(super) fn shown(config: &Config) -> Vec<Shown> {
         };
         for (resource, open, active) in [
             (Resource::Connections, "cx_open", "upstream_cx_active"),
-            (Resource::Pending, "rq_pending_open", "upstream_rq_pending_active"),
+            (
+                Resource::Pending,
+                "rq_pending_open",
+                "upstream_rq_pending_active",
+            ),
             (Resource::Requests, "rq_open", "upstream_rq_active"),
-            (Resource::Retries, "rq_retry_open", "upstream_rq_retry_active"),
+            (
+                Resource::Retries,
+                "rq_retry_open",
+                "upstream_rq_retry_active",
+            ),
         ] {
             let open = format!("circuit_breakers.default.{open}");
             show("gauge", &open, breaker.is_open(resource).into());
             show("gauge", active, breaker.active(resource).into());
         }
         let over = |resource| breaker.overflows(resource);
-        show("counter", "upstream_cx_overflow", over(Resource::Connections));
+        show(
+            "counter",
+            "upstream_cx_overflow",
+            over(Resource::Connections),
+        );
         // Envoy counts both as one.
         let refused = over(Resource::Pending) + over(Resource::Requests);
         show("counter", "upstream_rq_pending_overflow", refused);
-        show("counter", "upstream_rq_retry_overflow", over(Resource::Retries));
+        show(
+            "counter",
+            "upstream_rq_retry_overflow",
+            over(Resource::Retries),
+        );
     }
     for (cluster, detector) in detectors(config) {
         let mut show = |kind, stat: &str, value: u64| {
