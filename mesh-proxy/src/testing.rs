@@ -437,7 +437,21 @@ impl Proxy {
         observers: impl Fn() -> Rc<dyn Observer> + Send + Sync + 'static,
     ) -> Self {
         let destination = Arc::new(redirect::destination);
-        Self::made(config, identity, settings, observers, destination)
+        Self::made(2, config, identity, settings, observers, destination)
+    }
+
+    /// A proxy of one worker: each worker has pools of its own.
+    pub(crate) fn alone(config: Config) -> Self {
+        let destination = Arc::new(redirect::destination);
+        let settings = OverloadSettings::default();
+        Self::made(
+            1,
+            config,
+            None,
+            &settings,
+            || Rc::new(Unobserved),
+            destination,
+        )
     }
 
     /// A proxy to which connections are redirected that were going there.
@@ -448,10 +462,11 @@ impl Proxy {
     ) -> Self {
         let settings = OverloadSettings::default();
         let destination = Arc::new(move |_: &std::net::TcpStream, _: SocketAddr| Some(destination));
-        Self::made(config, None, &settings, observers, destination)
+        Self::made(2, config, None, &settings, observers, destination)
     }
 
     fn made(
+        workers: usize,
         config: Config,
         identity: Option<LiveIdentity>,
         settings: &OverloadSettings,
@@ -470,7 +485,7 @@ impl Proxy {
             tasks: tasks.clone(),
             overload: overload.clone(),
         });
-        let workers = Workers::start(2, &shared).unwrap();
+        let workers = Workers::start(workers, &shared).unwrap();
         overload::watch(&overload, workers.doors(), &tasks);
         let draining = CancellationToken::new();
         let listeners = {

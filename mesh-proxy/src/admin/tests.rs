@@ -195,7 +195,8 @@ fn a_refused_resource_shows_why() {
 fn clusters_have_envoys_lines_and_json() {
     let pages = mk_pages().configured();
     let text = pages.get("/clusters", &[]).1;
-    assert!(text.contains("outbound|9080||reviews::default_priority::max_retries::3\n"));
+    let bound = "outbound|9080||reviews::default_priority::max_retries::4294967295\n";
+    assert!(text.contains(bound));
     assert!(text.contains("outbound|9080||reviews::127.7.4.1:9080::health_flags::healthy\n"));
     let json = pages.json("/clusters", &[("format", "json")]);
     let host = &json["cluster_statuses"][0]["host_statuses"][0];

@@ -117,9 +117,9 @@ impl Link {
         }
     }
 
-    /// Whether it is so old that it takes no more.
+    /// Whether it is so old that it takes no more; it carries one request in any case.
     pub(crate) fn is_old(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| until <= now)
+        self.used && self.until.is_some_and(|until| until <= now)
     }
 
     /// Gives back what it does not need while it is idle.

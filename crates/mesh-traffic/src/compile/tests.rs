@@ -269,8 +269,26 @@ fn unsupported_clusters_are_refused_by_name() {
         "cluster outbound|9080||reviews: type: STRICT_DNS is not supported",
     );
     refused(
-        with(&|c| c.outlier_detection = Some(Default::default())),
-        "cluster outbound|9080||reviews: outlier_detection: is not supported",
+        with(&|c| c.lb_subset_config = Some(Default::default())),
+        "cluster outbound|9080||reviews: lb_subset_config: is not supported",
+    );
+    let percent = |value| cluster_pb::OutlierDetection {
+        max_ejection_percent: Some(wkt::UInt32Value { value }),
+        ..Default::default()
+    };
+    assert!(with(&|c| c.outlier_detection = Some(percent(100))).is_ok());
+    refused(
+        with(&|c| c.outlier_detection = Some(percent(101))),
+        "cluster outbound|9080||reviews: outlier_detection.max_ejection_percent: 101 is more than 100",
+    );
+    refused(
+        with(&|c| {
+            c.circuit_breakers = Some(cluster_pb::CircuitBreakers {
+                per_host_thresholds: vec![Default::default()],
+                ..Default::default()
+            });
+        }),
+        "cluster outbound|9080||reviews: circuit_breakers.per_host_thresholds: is not supported",
     );
 }
 

@@ -236,7 +236,7 @@ fn a_bad_resource_is_refused_by_name_and_field_and_its_neighbours_live() {
     feed.give(Kind::Endpoint, &[mk_endpoints("e")]);
     let bad = cluster::Cluster {
         name: "bad".into(),
-        outlier_detection: Some(Default::default()),
+        lb_subset_config: Some(Default::default()),
         ..Default::default()
     };
     let applied = feed.give(
@@ -244,13 +244,13 @@ fn a_bad_resource_is_refused_by_name_and_field_and_its_neighbours_live() {
         &[upsert("bad", "9", &bad), mk_cluster("more", "e")],
     );
     let refused: Vec<_> = applied.rejections.iter().map(ToString::to_string).collect();
-    assert_eq!(refused, ["bad: outlier_detection: is not supported"]);
+    assert_eq!(refused, ["bad: lb_subset_config: is not supported"]);
     assert_eq!(feed.clusters(), ["bad/e", "good/e", "more/e"]);
     let entry = feed.catalog.of_kind(Kind::Cluster).remove("bad").unwrap();
     assert_eq!(entry.version, "e");
     assert_eq!(
         entry.refused.unwrap().why,
-        "outlier_detection: is not supported"
+        "lb_subset_config: is not supported"
     );
 }
 

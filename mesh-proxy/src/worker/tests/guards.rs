@@ -125,7 +125,7 @@ fn proxy(cluster: Cluster, retry_on: Option<&str>) -> (Proxy, String) {
     }
     .listener(address);
     let config = mk_config(vec![listener], Vec::new(), vec![cluster]);
-    (Proxy::start(config, None), format!("http://{address}/"))
+    (Proxy::alone(config), format!("http://{address}/"))
 }
 
 fn bounded(at: SocketAddr, limits: Limits) -> (Cluster, Breaker) {
