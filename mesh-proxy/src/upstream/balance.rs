@@ -148,14 +148,36 @@ impl Balancers {
     }
 
     /// Forgets clusters that are no longer configured and endpoints that have nothing to do.
-    pub fn sweep(&self, config: &Config) {
+    pub fn sweep(&self, config: &Config, now: Instant, random: &mut fastrand::Rng) {
         let mut clusters = self.clusters.borrow_mut();
+        // Nobody may ask for an endpoint for a long time; who was ejected comes back nevertheless.
+        for name in clusters.keys() {
+            if let Some(cluster) = config.cluster(name)
+                && let Some(endpoints) = config.endpoints_of(cluster)
+            {
+                look(cluster, endpoints, now, random);
+            }
+        }
         clusters.retain(|name, state| {
             state.loads.retain(|_, load| load.get() > 0);
             state.watched.clear();
             config.clusters.contains_key(name)
         });
     }
+}
+
+/// Ends an interval of the cluster's outlier detection, if one is over.
+fn look<'c>(
+    cluster: &'c Cluster,
+    endpoints: &Endpoints,
+    now: Instant,
+    random: &mut fastrand::Rng,
+) -> Option<&'c Detector> {
+    let detector = cluster.detector.as_ref()?;
+    for (address, cause) in detector.look(endpoints, now, &mut || random.u64(..)) {
+        tracing::info!(cluster = &*cluster.name, endpoint = %address, ?cause, "endpoint ejected");
+    }
+    Some(detector)
 }
 
 impl State {
@@ -177,10 +199,7 @@ impl State {
         now: Instant,
         random: &mut fastrand::Rng,
     ) -> Option<Arc<Endpoints>> {
-        let detector = cluster.detector.as_ref()?;
-        for (address, cause) in detector.look(endpoints, now, &mut || random.u64(..)) {
-            tracing::info!(cluster = &*cluster.name, endpoint = %address, ?cause, "endpoint ejected");
-        }
+        let detector = look(cluster, endpoints, now, random)?;
         if detector.ejected() == 0 {
             self.shown = None;
             return None;

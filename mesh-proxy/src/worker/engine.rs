@@ -437,7 +437,7 @@ impl Engine {
             conn.rest();
         }
         let config = self.live.current();
-        self.balancers.sweep(&config);
+        self.balancers.sweep(&config, self.now, &mut self.random);
         self.listed.clear();
         self.timers.set(self.now + SWEEP, Due::Sweep);
     }
