@@ -4,6 +4,7 @@ pub(crate) mod patience;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use mesh_model::Str;
 use mesh_pki::tls::peer_spiffe_id;
@@ -50,16 +51,21 @@ pub(crate) fn begin(target: &Target) -> Result<mio::net::TcpStream, Failure> {
         .map_err(|error| refused(target.address, &error))
 }
 
+/// What the kernel would refuse, and the connection with it, is as near to it as can be.
 fn keep_alive(socket: &mio::net::TcpStream, keepalive: Keepalive) -> io::Result<()> {
+    /// Linux: `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL` and `MAX_TCP_KEEPCNT`.
+    const LONGEST: Duration = Duration::from_secs(32_767);
+    const PROBES: u32 = 127;
+    let shortest = Duration::from_secs(1);
     let mut asked = TcpKeepalive::new();
     if let Some(time) = keepalive.time {
-        asked = asked.with_time(time);
+        asked = asked.with_time(time.clamp(shortest, LONGEST));
     }
     if let Some(interval) = keepalive.interval {
-        asked = asked.with_interval(interval);
+        asked = asked.with_interval(interval.clamp(shortest, LONGEST));
     }
     if let Some(probes) = keepalive.probes {
-        asked = asked.with_retries(probes);
+        asked = asked.with_retries(probes.clamp(1, PROBES));
     }
     SockRef::from(socket).set_tcp_keepalive(&asked)
 }

@@ -113,15 +113,10 @@ impl Engine {
 
     /// Ends a connection that nobody uses.
     pub(crate) fn retire_link(&mut self, key: ConnKey) {
-        let Some(link) = self.link(key) else {
+        if self.link(key).is_none() {
             return;
-        };
-        let pool = link.pool;
-        if let Some(codec) = link.codec() {
-            codec.drain();
         }
-        self.pool_forget(pool, key);
-        self.mark(key);
+        self.drain_link(key);
         if let Some(Conn::Link(link)) = self.conns.get_mut(key)
             && let State::Open { codec, .. } = &mut link.state
         {

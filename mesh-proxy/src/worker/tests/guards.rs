@@ -13,7 +13,7 @@ use mesh_test::eventually_async;
 use mesh_test::origin::Origin;
 use mesh_traffic::Cluster;
 use mesh_traffic::breaker::{Breaker, Resource};
-use mesh_traffic::cluster::{Limits, Retries, UpstreamProtocol};
+use mesh_traffic::cluster::{Keepalive, Limits, Retries, UpstreamProtocol};
 use mesh_traffic::outlier::{Detector, Rates, Rules, Streak};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -335,6 +335,24 @@ async fn a_connection_is_not_used_for_longer_than_it_may() {
         assert_eq!(status(uri.clone()).await, 200);
     }
     assert_eq!(app.connections(), 3);
+}
+
+#[tokio::test]
+async fn times_that_the_kernel_would_refuse_cost_no_connection() {
+    let app = Origin::fixed("ok").await;
+    for seconds in [0, 30, 86_400] {
+        let time = Some(Duration::from_secs(seconds));
+        let cluster = Cluster {
+            keepalive: Some(Keepalive {
+                time,
+                interval: time,
+                probes: u32::try_from(seconds).ok(),
+            }),
+            ..mk_cluster("app", &[app.address()])
+        };
+        let (_proxy, uri) = proxy(cluster, None);
+        assert_eq!(status(uri).await, 200, "{seconds}");
+    }
 }
 
 #[tokio::test]
