@@ -341,6 +341,8 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         discovery: Discovery::Static(Arc::new(Endpoints::new(name.into(), endpoints))),
         policy: LbPolicy::RoundRobin,
         panic_threshold: 0,
+        weighs_localities: false,
+        slow_start: None,
         sources: Vec::new(),
         connect_timeout: Duration::from_secs(5),
         protocol: UpstreamProtocol::Http1,

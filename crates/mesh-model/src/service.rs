@@ -63,6 +63,8 @@ pub struct Endpoint {
 pub enum Health {
     /// Takes requests.
     Healthy,
+    /// Takes requests that the healthy ones are too few for.
+    Degraded,
     /// Is there but not ready.
     Unhealthy,
     /// Finishes what it has and takes nothing new.

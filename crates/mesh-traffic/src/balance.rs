@@ -1,12 +1,18 @@
 //! Which endpoint takes a request: the state of one cluster in one worker, and the choice.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::cluster::{Cluster, Hashing, LbPolicy};
-use crate::endpoint::{Endpoints, Pool};
+use crate::cluster::{Cluster, LbPolicy};
+use crate::endpoint::Endpoints;
+use crate::endpoint::plan::Plan;
+use crate::endpoint::pool::Pool;
+use crate::slow_start::Warmth;
 
+mod draw;
 mod hashing;
 
+use draw::Draw;
 use hashing::Laid;
 
 /// Balancing state of one cluster in one worker.
@@ -14,8 +20,10 @@ use hashing::Laid;
 pub struct Balancer {
     policy: LbPolicy,
     panic_threshold: u8,
+    weighs_localities: bool,
     turn: u64,
     laid: Option<Laid>,
+    warmth: Option<Warmth>,
 }
 
 /// What a choice looks at besides the endpoints; indexes are those of [`Endpoints::all`].
@@ -28,6 +36,16 @@ pub struct Choice<'a> {
     pub tried: &'a [usize],
     /// How often the choice is repeated to avoid them; then the first other endpoint is taken.
     pub attempts: u32,
+    /// The moment of the choice.
+    pub now: Instant,
+}
+
+/// What stays the same while a choice is repeated.
+struct From<'a> {
+    endpoints: &'a Arc<Endpoints>,
+    plan: &'a Plan,
+    choice: &'a Choice<'a>,
+    hash: u64,
 }
 
 impl Balancer {
@@ -37,9 +55,25 @@ impl Balancer {
         Self {
             policy: cluster.policy,
             panic_threshold: cluster.panic_threshold,
+            weighs_localities: cluster.weighs_localities,
             turn: seed,
             laid: None,
+            warmth: cluster.slow_start.clone().map(Warmth::new),
         }
+    }
+
+    /// Whether it balances as the cluster says.
+    #[must_use]
+    pub fn is_for(&self, cluster: &Cluster) -> bool {
+        let warms = match (&self.warmth, &cluster.slow_start) {
+            (Some(warmth), Some(start)) => warmth.is_of(start),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        warms
+            && self.policy == cluster.policy
+            && self.panic_threshold == cluster.panic_threshold
+            && self.weighs_localities == cluster.weighs_localities
     }
 
     /// Chooses an endpoint; `None` when nobody takes requests (503 with the flag UH).
@@ -49,129 +83,74 @@ impl Balancer {
         choice: &Choice<'_>,
         random: &mut impl FnMut() -> u64,
     ) -> Option<usize> {
-        let panicking = self.panics(endpoints);
-        let pool = endpoints.pool(panicking);
+        if let Some(warmth) = &mut self.warmth {
+            warmth.refresh(endpoints, choice.now);
+        }
+        let plan = endpoints.plan(self.weighs_localities);
         let hash = match self.policy {
-            LbPolicy::Hash(hashing) => {
-                self.lay(hashing, endpoints, panicking);
-                choice.hash.unwrap_or_else(&mut *random)
-            }
+            LbPolicy::Hash(_) => choice.hash.unwrap_or_else(&mut *random),
             LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. } | LbPolicy::Random => 0,
         };
-        let mut picked = self.once(pool, choice, (hash, 0), random)?;
+        let from = From {
+            endpoints,
+            plan,
+            choice,
+            hash,
+        };
+        let (mut picked, mut pool) = self.once(&from, 0, random)?;
         for attempt in 1..choice.attempts.max(1) {
             if !choice.tried.contains(&picked) {
                 break;
             }
-            picked = self.once(pool, choice, (hash, attempt), random)?;
+            (picked, pool) = self.once(&from, attempt, random)?;
         }
         if !choice.tried.contains(&picked) {
             return Some(picked);
         }
         // departs from envoy: chance alone would send some retries back to where they failed.
-        pool.untried(random(), choice.tried).or(Some(picked))
+        let mut pools = std::iter::once(pool).chain(plan.pools());
+        let other = pools.find_map(|pool| pool.untried(random(), choice.tried));
+        other.or(Some(picked))
     }
 
-    fn once(
+    /// One choice, and among whom it was made.
+    fn once<'a>(
         &mut self,
-        pool: &Pool,
-        choice: &Choice<'_>,
-        (hash, attempt): (u64, u32),
+        from: &From<'a>,
+        attempt: u32,
         random: &mut impl FnMut() -> u64,
-    ) -> Option<usize> {
-        match self.policy {
-            LbPolicy::Hash(_) => self.laid.as_ref()?.owner(hash, attempt),
+    ) -> Option<(usize, &'a Pool)> {
+        let lot = match self.policy {
+            LbPolicy::Hash(_) => from.hash,
+            _ if from.plan.is_simple() => 0,
+            LbPolicy::RoundRobin | LbPolicy::LeastRequest { .. } | LbPolicy::Random => random(),
+        };
+        let at = from.plan.at(self.panic_threshold, lot)?;
+        let pool = from.plan.pool(at)?;
+        let draw = Draw {
+            pool,
+            warmth: self.warmth.as_ref(),
+        };
+        let picked = match self.policy {
+            LbPolicy::Hash(hashing) => {
+                let plan = (from.endpoints, self.weighs_localities);
+                let laid = self.laid.take().filter(|laid| laid.is_for(hashing, plan));
+                // Never two of them at once.
+                let laid = laid.unwrap_or_else(|| Laid::new(hashing, plan));
+                let laid = self.laid.insert(laid);
+                laid.owner((at, pool), from.hash, attempt)
+            }
             LbPolicy::RoundRobin => {
                 self.turn = self.turn.wrapping_add(1);
-                pool.in_turn(self.turn)
+                draw.in_turn(self.turn, random)
             }
-            LbPolicy::Random => pool.at_random(random()),
-            LbPolicy::LeastRequest { choices } => pool.least_loaded(choices, choice.load, random),
-        }
-    }
-
-    /// Whether so few are healthy that all are used.
-    fn panics(&self, endpoints: &Endpoints) -> bool {
-        let healthy = endpoints.usable.members.len().saturating_mul(100);
-        let wanted = endpoints.everyone.members.len() * usize::from(self.panic_threshold);
-        healthy < wanted
-    }
-
-    /// Lays the ring or table, unless it lies.
-    fn lay(&mut self, hashing: Hashing, endpoints: &Arc<Endpoints>, panicking: bool) {
-        let lies = |laid: &Laid| laid.is_for(hashing, endpoints, panicking);
-        if !self.laid.as_ref().is_some_and(lies) {
-            // Never two of them at once.
-            self.laid = None;
-            self.laid = Some(Laid::new(hashing, endpoints, panicking));
-        }
-    }
-}
-
-/// 2^64 divided by the golden ratio: its multiples fall evenly into any number of intervals.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-
-impl Pool {
-    /// One after the other; where weights differ, evenly spread in proportion to them.
-    fn in_turn(&self, turn: u64) -> Option<usize> {
-        match self.sums.is_empty() {
-            true => {
-                let count = u64::try_from(self.members.len()).ok()?;
-                self.member(usize::try_from(turn.checked_rem(count)?).ok()?)
+            LbPolicy::Random => draw.at_random(random),
+            LbPolicy::LeastRequest { choices } => {
+                draw.least_loaded(choices, from.choice.load, random)
             }
-            false => self.at_random(turn.wrapping_mul(GOLDEN)),
-        }
-    }
-
-    /// By a random number, in proportion to the weights.
-    fn at_random(&self, random: u64) -> Option<usize> {
-        let Some(total) = self.sums.last() else {
-            return self.member(scale(random, u64::try_from(self.members.len()).ok()?)?);
         };
-        let point = u64::try_from(scale(random, *total)?).ok()?;
-        self.member(self.sums.partition_point(|sum| *sum <= point))
+        Some((picked?, pool))
     }
-
-    /// The least loaded of some; load counts in proportion to the weight by drawing heavier
-    /// endpoints more often.
-    fn least_loaded(
-        &self,
-        choices: u32,
-        load: &dyn Fn(usize) -> u32,
-        random: &mut impl FnMut() -> u64,
-    ) -> Option<usize> {
-        let mut best = self.at_random(random())?;
-        if self.members.len() == 1 {
-            return Some(best);
-        }
-        for _ in 1..choices {
-            let other = self.at_random(random())?;
-            if load(other) < load(best) {
-                best = other;
-            }
-        }
-        Some(best)
-    }
-
-    /// The first endpoint, from a random one on, that was not tried before.
-    fn untried(&self, random: u64, tried: &[usize]) -> Option<usize> {
-        let start = scale(random, u64::try_from(self.members.len()).ok()?)?;
-        let (before, after) = self.members.split_at_checked(start)?;
-        let mut members = after.iter().chain(before).map(|member| *member as usize);
-        members.find(|member| !tried.contains(member))
-    }
-
-    fn member(&self, index: usize) -> Option<usize> {
-        self.members.get(index).map(|member| *member as usize)
-    }
-}
-
-/// Maps a random number evenly to `0..below`; `None` when there is nothing to choose from.
-fn scale(random: u64, below: u64) -> Option<usize> {
-    if below == 0 {
-        return None;
-    }
-    usize::try_from((u128::from(random) * u128::from(below)) >> 64).ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::compile;
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::outlier::Detector;
 use crate::reject::Reject;
+use crate::slow_start::SlowStart;
 use crate::tls::UpstreamTls;
 
 /// A compiled cluster.
@@ -23,8 +24,12 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// How an endpoint is chosen.
     pub policy: LbPolicy,
-    /// Below this share (percent) of healthy endpoints all are used; 0 is never.
+    /// Below this share (percent) of healthy endpoints in a priority all of it are used; 0 is never.
     pub panic_threshold: u8,
+    /// Whether localities get shares by their weights.
+    pub weighs_localities: bool,
+    /// How endpoints that are new come to their share; at once if nothing is said.
+    pub slow_start: Option<SlowStart>,
     /// Our own addresses from which endpoints are called, by version of IP; where there is none
     /// the kernel chooses.
     pub sources: Vec<IpAddr>,
@@ -239,9 +244,14 @@ impl Cluster {
             (Some(detector), Some(before)) => Some(detector.following(before)),
             (detector, _) => detector,
         };
+        let slow_start = match (self.slow_start, &before.slow_start) {
+            (Some(start), Some(before)) => Some(start.following(before)),
+            (start, _) => start,
+        };
         Self {
             breaker,
             detector,
+            slow_start,
             ..self
         }
     }

@@ -7,6 +7,7 @@
 )]
 
 mod access_log;
+mod balance;
 pub(crate) mod cluster;
 mod common;
 mod cors;

@@ -1,7 +1,7 @@
 //! Endpoints of clusters, sorted for balancing.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mesh_model::Str;
 use mesh_model::service::{Health, Locality};
@@ -10,6 +10,14 @@ use mesh_proto::envoy::envoy::config::endpoint::v3 as pb;
 use crate::compile;
 use crate::reject::Reject;
 
+pub(crate) mod plan;
+pub(crate) mod pool;
+mod terms;
+
+pub use self::terms::{LocalityWeight, Terms};
+
+use self::plan::Plan;
+
 /// The endpoints of one cluster.
 #[derive(Debug, Default)]
 pub struct Endpoints {
@@ -17,19 +25,10 @@ pub struct Endpoints {
     pub name: Str,
     /// All endpoints; an index into this list names one.
     pub all: Vec<Endpoint>,
-    /// Those that take requests: the healthy ones of the best priority that has any.
-    pub(crate) usable: Pool,
-    /// All of the best priority, for panic mode.
-    pub(crate) everyone: Pool,
-}
-
-/// Candidates of a choice, with their weights summed up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Pool {
-    /// Indexes into [`Endpoints::all`].
-    pub(crate) members: Vec<u32>,
-    /// Running sums of the weights; empty when all weights are equal.
-    pub(crate) sums: Vec<u64>,
+    terms: Terms,
+    plan: Plan,
+    /// The plan by which localities get their shares; made when somebody asks for it.
+    weighed: OnceLock<Plan>,
 }
 
 /// One address that answers for a cluster.
@@ -41,7 +40,7 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it takes requests.
     pub health: Health,
-    /// Lower is better; higher ones wait until the lower have nobody left.
+    /// Lower is better; higher ones get what too few healthy ones of the lower cannot take.
     pub priority: u32,
     /// Where it runs.
     pub locality: Arc<Locality>,
@@ -93,58 +92,43 @@ impl Endpoints {
         compile::endpoint::compile(pb).map_err(|fault| fault.of("endpoints", &pb.cluster_name))
     }
 
-    /// Sorts endpoints for balancing.
+    /// Sorts endpoints for balancing, of which nothing else is said.
     #[must_use]
     pub fn new(name: Str, all: Vec<Endpoint>) -> Self {
-        let healthy = |e: &Endpoint| e.health == Health::Healthy;
-        let usable = Pool::of_best(&all, healthy);
-        let everyone = Pool::of_best(&all, |_| true);
+        Self::on_terms(name, all, Terms::default())
+    }
+
+    /// Sorts endpoints for balancing.
+    #[must_use]
+    pub fn on_terms(name: Str, all: Vec<Endpoint>, terms: Terms) -> Self {
         Self {
+            plan: Plan::by_health(&all, &terms),
             name,
             all,
-            usable,
-            everyone,
+            terms,
+            weighed: OnceLock::new(),
         }
     }
 
-    /// Whom requests go to; in panic to the healthy ones and the others.
-    pub(crate) fn pool(&self, panicking: bool) -> &Pool {
-        match panicking {
-            true => &self.everyone,
-            false => &self.usable,
-        }
+    /// The same on the same terms, where something is known of the endpoints that was not.
+    #[must_use]
+    pub fn with(&self, all: Vec<Endpoint>) -> Self {
+        Self::on_terms(self.name.clone(), all, self.terms.clone())
     }
 
-    /// How many endpoints take requests.
+    /// Who gets which share of the requests.
+    pub(crate) fn plan(&self, weighs_localities: bool) -> &Plan {
+        if !weighs_localities || self.terms.localities.is_empty() {
+            return &self.plan;
+        }
+        let make = || Plan::by_locality(&self.all, &self.terms);
+        self.weighed.get_or_init(make)
+    }
+
+    /// How many endpoints are healthy.
     #[must_use]
     pub fn usable(&self) -> usize {
-        self.usable.members.len()
-    }
-}
-
-impl Pool {
-    /// The wanted endpoints of the lowest priority that has any.
-    fn of_best(all: &[Endpoint], wanted: impl Fn(&Endpoint) -> bool) -> Self {
-        let candidates = || all.iter().zip(0u32..).filter(|(e, _)| wanted(e));
-        let Some(best) = candidates().map(|(e, _)| e.priority).min() else {
-            return Self::default();
-        };
-        let chosen = || candidates().filter(|(e, _)| e.priority == best);
-        let first = chosen().next().map(|(e, _)| e.weight);
-        let members = chosen().map(|(_, index)| index).collect();
-        if chosen().all(|(e, _)| Some(e.weight) == first) {
-            return Self {
-                members,
-                sums: Vec::new(),
-            };
-        }
-        let add = |sum: &mut u64, (e, _): (&Endpoint, u32)| {
-            *sum = sum.saturating_add(u64::from(e.weight));
-            Some(*sum)
-        };
-        Self {
-            members,
-            sums: chosen().scan(0u64, add).collect(),
-        }
+        let healthy = |endpoint: &&Endpoint| endpoint.health == Health::Healthy;
+        self.all.iter().filter(healthy).count()
     }
 }

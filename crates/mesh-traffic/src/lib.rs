@@ -29,6 +29,7 @@ pub mod retry;
 pub mod route;
 pub mod secret;
 pub mod shape;
+pub mod slow_start;
 pub mod template;
 pub mod tls;
 

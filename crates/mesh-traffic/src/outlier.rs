@@ -181,7 +181,7 @@ impl Detector {
             false => endpoint.clone(),
         };
         let all = endpoints.all.iter().map(show).collect();
-        let shown = Arc::new(Endpoints::new(endpoints.name.clone(), all));
+        let shown = Arc::new(endpoints.with(all));
         known.shown = Some((endpoints.clone(), shown.clone()));
         shown
     }

@@ -1,6 +1,9 @@
 //! What the tests of this crate build their resources from.
 
+use std::sync::Arc;
+
 use mesh_http::{RequestHead, Scheme, Version};
+use mesh_model::service::Health;
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::cluster::v3 as cluster;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
@@ -13,7 +16,7 @@ use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::r#type::matcher::v3 as matcher;
 use mesh_proto::envoy::google::protobuf as wkt;
 
-use crate::Facts;
+use crate::{Endpoint, Facts};
 
 /// A request written as `GET http://host/path`, and header lines after it.
 pub(crate) fn call(text: &str) -> RequestHead {
@@ -186,6 +189,20 @@ pub(crate) fn metadata(filter: &str, values: wkt::Struct) -> core::Metadata {
     core::Metadata {
         filter_metadata: [(filter.to_owned(), values)].into(),
         ..Default::default()
+    }
+}
+
+/// A healthy endpoint with a port of its own.
+pub(crate) fn mk_endpoint(number: u16) -> Endpoint {
+    Endpoint {
+        address: ([10, 0, 0, 1], 1000 + number).into(),
+        weight: 1,
+        health: Health::Healthy,
+        priority: 0,
+        locality: Arc::default(),
+        hostname: None,
+        transport_match: Vec::new(),
+        workload: None,
     }
 }
 

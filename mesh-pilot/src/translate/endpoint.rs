@@ -72,6 +72,7 @@ fn locality((at, lb_endpoints): (&Locality, Vec<proto::LbEndpoint>)) -> proto::L
 fn lb_endpoint(view: &View, endpoint: &Endpoint) -> proto::LbEndpoint {
     let health = match endpoint.health {
         Health::Healthy => core::HealthStatus::Healthy,
+        Health::Degraded => core::HealthStatus::Degraded,
         Health::Unhealthy => core::HealthStatus::Unhealthy,
         Health::Draining => core::HealthStatus::Draining,
     };

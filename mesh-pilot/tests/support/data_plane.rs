@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mesh_http::RequestHead;
+use mesh_model::time::Clock;
 use mesh_pilot::snapshot::World;
 use mesh_pilot::translate::translate;
+use mesh_test::clock::fixed;
 use mesh_traffic::balance::Choice;
 use mesh_traffic::cluster::Transport as Reach;
 use mesh_traffic::listener::RouteSource;
@@ -130,6 +132,7 @@ impl DataPlane {
             hash: None,
             tried: &[],
             attempts: 1,
+            now: fixed().now(),
         };
         let endpoints = self.0.endpoints_of(cluster).unwrap();
         let picked = Balancer::new(cluster, 0).pick(endpoints, &choice, &mut || 0);

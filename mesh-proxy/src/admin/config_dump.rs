@@ -433,6 +433,7 @@ pub(super) fn health(endpoint: &Endpoint) -> &'static str {
     use mesh_model::service::Health;
     match endpoint.health {
         Health::Healthy => "HEALTHY",
+        Health::Degraded => "DEGRADED",
         Health::Unhealthy => "UNHEALTHY",
         Health::Draining => "DRAINING",
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use mesh_model::Str;
 use mesh_traffic::balance::{self, Balancer};
-use mesh_traffic::cluster::{Cluster, LbPolicy};
+use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::Endpoints;
 use mesh_traffic::outlier::{Detector, Host, Outcome};
@@ -24,7 +24,6 @@ pub struct Balancers {
 
 struct State {
     balancer: Balancer,
-    made_for: (LbPolicy, u8),
     loads: HashMap<SocketAddr, Load, ahash::RandomState>,
     watched: HashMap<SocketAddr, Arc<Host>, ahash::RandomState>,
     shown: Option<Shown>,
@@ -131,6 +130,7 @@ impl Balancers {
             hash: wish.hash,
             tried: wish.tried,
             attempts: wish.attempts,
+            now: wish.now,
         };
         let index = balancer.pick(endpoints, &choice, &mut || random.u64(..))?;
         let address = endpoints.all.get(index)?.address;
@@ -150,12 +150,16 @@ impl Balancers {
     /// Forgets clusters that are no longer configured and endpoints that have nothing to do.
     pub fn sweep(&self, config: &Config, now: Instant, random: &mut fastrand::Rng) {
         let mut clusters = self.clusters.borrow_mut();
-        // Nobody may ask for an endpoint for a long time; who was ejected comes back nevertheless.
+        // Nobody may ask for an endpoint for a long time; who was ejected comes back nevertheless, and who is new
+        // grows old.
         for name in clusters.keys() {
             if let Some(cluster) = config.cluster(name)
                 && let Some(endpoints) = config.endpoints_of(cluster)
             {
                 look(cluster, endpoints, now, random);
+                if let Some(start) = &cluster.slow_start {
+                    start.note(endpoints, now);
+                }
             }
         }
         clusters.retain(|name, state| {
@@ -184,7 +188,6 @@ impl State {
     fn new(cluster: &Cluster, seed: u64) -> Self {
         Self {
             balancer: Balancer::new(cluster, seed),
-            made_for: (cluster.policy, cluster.panic_threshold),
             loads: HashMap::default(),
             watched: HashMap::default(),
             shown: None,
@@ -229,9 +232,7 @@ impl State {
 
     /// Starts anew when the cluster's way of balancing has changed.
     fn follow(&mut self, cluster: &Cluster, random: &mut fastrand::Rng) {
-        let wanted = (cluster.policy, cluster.panic_threshold);
-        if self.made_for != wanted {
-            self.made_for = wanted;
+        if !self.balancer.is_for(cluster) {
             self.balancer = Balancer::new(cluster, random.u64(..));
         }
     }

@@ -5,15 +5,18 @@ use std::sync::{Arc, Weak};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::cluster::Hashing;
+use crate::endpoint::plan::At;
+use crate::endpoint::pool::Pool;
 use crate::endpoint::{Endpoint, Endpoints};
 
-/// A ring or table, and the endpoints that it was laid for.
+/// Rings or tables, and the endpoints that they were laid for.
 #[derive(Debug)]
 pub(super) struct Laid {
     hashing: Hashing,
     endpoints: Weak<Endpoints>,
-    panicking: bool,
-    table: Table,
+    weighs_localities: bool,
+    /// One for each pool that was asked for.
+    tables: Vec<(At, Table)>,
 }
 
 #[derive(Debug)]
@@ -25,41 +28,54 @@ enum Table {
 }
 
 impl Laid {
-    pub(super) fn new(hashing: Hashing, endpoints: &Arc<Endpoints>, panicking: bool) -> Self {
-        let mut hosts = hosts(hashing, endpoints, panicking);
-        let table = match hashing {
-            Hashing::Ring { least, most, .. } => Table::Ring(ring(&hosts, least, most)),
-            Hashing::Maglev { size, .. } => Table::Maglev(maglev(&mut hosts, size)),
-        };
+    /// For endpoints, of which localities may have weights.
+    pub(super) fn new(hashing: Hashing, of: (&Arc<Endpoints>, bool)) -> Self {
         Self {
             hashing,
-            endpoints: Arc::downgrade(endpoints),
-            panicking,
-            table,
+            endpoints: Arc::downgrade(of.0),
+            weighs_localities: of.1,
+            tables: Vec::new(),
         }
     }
 
-    /// Whether it was laid for this.
-    pub(super) fn is_for(
-        &self,
-        hashing: Hashing,
-        endpoints: &Arc<Endpoints>,
-        panicking: bool,
-    ) -> bool {
-        let same = std::ptr::eq(self.endpoints.as_ptr(), Arc::as_ptr(endpoints));
-        same && self.hashing == hashing && self.panicking == panicking
+    /// Whether it is for this.
+    pub(super) fn is_for(&self, hashing: Hashing, of: (&Arc<Endpoints>, bool)) -> bool {
+        let same = std::ptr::eq(self.endpoints.as_ptr(), Arc::as_ptr(of.0));
+        same && self.hashing == hashing && self.weighs_localities == of.1
     }
 
-    /// The endpoint that owns a hash; after the first attempt rather another one.
-    pub(super) fn owner(&self, hash: u64, attempt: u32) -> Option<usize> {
-        let index = match &self.table {
-            Table::Ring(points) => {
+    /// The endpoint of a pool that owns a hash; after the first attempt rather another one.
+    pub(super) fn owner(&mut self, of: (At, &Pool), hash: u64, attempt: u32) -> Option<usize> {
+        let (at, pool) = of;
+        let lies = |(laid, _): &&(At, Table)| *laid == at;
+        if !self.tables.iter().any(|table| lies(&table)) {
+            let endpoints = self.endpoints.upgrade()?;
+            let table = Table::new(self.hashing, &endpoints, pool);
+            self.tables.push((at, table));
+        }
+        let (_, table) = self.tables.iter().find(lies)?;
+        table.owner(hash, attempt)
+    }
+}
+
+impl Table {
+    fn new(hashing: Hashing, endpoints: &Endpoints, pool: &Pool) -> Self {
+        let mut hosts = hosts(hashing, endpoints, pool);
+        match hashing {
+            Hashing::Ring { least, most, .. } => Self::Ring(ring(&hosts, least, most)),
+            Hashing::Maglev { size, .. } => Self::Maglev(maglev(&mut hosts, size)),
+        }
+    }
+
+    fn owner(&self, hash: u64, attempt: u32) -> Option<usize> {
+        let index = match self {
+            Self::Ring(points) => {
                 let at = points.partition_point(|(point, _)| *point < hash);
                 let at = if at == points.len() { 0 } else { at };
                 let at = (at + attempt as usize).checked_rem(points.len())?;
                 points.get(at)?.1
             }
-            Table::Maglev(slots) => {
+            Self::Maglev(slots) => {
                 // High bits change much, so that attempts scatter.
                 let hash = match attempt {
                     0 => hash,
@@ -81,20 +97,16 @@ struct Host {
     share: f64,
 }
 
-fn hosts(hashing: Hashing, endpoints: &Endpoints, panicking: bool) -> Vec<Host> {
-    let members = endpoints.pool(panicking).members.iter();
-    let members = members.filter_map(|index| Some((*index, endpoints.all.get(*index as usize)?)));
-    let members: Vec<_> = members.collect();
-    let weights = members
-        .iter()
-        .map(|(_, endpoint)| f64::from(endpoint.weight));
-    let sum: f64 = weights.sum();
-    let host = |(index, endpoint): (u32, &Endpoint)| Host {
-        index,
-        key: key(hashing, endpoint),
-        share: f64::from(endpoint.weight) / sum,
+fn hosts(hashing: Hashing, endpoints: &Endpoints, pool: &Pool) -> Vec<Host> {
+    let members = pool.members.iter().enumerate();
+    let host = |(position, index): (usize, &u32)| {
+        Some(Host {
+            index: *index,
+            key: key(hashing, endpoints.all.get(*index as usize)?),
+            share: pool.share(position),
+        })
     };
-    members.into_iter().map(host).collect()
+    members.filter_map(host).collect()
 }
 
 fn key(hashing: Hashing, endpoint: &Endpoint) -> String {

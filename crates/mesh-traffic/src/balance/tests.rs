@@ -1,20 +1,21 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::LbPolicy;
-use crate::endpoint::Endpoint;
-use mesh_model::service::Health;
+use crate::cluster::{Hashing, LbPolicy};
+use crate::endpoint::{Endpoint, LocalityWeight, Terms};
+use crate::slow_start::{Rules, SlowStart};
+use crate::testing::mk_endpoint;
+use mesh_model::service::{Health, Locality};
+use mesh_model::time::Clock;
+use mesh_test::clock::fixed;
+use std::time::Duration;
 
 fn endpoint(number: usize, health: Health, weight: u32, priority: u32) -> Endpoint {
     Endpoint {
-        address: ([10, 0, 0, 1], 1000 + u16::try_from(number).unwrap()).into(),
         weight,
         health,
         priority,
-        locality: Default::default(),
-        hostname: None,
-        transport_match: Vec::new(),
-        workload: None,
+        ..mk_endpoint(u16::try_from(number).unwrap())
     }
 }
 
@@ -32,25 +33,33 @@ fn balancer(policy: LbPolicy) -> Balancer {
     Balancer {
         policy,
         panic_threshold: 0,
+        weighs_localities: false,
         turn: 0,
         laid: None,
+        warmth: None,
     }
 }
 
-const IDLE: Choice<'static> = Choice {
-    load: &|_| 0,
-    hash: None,
-    tried: &[],
-    attempts: 1,
-};
+fn idle() -> Choice<'static> {
+    Choice {
+        load: &|_| 0,
+        hash: None,
+        tried: &[],
+        attempts: 1,
+        now: fixed().now(),
+    }
+}
 
 /// How often each endpoint is picked in so many draws.
 fn counts(policy: LbPolicy, endpoints: &Arc<Endpoints>, draws: usize) -> Vec<usize> {
-    let mut balancer = balancer(policy);
-    let mut random = xorshift(7);
+    counts_of(balancer(policy), endpoints, draws)
+}
+
+fn counts_of(mut balancer: Balancer, endpoints: &Arc<Endpoints>, draws: usize) -> Vec<usize> {
+    let (mut random, idle) = (xorshift(7), idle());
     let mut counts = vec![0; endpoints.all.len()];
     for _ in 0..draws {
-        counts[balancer.pick(endpoints, &IDLE, &mut random).unwrap()] += 1;
+        counts[balancer.pick(endpoints, &idle, &mut random).unwrap()] += 1;
     }
     counts
 }
@@ -78,7 +87,7 @@ fn the_less_loaded_of_two_wins() {
     let endpoints = weighted(&[1, 1]);
     let choice = Choice {
         load: &|index| [5, 1][index],
-        ..IDLE
+        ..idle()
     };
     let mut draws = [0, u64::MAX].into_iter().cycle();
     let mut random = || draws.next().unwrap();
@@ -96,9 +105,12 @@ fn nobody_healthy_means_nobody() {
         LbPolicy::Random,
         LbPolicy::LeastRequest { choices: 2 },
     ] {
-        assert_eq!(balancer(policy).pick(&endpoints, &IDLE, &mut random), None);
         assert_eq!(
-            balancer(policy).pick(&Arc::default(), &IDLE, &mut random),
+            balancer(policy).pick(&endpoints, &idle(), &mut random),
+            None
+        );
+        assert_eq!(
+            balancer(policy).pick(&Arc::default(), &idle(), &mut random),
             None
         );
     }
@@ -114,7 +126,11 @@ fn in_panic_everybody_is_taken() {
         panic_threshold: 50,
         ..balancer(LbPolicy::RoundRobin)
     };
-    assert!(balancer.pick(&endpoints, &IDLE, &mut xorshift(1)).is_some());
+    assert!(
+        balancer
+            .pick(&endpoints, &idle(), &mut xorshift(1))
+            .is_some()
+    );
 }
 
 #[test]
@@ -122,7 +138,7 @@ fn a_worse_priority_waits_for_the_better_to_be_gone() {
     let with = |first: Health| {
         let all = vec![endpoint(0, first, 1, 0), endpoint(1, Health::Healthy, 1, 1)];
         let endpoints = set(all);
-        balancer(LbPolicy::Random).pick(&endpoints, &IDLE, &mut xorshift(3))
+        balancer(LbPolicy::Random).pick(&endpoints, &idle(), &mut xorshift(3))
     };
     assert_eq!(with(Health::Healthy), Some(0));
     assert_eq!(with(Health::Draining), Some(1));
@@ -133,7 +149,7 @@ fn an_endpoint_tried_before_is_taken_only_when_there_is_no_other() {
     let tried = |tried: &'static [usize]| Choice {
         tried,
         attempts: 1,
-        ..IDLE
+        ..idle()
     };
     let endpoints = weighted(&[1, 1, 1]);
     let mut turns = balancer(LbPolicy::RoundRobin);
@@ -165,7 +181,7 @@ fn a_hash_stays_with_its_endpoint_and_a_retry_goes_to_another() {
                 hash,
                 tried,
                 attempts: 5,
-                ..IDLE
+                ..idle()
             };
             balancer.pick(&endpoints, &choice, &mut random).unwrap()
         };
@@ -174,6 +190,138 @@ fn a_hash_stays_with_its_endpoint_and_a_retry_goes_to_another() {
         assert_ne!(of(Some(7 << 60), &[first]), first);
         // Without a hash chance decides.
         assert!((0..50).any(|_| of(None, &[]) != first));
+    }
+}
+
+const POLICIES: [LbPolicy; 4] = [
+    LbPolicy::RoundRobin,
+    LbPolicy::Random,
+    LbPolicy::LeastRequest { choices: 2 },
+    LbPolicy::Hash(Hashing::Maglev {
+        size: 65_537,
+        by_hostname: false,
+    }),
+];
+
+#[track_caller]
+fn near(policy: LbPolicy, counts: &[usize], expected: &[usize]) {
+    let near = |(count, expected): (&usize, &usize)| count.abs_diff(*expected) < 300;
+    let all = counts.iter().zip(expected).all(near);
+    assert!(all, "{policy:?}: {counts:?}, not {expected:?}");
+}
+
+#[test]
+fn half_of_a_priority_healthy_leaves_three_tenths_to_the_next() {
+    let endpoints = set(vec![
+        endpoint(0, Health::Healthy, 1, 0),
+        endpoint(1, Health::Unhealthy, 1, 0),
+        endpoint(2, Health::Healthy, 1, 1),
+        endpoint(3, Health::Healthy, 1, 1),
+    ]);
+    for policy in POLICIES {
+        let counts = counts(policy, &endpoints, 10_000);
+        near(policy, &counts, &[7000, 0, 1500, 1500]);
+    }
+}
+
+/// One endpoint in zone a, and three in zone b, with these weights.
+fn zones(a: u32, b: u32) -> Arc<Endpoints> {
+    let zone = |name: &str| {
+        Arc::new(Locality {
+            zone: name.into(),
+            ..Locality::default()
+        })
+    };
+    let all = (0..4u16).map(|number| Endpoint {
+        locality: zone(if number == 0 { "a" } else { "b" }),
+        ..mk_endpoint(number)
+    });
+    let weight = |(name, weight)| LocalityWeight {
+        priority: 0,
+        locality: zone(name),
+        weight,
+    };
+    let terms = Terms {
+        localities: [("a", a), ("b", b)].map(weight).into(),
+        ..Terms::default()
+    };
+    Arc::new(Endpoints::on_terms("e".into(), all.collect(), terms))
+}
+
+#[test]
+fn localities_get_their_shares_whatever_the_policy() {
+    for policy in POLICIES {
+        let balancer = Balancer {
+            weighs_localities: true,
+            ..balancer(policy)
+        };
+        let counts = counts_of(balancer, &zones(80, 20), 30_000);
+        near(policy, &counts, &[24_000, 2000, 2000, 2000]);
+    }
+}
+
+#[test]
+fn load_shifts_nothing_from_one_locality_to_another() {
+    let mut balancer = Balancer {
+        weighs_localities: true,
+        ..balancer(LbPolicy::LeastRequest { choices: 2 })
+    };
+    let choice = Choice {
+        // All are busy where most is sent to.
+        load: &|index| [9, 0, 0, 5][index],
+        ..idle()
+    };
+    let (endpoints, mut random) = (zones(80, 20), xorshift(3));
+    let mut counts = [0usize; 4];
+    for _ in 0..10_000 {
+        counts[balancer.pick(&endpoints, &choice, &mut random).unwrap()] += 1;
+    }
+    assert!(counts[0].abs_diff(8000) < 300, "{counts:?}");
+    assert!(counts[3] < counts[1] / 2, "{counts:?}");
+}
+
+#[test]
+fn a_retry_goes_to_another_priority_that_has_a_share() {
+    let endpoints = set(vec![
+        endpoint(0, Health::Healthy, 1, 0),
+        endpoint(1, Health::Unhealthy, 1, 0),
+        endpoint(2, Health::Healthy, 1, 1),
+    ]);
+    let choice = Choice {
+        tried: &[0],
+        ..idle()
+    };
+    let mut random = xorshift(1);
+    for policy in POLICIES {
+        let mut balancer = balancer(policy);
+        for _ in 0..20 {
+            assert_eq!(balancer.pick(&endpoints, &choice, &mut random), Some(2));
+        }
+    }
+}
+
+#[test]
+fn who_is_new_gets_little() {
+    let start = SlowStart::new(Rules {
+        window: Duration::from_secs(100),
+        aggression: 1.0,
+        least: 0.1,
+    });
+    let endpoints = weighted(&[1, 1, 2]);
+    let old = set(endpoints.all[..2].to_vec());
+    start.note(
+        &old,
+        fixed().now().checked_sub(Duration::from_secs(200)).unwrap(),
+    );
+    let warm = [LbPolicy::RoundRobin, LbPolicy::LeastRequest { choices: 2 }];
+    for policy in warm {
+        let balancer = Balancer {
+            warmth: Some(Warmth::new(start.clone())),
+            ..balancer(policy)
+        };
+        // 1 : 1 : a tenth of 2.
+        let counts = counts_of(balancer, &endpoints, 22_000);
+        near(policy, &counts, &[10_000, 10_000, 2000]);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
 use mesh_proto::envoy::envoy::config::cluster::v3::circuit_breakers::thresholds::RetryBudget;
 use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
-    ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy as Policy, TransportSocketMatch,
+    ClusterDiscoveryType, DiscoveryType, TransportSocketMatch,
 };
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::socket_address::PortSpecifier;
@@ -18,11 +18,11 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_opt
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
 use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
-use super::{endpoint, hash, outlier, tls};
+use super::{balance, endpoint, outlier, tls};
 use crate::breaker::Breaker;
 use crate::cluster::{
-    Cluster, Discovery, Keepalive, LbPolicy, Limits, Retries, ServiceNames, Transport,
-    TransportMatch, UpstreamProtocol,
+    Cluster, Discovery, Keepalive, Limits, Retries, ServiceNames, Transport, TransportMatch,
+    UpstreamProtocol,
 };
 use crate::reject::{At, Compiled, Fault};
 
@@ -31,10 +31,6 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept. Shorter than Envoy's hour: each one costs memory on both
 /// ends, and opening another costs less than a millisecond.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Envoy's number of candidates for least request.
-const DEFAULT_CHOICES: u32 = 2;
-/// More candidates cost more than they bring.
-const MAX_CHOICES: u32 = 16;
 /// Key of the HTTP options among `typed_extension_protocol_options`.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -54,8 +50,11 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
     Ok(Cluster {
         name: pb.name.as_str().into(),
         discovery: discovery(pb)?,
-        policy: policy(pb)?,
-        panic_threshold: panic_threshold(pb),
+        policy: balance::policy(pb)?,
+        panic_threshold: balance::panic_threshold(pb.common_lb_config.as_ref()),
+        weighs_localities: balance::weighs_localities(pb.common_lb_config.as_ref())
+            .at("common_lb_config")?,
+        slow_start: balance::slow_start(pb.lb_config.as_ref())?,
         sources: sources(pb.upstream_bind_config.as_ref()).at("upstream_bind_config")?,
         connect_timeout: connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
         protocol: protocol(pb, http.as_ref())?,
@@ -172,47 +171,6 @@ fn source(pb: &core::SocketAddress) -> Compiled<IpAddr> {
         Some(PortSpecifier::PortValue(0)) | None => ip(&pb.address),
         Some(_) => Err(Fault::unsupported("port_value")),
     }
-}
-
-fn policy(pb: &pb::Cluster) -> Compiled<LbPolicy> {
-    let policy = Policy::try_from(pb.lb_policy)
-        .map_err(|_unknown| Fault::new("lb_policy", format!("{} is no policy", pb.lb_policy)))?;
-    match policy {
-        Policy::RoundRobin => Ok(LbPolicy::RoundRobin),
-        Policy::Random => Ok(LbPolicy::Random),
-        Policy::LeastRequest => Ok(LbPolicy::LeastRequest {
-            choices: choices(pb.lb_config.as_ref()),
-        }),
-        // The address decides alone, so any policy does.
-        Policy::ClusterProvided => Ok(LbPolicy::RoundRobin),
-        Policy::RingHash => hash::ring(pb).map(LbPolicy::Hash),
-        Policy::Maglev => hash::maglev(pb).map(LbPolicy::Hash),
-        Policy::LoadBalancingPolicyConfig => {
-            let why = format!("{} is not supported", policy.as_str_name());
-            Err(Fault::new("lb_policy", why))
-        }
-    }
-}
-
-fn choices(config: Option<&LbConfig>) -> u32 {
-    let Some(LbConfig::LeastRequestLbConfig(config)) = config else {
-        return DEFAULT_CHOICES;
-    };
-    number(config.choice_count.as_ref())
-        .unwrap_or(DEFAULT_CHOICES)
-        .clamp(DEFAULT_CHOICES, MAX_CHOICES)
-}
-
-/// departs from istio: where nothing is said, panic mode is off, as Istio's newest releases set it;
-/// sending requests to endpoints known to be unready helps nobody.
-fn panic_threshold(pb: &pb::Cluster) -> u8 {
-    let config = pb.common_lb_config.as_ref();
-    let percent = config.and_then(|config| config.healthy_panic_threshold.as_ref());
-    let value = percent.map_or(0.0, |percent| percent.value);
-    (0..=100u8)
-        .rev()
-        .find(|whole| f64::from(*whole) <= value)
-        .unwrap_or_default()
 }
 
 fn http_options(pb: &pb::Cluster) -> Compiled<Option<HttpProtocolOptions>> {

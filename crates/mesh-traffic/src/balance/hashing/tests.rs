@@ -34,8 +34,15 @@ fn endpoints_from(first: u16, weights: &[u32]) -> Arc<Endpoints> {
     Arc::new(Endpoints::new("e".into(), all))
 }
 
+fn laid(hashing: Hashing, endpoints: &Arc<Endpoints>) -> Table {
+    let plan = endpoints.plan(false);
+    let pool = plan.at(0, 0).and_then(|at| plan.pool(at));
+    let nobody = Pool::default();
+    Table::new(hashing, endpoints, pool.unwrap_or(&nobody))
+}
+
 /// How often each endpoint owns one of many hashes.
-fn shares(laid: &Laid) -> BTreeMap<usize, usize> {
+fn shares(laid: &Table) -> BTreeMap<usize, usize> {
     let mut counts = BTreeMap::new();
     for number in 0..100_000u32 {
         let hash = xxh64(&number.to_le_bytes(), 0);
@@ -47,9 +54,9 @@ fn shares(laid: &Laid) -> BTreeMap<usize, usize> {
 #[test]
 fn shares_follow_weights() {
     let endpoints = endpoints(&[1, 2, 1]);
-    let ring = shares(&Laid::new(RING, &endpoints, false));
+    let ring = shares(&laid(RING, &endpoints));
     assert!((40_000..60_000).contains(&ring[&1]), "{ring:?}");
-    let maglev = shares(&Laid::new(MAGLEV, &endpoints, false));
+    let maglev = shares(&laid(MAGLEV, &endpoints));
     assert!((49_000..51_000).contains(&maglev[&1]), "{maglev:?}");
     assert_eq!((ring.len(), maglev.len()), (3, 3));
 }
@@ -62,8 +69,8 @@ fn a_ring_has_the_points_of_its_weights() {
             most,
             by_hostname: false,
         };
-        let laid = Laid::new(hashing, &endpoints(weights), false);
-        let Table::Ring(points) = laid.table else {
+        let laid = laid(hashing, &endpoints(weights));
+        let Table::Ring(points) = laid else {
             unreachable!()
         };
         let mut counts = vec![0; weights.len()];
@@ -81,7 +88,7 @@ fn a_ring_has_the_points_of_its_weights() {
 #[test]
 fn nobody_owns_anything_where_there_is_nobody() {
     for hashing in [RING, MAGLEV] {
-        assert_eq!(Laid::new(hashing, &endpoints(&[]), false).owner(7, 0), None);
+        assert_eq!(laid(hashing, &endpoints(&[])).owner(7, 0), None);
     }
 }
 
@@ -92,24 +99,21 @@ fn endpoints_may_be_laid_by_their_names() {
         by_hostname: true,
     };
     let (first, second) = (endpoints(&[1; 6]), endpoints_from(7000, &[1; 6]));
-    let (one, other) = (
-        Laid::new(by_name, &first, false),
-        Laid::new(by_name, &second, false),
-    );
-    let name = |laid: &Laid, hash| first.all[laid.owner(hash, 0).unwrap()].hostname.clone();
+    let (one, other) = (laid(by_name, &first), laid(by_name, &second));
+    let name = |laid: &Table, hash| first.all[laid.owner(hash, 0).unwrap()].hostname.clone();
     assert!((0..1000).all(|hash| name(&one, hash) == name(&other, hash)));
-    let by_address = Laid::new(MAGLEV, &second, false);
+    let by_address = laid(MAGLEV, &second);
     assert!((0..1000).any(|hash| name(&one, hash) != name(&by_address, hash)));
 }
 
 #[test]
 fn it_is_laid_for_one_set_of_endpoints() {
     let (one, other) = (endpoints(&[1]), endpoints(&[1]));
-    let laid = Laid::new(RING, &one, false);
-    assert!(laid.is_for(RING, &one, false));
-    assert!(!laid.is_for(RING, &one, true));
-    assert!(!laid.is_for(RING, &other, false));
-    assert!(!laid.is_for(MAGLEV, &one, false));
+    let laid = Laid::new(RING, (&one, false));
+    assert!(laid.is_for(RING, (&one, false)));
+    assert!(!laid.is_for(RING, (&one, true)));
+    assert!(!laid.is_for(RING, (&other, false)));
+    assert!(!laid.is_for(MAGLEV, (&one, false)));
 }
 
 proptest! {
@@ -119,7 +123,7 @@ proptest! {
         let all = endpoints(&vec![1; count]);
         let fewer = endpoints(&vec![1; count - 1]);
         for hashing in [RING, MAGLEV] {
-            let (before, after) = (Laid::new(hashing, &all, false), Laid::new(hashing, &fewer, false));
+            let (before, after) = (laid(hashing, &all), laid(hashing, &fewer));
             let stayed = |hash: &&u64| before.owner(**hash, 0) == after.owner(**hash, 0);
             let kept = hashes.iter().filter(stayed).count();
             let fair = hashes.len() * (count - 1) / count;
@@ -132,7 +136,7 @@ proptest! {
     fn attempts_have_owners(hash in any::<u64>(), attempt in 0u32..20) {
         let endpoints = endpoints(&[3, 1, 1]);
         for hashing in [RING, MAGLEV] {
-            prop_assert!(Laid::new(hashing, &endpoints, false).owner(hash, attempt).is_some());
+            prop_assert!(laid(hashing, &endpoints).owner(hash, attempt).is_some());
         }
     }
 }
