@@ -53,6 +53,9 @@ pub trait Observer {
 
     /// A connection was closed before anything was served on it.
     fn connection_refused(&self, reason: &'static str);
+
+    /// What is no longer used is put away, every few seconds.
+    fn sweep(&self) {}
 }
 
 /// Is told and forgets.

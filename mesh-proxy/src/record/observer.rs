@@ -137,4 +137,8 @@ impl Observer for Recorder {
     fn connection_refused(&self, reason: &'static str) {
         self.worker.borrow().shard.connection_failed(reason);
     }
+
+    fn sweep(&self) {
+        self.worker.borrow_mut().peers.sweep();
+    }
 }

@@ -23,6 +23,8 @@ use crate::record::labels::{LATEST, UNKNOWN};
 
 /// Peers that one worker remembers; when there are more, it starts over.
 const MAX_PEERS: usize = 512;
+/// How many sweeps a peer is remembered that nobody asks for, about a minute.
+const KEPT_SWEEPS: u8 = 6;
 /// Longest header that is read.
 const MAX_HEADER: usize = 16 << 10;
 /// Longest value that becomes a label.
@@ -173,12 +175,18 @@ pub fn decode(header: &[u8]) -> Option<Side> {
 
 /// The peers that one worker has met.
 pub struct Peers {
-    known: std::collections::HashMap<Box<[u8]>, Rc<Side>, ahash::RandomState>,
+    known: std::collections::HashMap<Box<[u8]>, Known, ahash::RandomState>,
     /// The last ones by the place of their identity in memory: a connection's requests come one
     /// after the other.
     recent: [Option<Recent>; RECENT],
     nobody: Rc<Side>,
     key: Vec<u8>,
+}
+
+/// A peer, and for how many sweeps nobody has asked for it.
+struct Known {
+    side: Rc<Side>,
+    unused: u8,
 }
 
 const RECENT: usize = 16;
@@ -264,17 +272,37 @@ impl Peers {
             self.key.extend_from_slice(part);
             self.key.push(0);
         }
-        if let Some(known) = self.known.get(self.key.as_slice()) {
-            return known.clone();
+        if let Some(known) = self.known.get_mut(self.key.as_slice()) {
+            known.unused = 0;
+            return known.side.clone();
         }
-        let side = Rc::new(learn(told, endpoint, identity));
+        let learnt = learn(told, endpoint, identity);
+        // The pods of a workload differ in what no label says.
+        let alike = self.known.values().find(|known| *known.side == learnt);
+        let side = alike.map_or_else(|| Rc::new(learnt), |known| known.side.clone());
         if told.len() <= MAX_HEADER {
             if self.known.len() >= MAX_PEERS {
                 self.known.clear();
             }
-            self.known.insert(self.key.as_slice().into(), side.clone());
+            let known = Known {
+                side: side.clone(),
+                unused: 0,
+            };
+            self.known.insert(self.key.as_slice().into(), known);
         }
         side
+    }
+
+    /// Forgets those that nobody has asked for since a while: pods come and go.
+    pub fn sweep(&mut self) {
+        self.recent = [const { None }; RECENT];
+        self.known.retain(|_, known| {
+            known.unused = known.unused.saturating_add(1);
+            known.unused <= KEPT_SWEEPS
+        });
+        if self.known.capacity() > 4 * self.known.len() {
+            self.known.shrink_to_fit();
+        }
     }
 
     #[cfg(test)]

@@ -430,6 +430,7 @@ impl Engine {
         drop(self.spares.sweep());
         self.buffers.sweep();
         self.sealing.sweep();
+        self.observer.sweep();
         if let Some(scratch) = &mut self.scratch {
             scratch.sweep();
         }

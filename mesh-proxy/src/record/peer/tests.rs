@@ -93,3 +93,28 @@ fn a_header_seen_before_is_not_read_again() {
     }
     assert!(peers.len() <= MAX_PEERS);
 }
+
+#[test]
+fn who_is_not_met_any_more_is_forgotten() {
+    let mut peers = Peers::new();
+    let pod = |name: &str| header(&[("NAME", name), ("WORKLOAD_NAME", "w")]);
+    peers.remembered(&pod("a"), "", "");
+    let stays = pod("b");
+    for pods in 0..100 {
+        peers.remembered(&stays, "", "");
+        peers.remembered(&pod(&format!("c-{pods}")), "", "");
+        peers.sweep();
+    }
+    // Those of the last sweeps, and the one that was met in each.
+    assert_eq!(peers.len(), usize::from(KEPT_SWEEPS) + 1);
+}
+
+#[test]
+fn pods_of_a_workload_are_one_peer() {
+    let mut peers = Peers::new();
+    let pod = |name: &str| header(&[("NAME", name), ("WORKLOAD_NAME", "w")]);
+    let first = peers.remembered(&pod("a"), "", "");
+    assert!(Rc::ptr_eq(&first, &peers.remembered(&pod("b"), "", "")));
+    let other = header(&[("NAME", "a"), ("WORKLOAD_NAME", "v")]);
+    assert!(!Rc::ptr_eq(&first, &peers.remembered(&other, "", "")));
+}
