@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use mesh_model::time::Clock;
+use mesh_runtime::SystemClock;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -118,9 +120,20 @@ impl Way {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let heads = std::fs::read_to_string(&heads).unwrap_or_default();
         if !output.status.success() {
-            return Err(format!("curl {args:?} {paths:?}: {said:.300}\n{heads}"));
+            return Err(format!("curl {args:.200?} {paths:?}: {}\n{heads}", why(&said)));
         }
         read(&said, &heads).ok_or_else(|| format!("curl said {said:.600}"))
+    }
+}
+
+/// What curl says is wrong, of all that it says.
+fn why(said: &str) -> String {
+    let reports = said.lines().map(serde_json::from_str::<Value>);
+    let wrong = reports.filter_map(|report| Some(report.ok()?["errormsg"].as_str()?.to_owned()));
+    let wrong: Vec<_> = wrong.collect();
+    match wrong.is_empty() {
+        true => format!("{said:.300}"),
+        false => wrong.join("; "),
     }
 }
 
@@ -143,24 +156,50 @@ fn read(said: &str, heads: &str) -> Option<Vec<Answer>> {
         .collect()
 }
 
-/// Tries an exchange on every way and fails with everything that went wrong.
+/// Tries an exchange on every way and fails with everything that went wrong: how long it took, whether
+/// it goes wrong again, and what the machine was waiting for meanwhile.
 #[track_caller]
 pub(crate) fn on_all(ways: &[Way], exchange: impl Fn(&Way) -> Result<(), String>) {
     assert!(!ways.is_empty());
+    let timed = |way: &Way| {
+        let began = SystemClock.now();
+        let result = exchange(way);
+        (result, (SystemClock.now() - began).as_millis())
+    };
     let wrong: Vec<String> = ways
         .iter()
         .filter_map(|way| {
-            let error = exchange(way).err()?;
-            Some(format!("{} by curl {}: {error}", way.name, way.speak))
+            let (Err(error), time) = timed(way) else {
+                return None;
+            };
+            let again = match timed(way) {
+                (Ok(()), time) => format!("well in {time} ms"),
+                (Err(error), time) => format!("after {time} ms {error}"),
+            };
+            let (name, speak) = (&way.name, way.speak);
+            Some(format!(
+                "{name} by curl {speak}: after {time} ms {error}\n  the second time: {again}"
+            ))
         })
         .collect();
     let count = wrong.len();
     assert!(
         wrong.is_empty(),
-        "{count} of {} ways:\n{}",
+        "{}\n{}\n{count} of {} ways, see above",
+        wrong.join("\n"),
+        pressure(),
         ways.len(),
-        wrong.join("\n")
     );
+}
+
+/// What the kernel says of processes that wait for the processors, the disk and memory.
+fn pressure() -> String {
+    let of = |what: &str| {
+        let text = std::fs::read_to_string(format!("/proc/pressure/{what}")).ok()?;
+        Some(format!("{what}: {}", text.trim().replace('\n', "; ")))
+    };
+    let all = ["cpu", "io", "memory"].into_iter().filter_map(of);
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// `Ok` if they are the same; an error names the fact.
