@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod feed;
 mod files;
 pub mod live;
+mod names;
 pub mod node;
 mod warm;
 

@@ -1,5 +1,7 @@
 //! What the tests of this crate build configurations from, and a proxy without a control plane.
 
+pub(crate) mod dns;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
 
 use crate::breaker::Breaker;
 use crate::compile;
+use crate::dns::Dns;
 use crate::endpoint::{Endpoint, Endpoints};
 use crate::outlier::Detector;
 use crate::reject::Reject;
@@ -73,6 +74,8 @@ pub enum Discovery {
     },
     /// Written in the cluster.
     Static(Arc<Endpoints>),
+    /// Where names lead to.
+    Dns(Arc<Dns>),
     /// The address that the client wanted before capture.
     OriginalDst,
 }

@@ -11,6 +11,7 @@ mod balance;
 pub(crate) mod cluster;
 mod common;
 mod cors;
+mod dns;
 pub(crate) mod endpoint;
 mod fault;
 mod filter;

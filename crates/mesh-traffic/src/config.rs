@@ -30,6 +30,8 @@ pub struct Config {
     pub clusters: Map<Arc<Cluster>>,
     /// Endpoints by the name under which clusters ask for them.
     pub endpoints: Map<Arc<Endpoints>>,
+    /// What DNS has said, by the name of the cluster that asked.
+    pub resolved: Map<Arc<Endpoints>>,
     /// Secrets by the name under which listeners ask for them.
     pub secrets: Map<Arc<Secret>>,
     /// Secrets that listeners ask for by the files that they are in.
@@ -59,6 +61,7 @@ impl Config {
         match &cluster.discovery {
             Discovery::Eds { service } => self.endpoints.get(service),
             Discovery::Static(endpoints) => Some(endpoints),
+            Discovery::Dns(_) => self.resolved.get(&cluster.name),
             Discovery::OriginalDst => None,
         }
     }
@@ -70,9 +73,10 @@ impl Config {
             .values()
             .filter_map(|cluster| match &cluster.discovery {
                 Discovery::Static(endpoints) => Some(endpoints),
-                Discovery::Eds { .. } | Discovery::OriginalDst => None,
+                Discovery::Eds { .. } | Discovery::Dns(_) | Discovery::OriginalDst => None,
             });
-        let all = self.endpoints.values().chain(fixed);
+        let found = self.endpoints.values().chain(self.resolved.values());
+        let all = found.chain(fixed);
         all.flat_map(|endpoints| &endpoints.all)
             .map(|endpoint| endpoint.address)
     }

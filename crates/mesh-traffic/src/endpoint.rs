@@ -25,7 +25,7 @@ pub struct Endpoints {
     pub name: Str,
     /// All endpoints; an index into this list names one.
     pub all: Vec<Endpoint>,
-    terms: Terms,
+    pub(crate) terms: Terms,
     plan: Plan,
     /// The plan by which localities get their shares; made when somebody asks for it.
     weighed: OnceLock<Plan>,

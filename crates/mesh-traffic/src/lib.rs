@@ -16,6 +16,7 @@ mod compile;
 pub mod config;
 pub mod cors;
 pub mod decide;
+pub mod dns;
 pub mod endpoint;
 pub mod fault;
 pub mod flags;

@@ -334,6 +334,8 @@ fn cluster(cluster: &Cluster) -> Value {
     let (kind, service) = match &cluster.discovery {
         Discovery::Eds { service } => ("EDS", Some(service.as_str())),
         Discovery::Static(_) => ("STATIC", None),
+        Discovery::Dns(dns) if dns.first_alone => ("LOGICAL_DNS", None),
+        Discovery::Dns(_) => ("STRICT_DNS", None),
         Discovery::OriginalDst => ("ORIGINAL_DST", None),
     };
     let matches: Vec<_> = cluster

@@ -15,6 +15,7 @@ use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update
 use mesh_xds::{Kind, Node};
 
 use crate::config::files::Files;
+use crate::config::names::Names;
 use crate::config::warm::{Newest, Wanted};
 use crate::config::{Catalog, LiveConfig};
 
@@ -29,12 +30,14 @@ pub struct Feed {
     newest: Newest,
     wanted: Wanted,
     files: Files,
+    names: Names,
 }
 
 impl Feed {
     /// A feed of this configuration.
     #[must_use]
     pub fn new(live: Arc<LiveConfig>, catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
+        let names = Names::new(live.clone(), catalog.clone());
         Self {
             live,
             catalog,
@@ -42,12 +45,14 @@ impl Feed {
             newest: Newest::default(),
             wanted: Wanted::default(),
             files: Files::default(),
+            names,
         }
     }
 
     /// Connects to a server and feeds on what it sends, until the tasks are stopped.
     pub fn start(self, channel: ChannelMaker, node: Node, tasks: &Tasks) -> Client {
         self.files.clone().follow(self.live.clone(), tasks);
+        self.names.clone().follow(tasks);
         Client::start(channel, node, self, tasks)
     }
 
@@ -94,8 +99,7 @@ impl Feed {
         self.wanted = self.newest.wanted(&after);
         self.newest.keep_only(&self.wanted);
         if !self.catalog.is_ready() && self.newest.is_complete(&self.wanted) {
-            tracing::info!("configuration is complete");
-            self.catalog.set_ready();
+            self.names.rest_is_complete();
         }
     }
 }

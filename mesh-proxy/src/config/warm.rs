@@ -98,6 +98,14 @@ impl Newest {
                 config.listeners.insert(name.clone(), shown.clone());
             }
         }
+        // DNS is asked beside this; what it has said stays until it says something else.
+        for (name, cluster) in &config.clusters {
+            if matches!(cluster.discovery, Discovery::Dns(_))
+                && let Some(found) = before.resolved.get(name)
+            {
+                config.resolved.insert(name.clone(), found.clone());
+            }
+        }
         // What is kept for want of something newer keeps what it refers to.
         let of_clusters = config
             .clusters
@@ -195,7 +203,7 @@ pub(super) struct Wanted {
 fn endpoints_of(cluster: &Cluster) -> Option<&Str> {
     match &cluster.discovery {
         Discovery::Eds { service } => Some(service),
-        Discovery::Static(_) | Discovery::OriginalDst => None,
+        Discovery::Static(_) | Discovery::Dns(_) | Discovery::OriginalDst => None,
     }
 }
 

@@ -18,7 +18,7 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_opt
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
 use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
-use super::{balance, endpoint, outlier, tls};
+use super::{balance, dns, endpoint, outlier, tls};
 use crate::breaker::Breaker;
 use crate::cluster::{
     Cluster, Discovery, Keepalive, Limits, Retries, ServiceNames, Transport, TransportMatch,
@@ -105,10 +105,10 @@ fn discovery(pb: &pb::Cluster) -> Compiled<Discovery> {
         Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind)
             .map_err(|_unknown| Fault::new("type", format!("{kind} is no discovery type")))?,
         Some(ClusterDiscoveryType::ClusterType(custom)) => {
-            return Err(Fault::new(
-                "cluster_type",
-                format!("{:?} is not supported", custom.name),
-            ));
+            let config = custom.typed_config.as_ref();
+            let config = config.ok_or_else(|| Fault::missing("typed_config"));
+            let dns = config.and_then(|config| dns::of_extension(pb, config));
+            return Ok(Discovery::Dns(Arc::new(dns.at("cluster_type")?)));
         }
     };
     match kind {
@@ -131,10 +131,8 @@ fn discovery(pb: &pb::Cluster) -> Compiled<Discovery> {
             Ok(Discovery::Static(Arc::new(endpoints.unwrap_or_default())))
         }
         DiscoveryType::OriginalDst => Ok(Discovery::OriginalDst),
-        DiscoveryType::StrictDns | DiscoveryType::LogicalDns => Err(Fault::new(
-            "type",
-            format!("{} is not supported", kind.as_str_name()),
-        )),
+        DiscoveryType::StrictDns => Ok(Discovery::Dns(Arc::new(dns::of_cluster(pb, false)?))),
+        DiscoveryType::LogicalDns => Ok(Discovery::Dns(Arc::new(dns::of_cluster(pb, true)?))),
     }
 }
 

@@ -262,13 +262,6 @@ fn unsupported_clusters_are_refused_by_name() {
         "cluster outbound|9080||reviews: lb_policy: LOAD_BALANCING_POLICY_CONFIG is not supported",
     );
     refused(
-        with(&|c| {
-            let kind = cluster_pb::cluster::DiscoveryType::StrictDns.into();
-            c.cluster_discovery_type = Some(cluster_pb::cluster::ClusterDiscoveryType::Type(kind));
-        }),
-        "cluster outbound|9080||reviews: type: STRICT_DNS is not supported",
-    );
-    refused(
         with(&|c| c.lb_subset_config = Some(Default::default())),
         "cluster outbound|9080||reviews: lb_subset_config: is not supported",
     );
