@@ -45,6 +45,12 @@ pub enum Refused {
         /// What came.
         got: &'static str,
     },
+    /// It is one too many for its filter chain.
+    #[error("listener {listener} has had as many connections as its limit lets pass")]
+    TooMany {
+        /// The listener.
+        listener: mesh_model::Str,
+    },
     /// TLS failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
@@ -65,6 +71,7 @@ impl Refused {
                 got: "plaintext", ..
             } => "plaintext_refused",
             Self::NoChain { .. } => "no_filter_chain_match",
+            Self::TooMany { .. } => "rate_limited",
             Self::Handshake(_) => "tls",
         }
     }

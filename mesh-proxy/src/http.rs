@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod failure;
 pub(crate) mod flow;
 pub mod head;
+pub mod limit;
 pub mod mirror;
 pub mod observe;
 pub(crate) mod pace;

@@ -14,11 +14,13 @@ use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
+use mesh_proto::envoy::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
 use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
 use mesh_proto::envoy::envoy::extensions::filters::listener::original_dst::v3::OriginalDst;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
+use mesh_proto::envoy::envoy::r#type::v3::{FractionalPercent, TokenBucket};
 use mesh_proto::envoy::google::protobuf as wkt;
 use mesh_runtime::{SystemClock, Tasks};
 use mesh_traffic::cluster::{Discovery, LbPolicy, Transport, UpstreamProtocol};
@@ -247,6 +249,47 @@ impl Mk {
             metadata: self.authority.map(authority_metadata),
             ..Default::default()
         }
+    }
+}
+
+/// Name of the filter that counts requests.
+pub(crate) const LOCAL_LIMIT: &str = "envoy.filters.http.local_ratelimit";
+
+/// A limit by which so many requests pass, and one more in an hour.
+pub(crate) fn local_limit(most: u32) -> LocalRateLimit {
+    let all = || core::RuntimeFractionalPercent {
+        default_value: Some(FractionalPercent {
+            numerator: 100,
+            denominator: 0,
+        }),
+        ..Default::default()
+    };
+    LocalRateLimit {
+        stat_prefix: "limit".into(),
+        token_bucket: Some(TokenBucket {
+            max_tokens: most,
+            tokens_per_fill: None,
+            fill_interval: Some(wkt::Duration {
+                seconds: 3600,
+                nanos: 0,
+            }),
+        }),
+        filter_enabled: Some(all()),
+        filter_enforced: Some(all()),
+        ..Default::default()
+    }
+}
+
+/// A header that takes the place of what there is of its name.
+pub(crate) fn overwrite(name: &str, value: &str) -> core::HeaderValueOption {
+    core::HeaderValueOption {
+        header: Some(core::HeaderValue {
+            key: name.into(),
+            value: value.into(),
+            ..Default::default()
+        }),
+        append_action: 2,
+        ..Default::default()
     }
 }
 

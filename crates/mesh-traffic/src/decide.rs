@@ -1,8 +1,12 @@
 //! What happens to a request.
 
+use std::sync::Arc;
+
 use mesh_http::{RequestHead, Scheme};
 use mesh_model::Str;
 
+use crate::limit::descriptor::Recipe;
+use crate::limit::{LocalLimit, OfHost, Said};
 use crate::route::{
     ForwardPolicy, ForwardRoute, HostRewrite, Redirect, Respond, Route, RouteAction, RouteTable,
     VirtualHost, WeightedCluster,
@@ -104,11 +108,39 @@ pub fn decide_route<'t>(
     table.decision(host, route, choice).unwrap_or(on_host)
 }
 
-impl RouteDecision<'_> {
+impl<'t> RouteDecision<'t> {
     /// Where this decision stands, to find it again with [`RouteTable::at`].
     #[must_use]
     pub fn at(&self) -> Option<RouteAt> {
         self.at
+    }
+
+    /// How many requests may pass, where the route says other than its listener; the inner one is empty where there
+    /// is no limit.
+    #[must_use]
+    pub fn local_limit(&self) -> Option<Option<&'t Arc<LocalLimit>>> {
+        match self.route?.local_limit.as_ref()? {
+            Said::Limit(limit) => Some(Some(limit)),
+            Said::Off => Some(None),
+        }
+    }
+
+    /// How a rate limit that heeds the virtual host so describes requests. Only those that are sent on are described.
+    pub(crate) fn recipes(&self, host: OfHost) -> impl Iterator<Item = &'t Recipe> {
+        let forward = self.route.and_then(|route| match &route.action {
+            RouteAction::Forward(forward) => Some(forward),
+            RouteAction::Redirect(_) | RouteAction::Respond(_) => None,
+        });
+        let own = forward.map_or(&[][..], |forward| &forward.rate_limits);
+        let heeds_host = match host {
+            OfHost::Include => forward.is_some(),
+            _ if forward.is_some_and(|it| it.includes_host_limits) => true,
+            OfHost::Unless => forward.is_some() && own.is_empty(),
+            OfHost::Ignore => false,
+        };
+        let host = self.virtual_host.filter(|_| heeds_host);
+        own.iter()
+            .chain(host.map_or(&[][..], |host| &host.rate_limits))
     }
 }
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 /// A set of response flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Flags(u16);
+pub struct Flags(u32);
 
 /// Letters and names by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 17] = [
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
     ("UR", "UpstreamRemoteReset"),
@@ -17,6 +17,7 @@ const NAMES: [(&str, &str); 16] = [
     ("NR", "NoRouteFound"),
     ("DI", "DelayInjected"),
     ("FI", "FaultInjected"),
+    ("RL", "RateLimited"),
     ("DC", "DownstreamConnectionTermination"),
     ("URX", "UpstreamRetryLimitExceeded"),
     ("SI", "StreamIdleTimeout"),
@@ -27,8 +28,8 @@ const NAMES: [(&str, &str); 16] = [
 ];
 
 /// Letters of Envoy's for what does not happen here, or is told otherwise.
-const OTHERS: [&str; 14] = [
-    "LH", "LR", "RL", "UAEX", "RLSE", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
+const OTHERS: [&str; 13] = [
+    "LH", "LR", "UAEX", "RLSE", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
 ];
 
 impl Flags {
@@ -52,20 +53,22 @@ impl Flags {
     pub const DELAY_INJECTED: Self = Self(1 << 7);
     /// Fault injected.
     pub const FAULT_INJECTED: Self = Self(1 << 8);
+    /// Rate limited.
+    pub const RATE_LIMITED: Self = Self(1 << 9);
     /// Downstream connection termination.
-    pub const DOWNSTREAM_GONE: Self = Self(1 << 9);
+    pub const DOWNSTREAM_GONE: Self = Self(1 << 10);
     /// The limit of retries was reached.
-    pub const RETRY_LIMIT: Self = Self(1 << 10);
+    pub const RETRY_LIMIT: Self = Self(1 << 11);
     /// Stream idle timeout.
-    pub const STREAM_IDLE: Self = Self(1 << 11);
+    pub const STREAM_IDLE: Self = Self(1 << 12);
     /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 12);
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 13);
     /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 13);
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 14);
     /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 14);
+    pub const NO_CLUSTER: Self = Self(1 << 15);
     /// Overload manager.
-    pub const OVERLOADED: Self = Self(1 << 15);
+    pub const OVERLOADED: Self = Self(1 << 16);
 
     /// Both sets together.
     #[must_use]

@@ -5,7 +5,8 @@
 //! [`Listener::chain`] decides about a connection, [`decide_route`] about a request,
 //! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt,
 //! [`Breaker::take`](breaker::Breaker::take) about one more of what is bounded,
-//! [`Detector::report`](outlier::Detector::report) about endpoints that fail. Pure: no clock, no randomness of its
+//! [`Detector::report`](outlier::Detector::report) about endpoints that fail,
+//! [`LocalLimit::decide`](limit::LocalLimit::decide) about requests that are too many. Pure: no clock, no randomness of its
 //! own, no I/O.
 
 pub mod access_log;
@@ -21,6 +22,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod flags;
 pub mod hash;
+pub mod limit;
 pub mod listener;
 mod matching;
 pub mod mirror;
@@ -44,6 +46,7 @@ pub use config::Config;
 pub use decide::{Action, Forward, RouteAt, RouteDecision, decide_route};
 pub use endpoint::{Endpoint, Endpoints};
 pub use flags::Flags;
+pub use limit::LocalLimit;
 pub use listener::{ConnFacts, FilterChain, Listener, Network, Transport};
 pub use matching::text::Pattern;
 pub use reject::Reject;

@@ -12,6 +12,7 @@ use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 
 use crate::access_log::AccessLogs;
 use crate::compile;
+use crate::limit::{ConnectionLimit, LocalLimit, follow};
 use crate::matching::chain::ChainMatch;
 use crate::reject::Reject;
 use crate::route::RouteTable;
@@ -104,6 +105,8 @@ pub struct FilterChain {
     pub name: Str,
     /// TLS to be ended here.
     pub tls: Option<DownstreamTls>,
+    /// How many connections pass, as each of several filters says.
+    pub limits: Vec<Arc<ConnectionLimit>>,
     /// What reads the bytes.
     pub network: Network,
 }
@@ -144,6 +147,8 @@ pub struct HttpManager {
     pub filters: Vec<Str>,
     /// Where pages of other origins are looked after, as routes say it.
     pub cors: CorsAt,
+    /// Where requests are counted that may be too many.
+    pub limit: Option<LimitAt>,
     /// Whether connections may become websockets.
     pub websocket: bool,
     /// Whether x-request-id is made where it is missing.
@@ -162,6 +167,17 @@ pub struct HttpManager {
     pub request_headers_timeout: Option<Duration>,
     /// Largest request head in bytes.
     pub max_request_head: u32,
+}
+
+/// Where among the filters requests are counted that may be too many.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitAt {
+    /// How many pass where routes say nothing else.
+    pub own: Option<Arc<LocalLimit>>,
+    /// Whether that comes before pages of other origins are looked after.
+    pub before_cors: bool,
+    /// Whether that comes before requests are made to fail.
+    pub before_fault: bool,
 }
 
 /// Where among the filters pages of other origins are looked after.
@@ -280,6 +296,36 @@ impl Listener {
     /// [`Reject`] names the first field that cannot be brought into force.
     pub fn compile(pb: &pb::Listener) -> Result<Self, Reject> {
         compile::listener::compile(pb).map_err(|fault| fault.of("listener", &pb.name))
+    }
+
+    /// Takes the place of an older version, and goes on with what that one has counted.
+    #[must_use]
+    pub fn following(self, before: &Self) -> Self {
+        follow(&self.local_limits(), &before.local_limits());
+        follow(&self.connection_limits(), &before.connection_limits());
+        self
+    }
+
+    /// The limits of requests that stand in it.
+    #[must_use]
+    pub fn local_limits(&self) -> Vec<&Arc<LocalLimit>> {
+        let mut limits = Vec::new();
+        for chain in &self.chains {
+            let Network::Http(manager) = &chain.network else {
+                continue;
+            };
+            limits.extend(manager.limit.as_ref().and_then(|at| at.own.as_ref()));
+            if let RouteSource::Inline(table) = &manager.routes {
+                limits.extend(table.local_limits());
+            }
+        }
+        limits
+    }
+
+    /// The limits of connections that stand in it.
+    #[must_use]
+    pub fn connection_limits(&self) -> Vec<&Arc<ConnectionLimit>> {
+        self.chains.iter().flat_map(|chain| &chain.limits).collect()
     }
 
     /// Every address at which connections arrive.

@@ -1,5 +1,6 @@
 //! Route tables: which hosts and requests there are, and what happens to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::compile;
 use crate::cors::Cors;
 use crate::fault::Fault;
 use crate::hash::HashPolicy;
+use crate::limit::descriptor::Recipe;
+use crate::limit::{LocalLimit, Said, follow};
 use crate::matching::host::Hosts;
 use crate::matching::route::RouteMatch;
 use crate::matching::text::Pattern;
@@ -47,6 +50,7 @@ pub struct VirtualHost {
     pub attempt_count_in_request: bool,
     /// Whether x-envoy-attempt-count is sent downstream.
     pub attempt_count_in_response: bool,
+    pub(crate) rate_limits: Vec<Recipe>,
     pub(crate) ops: HeaderOps,
 }
 
@@ -61,6 +65,7 @@ pub struct Route {
     pub operation: Option<Str>,
     pub(crate) matches: RouteMatch,
     pub(crate) action: RouteAction,
+    pub(crate) local_limit: Option<Said>,
     pub(crate) ops: HeaderOps,
 }
 
@@ -75,6 +80,10 @@ pub(crate) enum RouteAction {
 pub(crate) struct ForwardRoute {
     pub(crate) clusters: Vec<WeightedCluster>,
     pub(crate) policy: ForwardPolicy,
+    /// How rate limits describe its requests.
+    pub(crate) rate_limits: Vec<Recipe>,
+    /// Whether they do so as the virtual host says, too.
+    pub(crate) includes_host_limits: bool,
 }
 
 /// One destination among several.
@@ -189,6 +198,28 @@ impl RouteTable {
     /// [`Reject`] names the first field that cannot be brought into force.
     pub fn compile(pb: &pb::RouteConfiguration) -> Result<Self, Reject> {
         compile::route::compile(pb).map_err(|fault| fault.of("route configuration", &pb.name))
+    }
+
+    /// Takes the place of an older version, and goes on with what that one has counted.
+    #[must_use]
+    pub fn following(self, before: &Self) -> Self {
+        follow(&self.local_limits(), &before.local_limits());
+        self
+    }
+
+    /// The limits that its places have for themselves.
+    #[must_use]
+    pub fn local_limits(&self) -> Vec<&Arc<LocalLimit>> {
+        let routes = self.virtual_hosts.iter().flat_map(|host| &host.routes);
+        let limits = routes.filter_map(|route| match &route.local_limit {
+            Some(Said::Limit(limit)) => Some(limit),
+            Some(Said::Off) | None => None,
+        });
+        // Routes share what wider places say.
+        let mut seen = BTreeSet::new();
+        limits
+            .filter(|limit| seen.insert(Arc::as_ptr(limit)))
+            .collect()
     }
 }
 

@@ -49,11 +49,7 @@ impl RouteDecision<'_> {
             return;
         };
         for ops in self.ops_in_order(|ops| &ops.request) {
-            for op in ops {
-                let value = |template: &Template| template.fill(facts, head, None);
-                let value = op.value(value);
-                op.apply(&mut head.fields, value.as_deref());
-            }
+            change_request(ops, head, facts);
         }
         forward.rewrite(head);
     }
@@ -66,11 +62,7 @@ impl RouteDecision<'_> {
         facts: &Facts<'_>,
     ) {
         for ops in self.ops_in_order(|ops| &ops.response) {
-            for op in ops {
-                let value = |template: &Template| template.fill(facts, request, Some(head));
-                let value = op.value(value);
-                op.apply(&mut head.fields, value.as_deref());
-            }
+            change_response(ops, head, request, facts);
         }
     }
 
@@ -91,6 +83,29 @@ impl RouteDecision<'_> {
             all.reverse();
         }
         all
+    }
+}
+
+/// Changes the fields of a request.
+pub(crate) fn change_request(ops: &[HeaderOp], head: &mut RequestHead, facts: &Facts<'_>) {
+    for op in ops {
+        let value = |template: &Template| template.fill(facts, head, None);
+        let value = op.value(value);
+        op.apply(&mut head.fields, value.as_deref());
+    }
+}
+
+/// Changes the fields of an answer.
+pub(crate) fn change_response(
+    ops: &[HeaderOp],
+    head: &mut ResponseHead,
+    request: &RequestHead,
+    facts: &Facts<'_>,
+) {
+    for op in ops {
+        let value = |template: &Template| template.fill(facts, request, Some(head));
+        let value = op.value(value);
+        op.apply(&mut head.fields, value.as_deref());
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the tests of this crate build their resources from.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use mesh_http::{RequestHead, Scheme, Version};
 use mesh_model::service::Health;
+use mesh_model::time::Clock;
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::cluster::v3 as cluster;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
@@ -15,6 +17,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::r#type::matcher::v3 as matcher;
 use mesh_proto::envoy::google::protobuf as wkt;
+use mesh_test::clock::fixed;
 
 use crate::{Endpoint, Facts};
 
@@ -41,6 +44,11 @@ pub(crate) fn call(text: &str) -> RequestHead {
         head.fields.append(name, value).unwrap();
     }
     head
+}
+
+/// The moment that it is.
+pub(crate) fn now() -> Instant {
+    fixed().now()
 }
 
 pub(crate) fn facts() -> Facts<'static> {

@@ -7,7 +7,7 @@ use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::{Config, Pattern};
 use serde_json::json;
 
-use crate::admin::{Sources, guards};
+use crate::admin::{Sources, guards, limits};
 use crate::worker::overload::{Action, Overload};
 
 /// A number that this proxy tells of itself.
@@ -62,7 +62,9 @@ pub(super) fn text(sources: &Sources) -> String {
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
         );
     }
-    out.push_str(&guards::prometheus(&sources.live.current()));
+    let config = sources.live.current();
+    out.push_str(&guards::prometheus(&config));
+    out.push_str(&limits::prometheus(&config));
     out.push_str(&mesh_runtime::metrics::text(&sources.registry));
     out
 }
@@ -77,7 +79,10 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
         kind: stat.kind,
         value: stat.value,
     });
-    let mut found: Vec<Shown> = own.chain(guards::shown(&sources.live.current())).collect();
+    let config = sources.live.current();
+    let of_config = guards::shown(&config).into_iter();
+    let of_config = of_config.chain(limits::shown(&config));
+    let mut found: Vec<Shown> = own.chain(of_config).collect();
     found.retain(|shown| wanted.takes(shown));
     found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     match query.get("format").map(String::as_str) {

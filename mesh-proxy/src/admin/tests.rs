@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::node::tests::mk_workload;
-use crate::testing::{Mk, mk_cluster, mk_config, table};
+use crate::testing::{LOCAL_LIMIT, Mk, local_limit, mk_cluster, mk_config, table};
 use crate::worker::overload::settings::OverloadSettings;
 
 struct Pages {
@@ -244,6 +244,28 @@ fn every_metric_is_documented() {
             "docs/telemetry.md lacks {name}"
         );
     }
+}
+
+#[test]
+fn limits_are_counted_under_envoys_names() {
+    let pages = mk_pages();
+    let listener = Mk {
+        rds: "t",
+        filters: vec![(LOCAL_LIMIT, mesh_proto::any::pack(&local_limit(1)))],
+        ..Mk::default()
+    };
+    let listener = listener.listener(([127, 0, 0, 1], 80).into());
+    pages
+        .live
+        .replace(mk_config(vec![listener], vec![], vec![]));
+    let text = pages.get("/stats", &[("filter", "rate_limit")]).1;
+    let names = ["enabled", "enforced", "ok", "rate_limited"];
+    let lines = names.map(|name| format!("limit.http_local_rate_limit.{name}: 0\n"));
+    assert_eq!(text, lines.concat());
+    let text = pages.get("/stats/prometheus", &[]).1;
+    let name = "mesh_proxy_local_rate_limit_requests_total";
+    let line = format!("{name}{{limit=\"limit\",outcome=\"enforced\"}} 0");
+    assert!(text.contains(&line), "{text}");
 }
 
 #[test]

@@ -74,10 +74,18 @@ impl Feed {
             }
             Kind::Listener => {
                 let listener = compile(upsert, Listener::compile, |listener| &listener.name)?;
+                let listener = match self.newest.listeners.get(&name) {
+                    Some(before) => listener.following(before),
+                    None => listener,
+                };
                 self.newest.listeners.insert(name, Arc::new(listener));
             }
             Kind::Route => {
                 let table = compile(upsert, RouteTable::compile, |table| &table.name)?;
+                let table = match self.newest.routes.get(&name) {
+                    Some(before) => table.following(before),
+                    None => table,
+                };
                 self.newest.routes.insert(name, Arc::new(table));
             }
             Kind::Secret => {

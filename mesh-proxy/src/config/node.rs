@@ -113,14 +113,20 @@ impl Workload {
         metadata
             .fields
             .extend(more.map(|(name, value)| (name.to_owned(), text(value))));
-        let app = self.labels.value("app").unwrap_or(&self.owner);
         Node {
             id: self.node_id(),
-            cluster: format!("{app}.{}", self.namespace()),
+            cluster: self.cluster(),
             metadata: Some(metadata),
             user_agent_name: "mesh-proxy".to_owned(),
             ..Node::default()
         }
+    }
+
+    /// The cluster that the proxy belongs to, as Istio names it: `app.namespace`.
+    #[must_use]
+    pub fn cluster(&self) -> String {
+        let app = self.labels.value("app").unwrap_or(&self.owner);
+        format!("{app}.{}", self.namespace())
     }
 
     /// What other proxies are told, see [`crate::record::peer`].

@@ -223,7 +223,8 @@ impl Engine {
             | Refused::OwnPort { .. }
             | Refused::TooSlow
             | Refused::Sniff(_)
-            | Refused::NoChain { .. } => {
+            | Refused::NoChain { .. }
+            | Refused::TooMany { .. } => {
                 self.remove(key);
             }
         }
@@ -254,6 +255,7 @@ impl Engine {
             sni: known.sni,
             peer: known.peer,
             own_identity,
+            limits: Default::default(),
             element: Default::default(),
             listener: opening.listener,
         };
@@ -350,6 +352,15 @@ impl Opening {
                 Sniffed::Http2 | Sniffed::Http1 | Sniffed::Plain => "plaintext",
             })
         })?;
+        // As in Envoy: the first that lets it not pass is the last that is asked.
+        let too_many = found
+            .limits
+            .iter()
+            .any(|limit| !limit.lets_pass(engine.now));
+        if too_many {
+            let listener = self.listener.name.clone();
+            return Err(Refused::TooMany { listener });
+        }
         match (&found.tls, sniffed) {
             (Some(tls), Sniffed::Tls(hello)) => {
                 let known = engine.live.current();

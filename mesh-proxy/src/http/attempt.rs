@@ -242,6 +242,7 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::DownstreamGone
         | FailureKind::DownstreamBody
         | FailureKind::BodyTimeout
+        | FailureKind::RateLimited
         | FailureKind::Draining => return None,
     })
 }

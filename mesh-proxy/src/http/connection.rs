@@ -7,6 +7,7 @@ use mesh_model::Str;
 use mesh_model::ident::SpiffeId;
 use mesh_traffic::RouteTable;
 use mesh_traffic::config::Config;
+use mesh_traffic::limit::OfConnection;
 use mesh_traffic::listener::{Direction, FilterChain, HttpManager, Listener, Network, RouteSource};
 use mesh_traffic::template::Tls;
 
@@ -33,6 +34,8 @@ pub struct Connection {
     pub peer: Option<Peer>,
     /// Who we are, for x-forwarded-client-cert.
     pub own_identity: Option<Str>,
+    /// How many requests it has left, where limits count connections apart.
+    pub limits: OfConnection,
     /// What x-forwarded-client-cert says of the client.
     pub(crate) element: Element,
 }

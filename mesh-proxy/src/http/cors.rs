@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use mesh_http::RequestHead;
 use mesh_traffic::Action;
 use mesh_traffic::cors::{Asked, Cors};
 use mesh_traffic::listener::CorsAt;
@@ -31,6 +32,20 @@ pub struct OfPage {
 }
 
 impl<'a> Looked<'a> {
+    /// The request as it came, and where its route stands.
+    #[must_use]
+    pub fn request(&self) -> (&RequestHead, &Found) {
+        (self.headed.head, &self.found)
+    }
+
+    /// Whether requests are counted at this point: not where that comes later, nor if this one is answered before.
+    #[must_use]
+    pub fn is_to_be_counted(&self, served: &Served) -> bool {
+        let limit = served.manager().and_then(|manager| manager.limit.as_ref());
+        let is_answered = matches!(self.action, Planned::Preflight);
+        limit.is_some_and(|at| at.before_fault && (at.before_cors || !is_answered))
+    }
+
     /// The request with its route.
     #[must_use]
     pub fn into_parts(self) -> (Headed<'a>, Found, Planned) {

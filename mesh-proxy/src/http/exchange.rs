@@ -1,6 +1,7 @@
 //! Stage exchange: the request over a connection, and what the upstream makes of it.
 
 use mesh_http::{BadField, Fields, Known, RequestHead, ResponseHead, Version};
+use mesh_model::Str;
 use mesh_traffic::FailureKind as PolicyKind;
 use mesh_traffic::listener::Direction;
 use mesh_traffic::outlier::Outcome;
@@ -12,9 +13,12 @@ use crate::http::head::{PEER_METADATA, PEER_METADATA_ID, put, put_known};
 use crate::http::pick::Picked;
 use crate::http::shape::Shaped;
 
-/// Our workload's metadata, as the two headers carry it; `None` tells nobody anything.
+/// Our workload's metadata, as the two headers carry it; without them nobody is told anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OwnMetadata(Option<[Known; 2]>);
+pub struct OwnMetadata {
+    headers: Option<[Known; 2]>,
+    cluster: Str,
+}
 
 impl OwnMetadata {
     /// The values of the headers `x-envoy-peer-metadata-id` and `x-envoy-peer-metadata`.
@@ -23,18 +27,35 @@ impl OwnMetadata {
     /// When one of them cannot stand in a header.
     pub fn new(id: &str, value: &str) -> Result<Self, BadField> {
         let id = Known::new(PEER_METADATA_ID, id)?;
-        Ok(Self(Some([id, Known::new(PEER_METADATA, value)?])))
+        Ok(Self {
+            headers: Some([id, Known::new(PEER_METADATA, value)?]),
+            cluster: Str::default(),
+        })
+    }
+
+    /// The same of a proxy that belongs to this cluster, as its node says.
+    #[must_use]
+    pub fn in_cluster(self, cluster: Str) -> Self {
+        Self { cluster, ..self }
+    }
+
+    /// The cluster that this proxy belongs to.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
     }
 
     /// The value of `x-envoy-peer-metadata`; empty when there is none.
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        self.0.as_ref().map_or(b"", |[_, value]| value.value())
+        self.headers
+            .as_ref()
+            .map_or(b"", |[_, value]| value.value())
     }
 
     /// Writes the headers.
     pub fn put(&self, fields: &mut Fields) {
-        for field in self.0.iter().flatten() {
+        for field in self.headers.iter().flatten() {
             put_known(fields, field);
         }
     }

@@ -55,6 +55,8 @@ pub enum FailureKind {
     NoRoute,
     /// The route makes it fail on purpose (the status that it says, FI).
     FaultInjected,
+    /// It is one too many (429, RL).
+    RateLimited,
     /// The route names a cluster that the configuration does not have (503, NC).
     NoCluster,
     /// The route was refused when the configuration was compiled (500).
@@ -101,7 +103,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -112,6 +114,7 @@ impl FailureKind {
         Self::UpgradeUnsupported,
         Self::NoRoute,
         Self::FaultInjected,
+        Self::RateLimited,
         Self::NoCluster,
         Self::RouteUnusable,
         Self::Denied,
@@ -181,6 +184,7 @@ impl FailureKind {
             | Self::StreamIdle => Side::Upstream,
             Self::NoRoute
             | Self::FaultInjected
+            | Self::RateLimited
             | Self::NoCluster
             | Self::RouteUnusable
             | Self::Denied
@@ -259,6 +263,15 @@ impl Failure {
         }
     }
 
+    /// A refusal of a request that is one too many, with the statuses that it shall have.
+    #[must_use]
+    pub fn too_many(http: u16, grpc: u16) -> Self {
+        Self {
+            told: Some((http, grpc)),
+            ..Self::new(FailureKind::RateLimited)
+        }
+    }
+
     /// What it says of the endpoint that was tried, if anything.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
@@ -310,6 +323,19 @@ impl Failure {
             cause = error.source();
         }
         text
+    }
+}
+
+/// What a status of HTTP is to a client of gRPC (gRPC's `http-grpc-status-mapping`).
+#[must_use]
+pub fn grpc_of_http(status: u16) -> u16 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::cors::OfPage;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
 use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
+use crate::http::limit::Counted;
 use crate::http::shape::{OwnAnswer, Shaped, facts};
 
 const SERVER: Name = Name::new("server");
@@ -57,6 +58,8 @@ pub struct Answering<'a> {
     pub may_have_run: bool,
     /// What the route says of the page that sent the request, if one did.
     pub of_page: Option<&'a OfPage>,
+    /// What a limit says of the request.
+    pub counted: Option<&'a Counted>,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
 }
@@ -170,6 +173,9 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
         describe_body(&mut head.fields, &body);
         body
     };
+    if let (FailureKind::RateLimited, Some(counted)) = (failure.kind, with.counted) {
+        counted.tell(&mut head, request, with.connection);
+    }
     finish(with, &mut head);
     Reply {
         head,
@@ -275,6 +281,7 @@ fn explain(failure: &Failure) -> String {
         | FailureKind::VersionUnsupported
         | FailureKind::DownstreamBody => failure.reason(),
         FailureKind::FaultInjected => "fault filter abort".to_owned(),
+        FailureKind::RateLimited => "local_rate_limited".to_owned(),
         FailureKind::BodyTimeout => "request body timeout".to_owned(),
         FailureKind::HeadTimeout => "request header timeout".to_owned(),
         FailureKind::StreamIdle => "stream timeout".to_owned(),
@@ -308,6 +315,9 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
     }) = with.of_page
     {
         cors.allow(with.request, &mut head.fields);
+    }
+    if let Some(counted) = with.counted {
+        counted.show(head);
     }
     if with.metadata_asked {
         with.own.put(&mut head.fields);

@@ -24,6 +24,7 @@ use crate::http::cors::OfPage;
 use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
+use crate::http::limit::{self, Counted, LimitWith};
 use crate::http::mirror::{self, Copies, Mirrored};
 use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
@@ -123,6 +124,8 @@ pub struct Exchange {
     pub can_repeat: bool,
     /// What the route says of the page that sent it, if one did.
     of_page: Option<OfPage>,
+    /// What a limit says of it.
+    counted: Option<Counted>,
     /// What goes wrong with it on purpose.
     injected: Injected,
     sent: Option<Instant>,
@@ -204,6 +207,7 @@ impl Exchange {
             kept: Kept::default(),
             can_repeat: true,
             of_page: None,
+            counted: None,
             injected: Injected::default(),
             sent: None,
             outgoing: None,
@@ -238,6 +242,7 @@ impl Exchange {
         self.kept.clear();
         self.can_repeat = true;
         self.of_page = None;
+        self.counted = None;
         self.injected = Injected::default();
         self.sent = None;
         self.spent = false;
@@ -336,23 +341,50 @@ impl Exchange {
             arriving,
             worker.random
         ));
-        let routed = ready!(route::route(&self.served, headed, worker.random));
+        let counting = LimitWith {
+            connection: &self.connection,
+            served: &self.served,
+            own: worker.own,
+            now: worker.now,
+        };
+        let routed = match route::route(&self.served, headed, worker.random) {
+            Stage::Fail(failure) => {
+                // What no route takes is counted all the same.
+                self.counted = limit::limit(&counting, &self.request, None, worker.random);
+                let refusal = self.counted.as_ref().and_then(Counted::refusal);
+                return self.refused_by(refusal.unwrap_or(failure));
+            }
+            routed => ready!(routed),
+        };
         let admitted = ready!(admit::admit(routed));
         let (looked, of_page) = cors::cors(&self.served, admitted, worker.random);
         self.of_page = of_page;
+        if looked.is_to_be_counted(&self.served) {
+            let (head, found) = looked.request();
+            self.counted = limit::limit(&counting, head, Some(found), worker.random);
+        }
         let with = ShapeWith {
             config: &self.config,
             connection: &self.connection,
             served: &self.served,
         };
         let out = self.outgoing.get_or_insert_default();
-        let shaped = ready!(shape::shape(&with, looked, out));
+        let shaped = shape::shape(&with, looked, out);
+        if let Some(refusal) = self.counted.as_ref().and_then(Counted::refusal) {
+            if let Stage::Ready(shaped) = shaped {
+                // The books know all the same where it would have gone.
+                self.shaped = Some(shaped);
+            }
+            return self.refused_by(refusal);
+        }
+        let shaped = ready!(shaped);
         let fault = shaped.fault();
         let spared = self.is_cors_first() && matches!(shaped.plan, Plan::Preflight);
         self.shaped = Some(shaped);
+        self.mark();
         match fault {
             Some(fault) if !spared => self.inject(worker, &fault),
-            Some(_) | None => self.go_on(worker),
+            Some(_) | None => self.count_and_go_on(worker),
         }
     }
 
@@ -491,6 +523,7 @@ impl Exchange {
             attempts: self.attempts.made(),
             may_have_run: self.attempts.may_have_run(),
             of_page: self.of_page.as_ref(),
+            counted: self.counted.as_ref(),
             own: worker.own,
         }
     }

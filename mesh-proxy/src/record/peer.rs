@@ -154,13 +154,14 @@ fn bounded(text: &str) -> Option<Str> {
 #[must_use]
 pub fn own_metadata(workload: &Workload) -> OwnMetadata {
     let value = BASE64.encode(workload.metadata().encode_to_vec());
-    match OwnMetadata::new(&workload.node_id(), &value) {
+    let own = match OwnMetadata::new(&workload.node_id(), &value) {
         Ok(own) => own,
         Err(error) => {
             tracing::warn!(%error, "our metadata cannot be told to peers");
             OwnMetadata::default()
         }
-    }
+    };
+    own.in_cluster(workload.cluster().into())
 }
 
 /// Reads the value of `x-envoy-peer-metadata`.

@@ -98,6 +98,13 @@ pub fn answer(kind: FailureKind) -> Answer {
             "fault_filter_abort",
             "fault_injected",
         ),
+        Kind::RateLimited => row(
+            429,
+            UNAVAILABLE,
+            Flags::RATE_LIMITED,
+            "local_rate_limited",
+            "rate_limited",
+        ),
         Kind::NoCluster => row(
             503,
             UNAVAILABLE,

@@ -63,6 +63,7 @@ impl Fixture {
                 sni: None,
                 peer: None,
                 own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+                limits: Default::default(),
                 element: Default::default(),
             },
             request,

@@ -4,6 +4,7 @@ mod drain;
 mod failures;
 mod guards;
 mod leaving;
+mod limits;
 mod load;
 mod logs;
 mod mirrors;

@@ -1,16 +1,20 @@
 //! Network filters: the one at the end of a chain, and those before it that are built in.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 use mesh_proto::envoy::envoy::config::listener::v3::filter::ConfigType;
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use mesh_proto::envoy::envoy::extensions::filters::network::local_ratelimit::v3::LocalRateLimit;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 use mesh_proto::envoy::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::ClusterSpecifier;
 use mesh_proto::{Any, any};
-use std::time::Duration;
 
 use super::common::{limit, unpack};
-use super::{access_log, hash, http};
+use super::{access_log, hash, http, limit as limits};
+use crate::limit::ConnectionLimit;
 use crate::listener::{Network, TcpProxy};
 use crate::reject::{At, Compiled, Fault};
 
@@ -22,15 +26,18 @@ const BUILT_IN: [&str; 2] = [
     "io.istio.tcp.peer_metadata.Config",
 ];
 
-/// What the filters of a chain do together.
-pub(super) fn network(filters: &[pb::Filter]) -> Compiled<Network> {
+/// What the filters of a chain do together: how many connections pass, and what reads their bytes.
+pub(super) fn network(filters: &[pb::Filter]) -> Compiled<(Vec<Arc<ConnectionLimit>>, Network)> {
     let Some((last, before)) = filters.split_last() else {
         return Err(Fault::new("filters", "is empty"));
     };
+    let mut found = Vec::new();
     for (index, filter) in before.iter().enumerate() {
-        built_in(filter).at_index("filters", index)?;
+        let limit = limit_of(filter).at_index("filters", index)?;
+        found.extend(limit.map(Arc::new));
     }
-    terminal(last).at_index("filters", before.len())
+    let network = terminal(last).at_index("filters", before.len())?;
+    Ok((found, network))
 }
 
 fn typed(filter: &pb::Filter) -> Compiled<&Any> {
@@ -41,14 +48,19 @@ fn typed(filter: &pb::Filter) -> Compiled<&Any> {
     }
 }
 
-fn built_in(filter: &pb::Filter) -> Compiled<()> {
-    let url = &typed(filter)?.type_url;
+/// How many connections a filter lets pass; nothing for those that change nothing here.
+fn limit_of(filter: &pb::Filter) -> Compiled<Option<ConnectionLimit>> {
+    let any = typed(filter)?;
+    if any::is::<LocalRateLimit>(any) {
+        return limits::of_connections(&unpack(any)?);
+    }
+    let url = &any.type_url;
     match url
         .rsplit('/')
         .next()
         .is_some_and(|name| BUILT_IN.contains(&name))
     {
-        true => Ok(()),
+        true => Ok(None),
         false => Err(Fault::new(
             "typed_config",
             format!("{url:?} is not supported"),

@@ -12,10 +12,10 @@ use mesh_proto::envoy::envoy::config::route::v3::weighted_cluster::{
     ClusterWeight, cluster_weight::HostRewriteSpecifier as OwnHost,
 };
 
-use super::common::{duration, is_true_or, limit, number, text};
+use super::common::{duration, is_true, is_true_or, limit, number, text};
 use super::ops::{self, lists};
 use super::route::{Inherited, refuse, refuse_filters};
-use super::{hash, mirror, redirect, retry};
+use super::{descriptor, hash, mirror, redirect, retry};
 use crate::matching::path::PathMatch;
 use crate::reject::{At, Compiled, Fault};
 use crate::route::{ForwardPolicy, ForwardRoute, HostRewrite, PathRewrite, WeightedCluster};
@@ -41,6 +41,8 @@ pub(super) fn compile(
         .iter()
         .find(|u| is_websocket(&u.upgrade_type));
     Ok(ForwardRoute {
+        rate_limits: descriptor::recipes(&pb.rate_limits)?,
+        includes_host_limits: is_true(pb.include_vh_rate_limits.as_ref()),
         clusters: clusters(pb)?,
         policy: ForwardPolicy {
             timeout: limit("timeout", pb.timeout.as_ref(), Some(DEFAULT_TIMEOUT))?,
@@ -73,7 +75,6 @@ fn refuse_unsupported(pb: &pb::RouteAction) -> Compiled<()> {
             pb.retry_policy_typed_config.is_some(),
             "retry_policy_typed_config",
         ),
-        (!pb.rate_limits.is_empty(), "rate_limits"),
         (
             pb.internal_redirect_policy.is_some(),
             "internal_redirect_policy",

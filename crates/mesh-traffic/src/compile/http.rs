@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
 use super::common::{is_true, is_true_or, limit, number};
-use super::{access_log, forward};
+use super::{access_log, forward, limit as limits};
 use crate::listener::{
     ClientCertDetails, ClientCertMode, Codec, CorsAt, HttpManager, RouteSource, ServerHeader,
     Underscores,
@@ -36,13 +36,14 @@ const DEFAULT_SERVER: &str = "envoy";
 /// The filter that ends every list.
 const ROUTER: &str = "envoy.extensions.filters.http.router.v3.Router";
 /// The filter that looks after pages of other origins.
-const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
+pub(super) const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
 /// The filter that makes things go wrong.
-const FAULT: &str = "envoy.extensions.filters.http.fault.v3.HTTPFault";
+pub(super) const FAULT: &str = "envoy.extensions.filters.http.fault.v3.HTTPFault";
 /// Filters whose work is built in, or that do nothing without configuration of a route, which is
 /// refused where it stands.
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 7] = [
     CORS,
+    limits::TYPE,
     "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
     FAULT,
     "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
@@ -71,6 +72,7 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         server_header: server_header(pb.server_header_transformation)?,
         filters: filters(&pb.http_filters)?,
         cors: cors(&pb.http_filters),
+        limit: limits::of_manager(&pb.http_filters)?,
         websocket: websocket.is_some_and(|u| is_true_or(u.enabled.as_ref(), true)),
         generate_request_id: is_true_or(pb.generate_request_id.as_ref(), true),
         normalize_path: is_true(pb.normalize_path.as_ref()),
@@ -273,13 +275,13 @@ fn cors(list: &[pb::HttpFilter]) -> CorsAt {
     }
 }
 
-fn typed(filter: &pb::HttpFilter) -> Option<&Any> {
+pub(super) fn typed(filter: &pb::HttpFilter) -> Option<&Any> {
     match &filter.config_type {
         Some(ConfigType::TypedConfig(any)) => Some(any),
         Some(ConfigType::ConfigDiscovery(_)) | None => None,
     }
 }
 
-fn message(any: &Any) -> &str {
+pub(super) fn message(any: &Any) -> &str {
     any.type_url.rsplit('/').next().unwrap_or_default()
 }

@@ -171,10 +171,12 @@ fn filter_chain(pb: &pb::FilterChain) -> Compiled<FilterChain> {
     if pb.use_proxy_proto.as_ref().is_some_and(|value| value.value) {
         return Err(Fault::unsupported("use_proxy_proto"));
     }
+    let (limits, network) = filter::network(&pb.filters)?;
     Ok(FilterChain {
         name: pb.name.as_str().into(),
         tls: tls::downstream(pb.transport_socket.as_ref())?,
-        network: filter::network(&pb.filters)?,
+        limits,
+        network,
     })
 }
 

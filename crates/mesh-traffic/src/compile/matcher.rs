@@ -151,7 +151,7 @@ fn cookie(pb: &pb::CookieMatcher) -> Compiled<CookieMatch> {
     })
 }
 
-fn query(pb: &pb::QueryParameterMatcher) -> Compiled<QueryMatch> {
+pub(super) fn query(pb: &pb::QueryParameterMatcher) -> Compiled<QueryMatch> {
     let rule = match &pb.query_parameter_match_specifier {
         None => QueryRule::Present(true),
         Some(Query::PresentMatch(wanted)) => QueryRule::Present(*wanted),

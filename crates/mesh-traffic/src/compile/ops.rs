@@ -54,7 +54,11 @@ fn removals(ops: &mut Vec<HeaderOp>, names: &[String]) -> Compiled<()> {
     Ok(())
 }
 
-fn puts(ops: &mut Vec<HeaderOp>, list: &[HeaderValueOption], field: &str) -> Compiled<()> {
+pub(super) fn puts(
+    ops: &mut Vec<HeaderOp>,
+    list: &[HeaderValueOption],
+    field: &str,
+) -> Compiled<()> {
     for (index, option) in list.iter().enumerate() {
         ops.push(put(option).at_index(field, index)?);
     }

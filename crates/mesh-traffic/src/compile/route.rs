@@ -13,7 +13,7 @@ use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementTyp
 use super::common::{metadata_text, number, text};
 use super::cors::{self, Said};
 use super::ops::{self, lists};
-use super::{fault, forward, matcher, mirror, redirect, retry};
+use super::{descriptor, fault, forward, limit, matcher, mirror, redirect, retry};
 use crate::matching::host::Hosts;
 use crate::mirror::Mirror;
 use crate::reject::{At, Compiled, Fault};
@@ -22,6 +22,8 @@ use crate::route::{Redirect, Respond, Route, RouteAction, RouteTable, VirtualHos
 
 /// Envoy's bound for the bodies of direct responses, where the resource names none.
 const DEFAULT_MAX_BODY: u32 = 4096;
+/// The filters that tables and virtual hosts configure.
+const OF_MANY: [&str; 2] = [cors::FILTER, limit::FILTER];
 
 pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
     let features = [
@@ -37,10 +39,11 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
         ),
     ];
     refuse(&features)?;
-    refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
+    refuse_filters(&pb.typed_per_filter_config, &OF_MANY)?;
     let of_table = OfTable {
         max_body: max_body(pb),
         cors: Said::of(&pb.typed_per_filter_config, None)?,
+        limit: limit::of_place(&pb.typed_per_filter_config)?,
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &Arc::default())?,
     };
     let mut hosts = Hosts::new(pb.ignore_port_in_host_matching);
@@ -105,7 +108,6 @@ fn max_body(pb: &pb::RouteConfiguration) -> usize {
 fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHost> {
     let features = [
         (pb.matcher.is_some(), "matcher"),
-        (!pb.rate_limits.is_empty(), "rate_limits"),
         (
             pb.retry_policy_typed_config.is_some(),
             "retry_policy_typed_config",
@@ -113,7 +115,7 @@ fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHos
         (pb.hedge_policy.is_some(), "hedge_policy"),
     ];
     refuse(&features)?;
-    refuse_filters(&pb.typed_per_filter_config, &[cors::FILTER])?;
+    refuse_filters(&pb.typed_per_filter_config, &OF_MANY)?;
     let retry = pb
         .retry_policy
         .as_ref()
@@ -124,6 +126,7 @@ fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHos
         retry: Arc::new(retry.unwrap_or(RetryPolicy::NEVER)),
         max_body: of_table.max_body,
         cors: Said::of(&pb.typed_per_filter_config, pb.cors.as_ref())?.within(&of_table.cors),
+        limit: limit::of_place(&pb.typed_per_filter_config)?.or_else(|| of_table.limit.clone()),
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &of_table.mirrors)?,
     };
     let routes = pb.routes.iter().enumerate();
@@ -135,6 +138,7 @@ fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHos
         require_tls: require_tls(pb.require_tls)?,
         attempt_count_in_request: pb.include_request_attempt_count,
         attempt_count_in_response: pb.include_attempt_count_in_response,
+        rate_limits: descriptor::recipes(&pb.rate_limits)?,
         ops: ops::compile(&lists!(pb))?,
     })
 }
@@ -169,6 +173,7 @@ fn require_tls(requirement: i32) -> Compiled<Option<Redirect>> {
 struct OfTable {
     max_body: usize,
     cors: Said,
+    limit: Option<limit::Said>,
     mirrors: Arc<[Mirror]>,
 }
 
@@ -177,14 +182,16 @@ pub(super) struct Inherited {
     pub(super) retry: Arc<RetryPolicy>,
     max_body: usize,
     cors: Said,
+    limit: Option<limit::Said>,
     pub(super) mirrors: Arc<[Mirror]>,
 }
 
 impl Inherited {
     fn route(&self, pb: &pb::Route) -> Compiled<Route> {
         let filters = &pb.typed_per_filter_config;
-        refuse_filters(filters, &[fault::FILTER, cors::FILTER])?;
+        refuse_filters(filters, &[fault::FILTER, cors::FILTER, limit::FILTER])?;
         let fault = fault::of_route(filters)?;
+        let local_limit = limit::of_place(filters)?.or_else(|| self.limit.clone());
         let cors = Said::of(filters, older_cors(pb))?.within(&self.cors);
         let matcher = pb.r#match.as_ref().ok_or_else(|| Fault::missing("match"))?;
         let matches = matcher::route(matcher).at("match")?;
@@ -218,6 +225,7 @@ impl Inherited {
                 .and_then(|decorator| text(&decorator.operation)),
             matches,
             action: action?,
+            local_limit,
             ops: ops::compile(&lists!(pb))?,
         })
     }

@@ -46,13 +46,18 @@ impl Listener {
 
 impl FilterChain {
     fn same_but_routes(&self, other: &Self) -> bool {
-        let Self { name, tls, network } = self;
+        let Self {
+            name,
+            tls,
+            limits,
+            network,
+        } = self;
         let same_network = match (network, &other.network) {
             (Network::Http(a), Network::Http(b)) => a.same_but_routes(b),
             (Network::Tcp(a), Network::Tcp(b)) => a == b,
             (Network::Http(_), Network::Tcp(_)) | (Network::Tcp(_), Network::Http(_)) => false,
         };
-        *name == other.name && *tls == other.tls && same_network
+        *name == other.name && *tls == other.tls && *limits == other.limits && same_network
     }
 }
 
@@ -71,6 +76,7 @@ impl HttpManager {
             server_header,
             filters,
             cors,
+            limit,
             websocket,
             generate_request_id,
             normalize_path,
@@ -93,6 +99,7 @@ impl HttpManager {
             && *server_header == other.server_header
             && *filters == other.filters
             && *cors == other.cors
+            && *limit == other.limit
             && *websocket == other.websocket
             && *generate_request_id == other.generate_request_id
             && *normalize_path == other.normalize_path

@@ -5,13 +5,13 @@ use mesh_model::Str;
 use super::text::TextMatch;
 
 /// What a query parameter must be like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryMatch {
     pub(crate) name: Str,
     pub(crate) rule: QueryRule,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum QueryRule {
     Present(bool),
     Text(TextMatch),

@@ -59,6 +59,7 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         sni: None,
         peer,
         own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+        limits: Default::default(),
         element: Default::default(),
         listener,
     };

@@ -1,10 +1,12 @@
 //! What may happen to a request before it is sent: it is held up or made to fail on purpose, or answered here.
 
 use mesh_traffic::fault::{Abort, Fault};
-use mesh_traffic::listener::CorsAt;
+use mesh_traffic::limit::Verdict;
+use mesh_traffic::listener::{CorsAt, LimitAt};
 
 use super::{Exchange, Next, Outcome, Worker};
-use crate::http::failure::{Failure, FailureKind};
+use crate::http::failure::{Failure, FailureKind, grpc_of_http};
+use crate::http::limit::{self, Counted, LimitWith};
 use crate::http::respond;
 use crate::http::shape::Plan;
 use crate::http::stage::Wait;
@@ -22,6 +24,57 @@ impl Exchange {
             Plan::Preflight => respond::preflight(&answering),
         };
         Outcome::Next(Next::Respond(reply))
+    }
+
+    /// Counts a request where that comes after all that may go wrong on purpose, and goes on with it.
+    pub(super) fn count_and_go_on(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        let is_answered = self.is_preflight() && !self.is_counted_before(|at| at.before_cors);
+        if is_answered || self.is_counted_before(|at| at.before_fault) {
+            return self.go_on(worker);
+        }
+        let found = self.shaped.as_ref().map(|shaped| &shaped.found);
+        let with = LimitWith {
+            connection: &self.connection,
+            served: &self.served,
+            own: worker.own,
+            now: worker.now,
+        };
+        self.counted = limit::limit(&with, &self.request, found, worker.random);
+        if let Some(refusal) = self.counted.as_ref().and_then(Counted::refusal) {
+            return self.refused_by(refusal);
+        }
+        self.mark();
+        self.go_on(worker)
+    }
+
+    /// The end of a request that may not pass.
+    pub(super) fn refused_by(&mut self, refusal: Failure) -> Outcome {
+        if self.is_counted_before(|at| at.before_cors) {
+            // As with faults: the filter that looks after pages has not seen it.
+            self.of_page = None;
+        }
+        Outcome::Failed(refusal)
+    }
+
+    /// Writes into the request that it is one too many, where it passes all the same.
+    pub(super) fn mark(&mut self) {
+        let Some(counted) = &self.counted else {
+            return;
+        };
+        if counted.verdict != Verdict::Marked {
+            return;
+        }
+        let found = self.shaped.as_ref().map(|shaped| &shaped.found);
+        let cluster = found.and_then(|found| found.cluster()).cloned();
+        counted.mark(&mut self.request, &self.connection, cluster.as_deref());
+        // It goes out as it is now.
+        self.spent = true;
+    }
+
+    /// Whether requests are counted before something else; not where none are.
+    pub(super) fn is_counted_before(&self, what: impl Fn(&LimitAt) -> bool) -> bool {
+        let limit = self.served.manager().and_then(|it| it.limit.as_ref());
+        limit.is_none_or(what)
     }
 
     /// Whether pages of other origins are looked after before requests are made to fail.
@@ -46,7 +99,7 @@ impl Exchange {
             self.of_page = None;
         }
         match abort {
-            None => self.go_on(worker),
+            None => self.count_and_go_on(worker),
             Some(Abort::Http(status)) => {
                 Outcome::Failed(Failure::on_purpose(status, grpc_of_http(status)))
             }
@@ -59,17 +112,5 @@ impl Exchange {
     #[must_use]
     pub fn was_delayed(&self) -> bool {
         self.injected.delay.is_some()
-    }
-}
-
-/// What a status of HTTP is to a client of gRPC (gRPC's `http-grpc-status-mapping`).
-fn grpc_of_http(status: u16) -> u16 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
     }
 }

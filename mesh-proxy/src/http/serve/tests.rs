@@ -61,6 +61,7 @@ impl Bench {
             sni: None,
             peer,
             own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
+            limits: Default::default(),
             element: Default::default(),
             listener,
         };
@@ -569,4 +570,5 @@ fn an_answer_that_the_policy_repeats_is_repeated() {
     assert_eq!(bench.replies(answer(200, &[])).head.status, 200);
 }
 
+mod limits;
 mod pages;
