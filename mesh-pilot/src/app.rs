@@ -123,8 +123,10 @@ async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let identity = settings.identity()?;
     let (clock, tasks) = (deps.clock.clone(), deps.tasks.clone());
+    let config = settings.mesh_config()?;
     let mesh = MeshConstants {
-        access_log: settings.access_log()?,
+        access_log: config.access_log,
+        locality: config.locality,
         ..settings.mesh()?
     };
     let discovery = Discovery::start(mesh, deps)?;

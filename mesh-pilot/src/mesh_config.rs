@@ -1,11 +1,16 @@
-//! What of Istio's mesh configuration (`--mesh-config-file`) is pilot's to follow: the access log.
+//! What of Istio's mesh configuration (`--mesh-config-file`) is pilot's to follow: the access log, and what localities
+//! have to do with the choice of endpoints.
 //!
 //! The rest of what is followed is the injector's, which reads the file whenever a pod asks.
 
 use std::path::{Path, PathBuf};
 
 use mesh_api::decode::documents;
+use mesh_api::networking::locality::LocalityLb;
+use mesh_api::validate::locality::of_mesh;
+use mesh_model::Str;
 use mesh_model::header_format::{self, ISTIO_LINE};
+use mesh_model::name::ResourceKey;
 use serde_json::{Map, Value};
 
 use crate::snapshot::logging::{AccessLogging, JSON, LogFormat};
@@ -25,11 +30,20 @@ pub struct BadMeshConfig {
 /// A field, and what is wrong with it.
 type Wrong = (String, String);
 
-/// The access log that a file asks for.
+/// What is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeshConfig {
+    /// The access log of every proxy, if there is one.
+    pub access_log: Option<AccessLogging>,
+    /// Localities, where no DestinationRule speaks of them.
+    pub locality: LocalityLb,
+}
+
+/// What a file says.
 ///
 /// # Errors
 /// [`BadMeshConfig`] when the file cannot be read, or names the field that cannot be used.
-pub fn read(file: &Path) -> Result<Option<AccessLogging>, BadMeshConfig> {
+pub fn read(file: &Path) -> Result<MeshConfig, BadMeshConfig> {
     let bad = |(field, why): Wrong| BadMeshConfig {
         file: file.to_owned(),
         field,
@@ -37,17 +51,40 @@ pub fn read(file: &Path) -> Result<Option<AccessLogging>, BadMeshConfig> {
     };
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| bad(("the file".to_owned(), error.to_string())))?;
-    access_logging(&text).map_err(bad)
+    parse(&text).map_err(bad)
 }
 
-/// istio: an empty `accessLogFile` is none.
-fn access_logging(text: &str) -> Result<Option<AccessLogging>, Wrong> {
+fn parse(text: &str) -> Result<MeshConfig, Wrong> {
     let documents = documents::split(text);
     let Some(document) = documents.first() else {
-        return Ok(None);
+        return Ok(MeshConfig::default());
     };
     let value = documents::parse(document)
         .map_err(|problem| (format!("line {}", problem.line), problem.message))?;
+    Ok(MeshConfig {
+        access_log: access_logging(&value)?,
+        locality: locality(&value)?,
+    })
+}
+
+fn locality(value: &Value) -> Result<LocalityLb, Wrong> {
+    let key = ResourceKey {
+        group: Str::default(),
+        kind: "MeshConfig".into(),
+        namespace: Str::default(),
+        name: Str::default(),
+    };
+    match value.get("localityLbSetting") {
+        None | Some(Value::Null) => Ok(LocalityLb::default()),
+        Some(written) => of_mesh(written, &key).map_err(|found| {
+            let first = found.into_iter().next();
+            first.map_or_else(Wrong::default, |first| (first.field, first.message))
+        }),
+    }
+}
+
+/// istio: an empty `accessLogFile` is none.
+fn access_logging(value: &Value) -> Result<Option<AccessLogging>, Wrong> {
     let field = |name: &str| match value.get(name) {
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text.as_str()),

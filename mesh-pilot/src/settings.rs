@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use mesh_api::networking::locality::LocalityLb;
 use mesh_identity::settings::SYSTEM_NAMESPACE;
 use mesh_identity::{BadIdentity, IdentityFlags, IdentitySettings};
 use mesh_kube::Registration;
 use mesh_model::ident::{IdentError, TrustDomain};
 use mesh_runtime::log::LogFlags;
 
-use crate::mesh_config::{self, BadMeshConfig};
-use crate::snapshot::logging::AccessLogging;
+use crate::mesh_config::{self, BadMeshConfig, MeshConfig};
 use crate::snapshot::view::{MeshConstants, OutboundPolicy};
 use crate::webhook::InjectorFiles;
 
@@ -53,7 +53,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", requires = "webhooks")]
     pub inject_config_file: Option<PathBuf>,
     /// Istio's mesh configuration, of which a part is followed: by sidecars, for which it is read
-    /// again when it changes, and by all proxies' access logs as it is when pilot starts.
+    /// again when it changes, and by all proxies' access logs and localities as it is when pilot starts.
     // istio: --meshConfig
     #[arg(long, value_name = "FILE")]
     pub mesh_config_file: Option<PathBuf>,
@@ -110,16 +110,17 @@ impl Settings {
                 OutboundTrafficPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
             },
             access_log: None,
+            locality: LocalityLb::default(),
         })
     }
 
-    /// Where proxies log, as the mesh's configuration says.
+    /// What the mesh's configuration says of proxies.
     ///
     /// # Errors
     /// When its file cannot be read or used.
-    pub fn access_log(&self) -> Result<Option<AccessLogging>, BadMeshConfig> {
+    pub fn mesh_config(&self) -> Result<MeshConfig, BadMeshConfig> {
         let file = self.mesh_config_file.as_deref();
-        file.map_or(Ok(None), mesh_config::read)
+        file.map_or_else(|| Ok(MeshConfig::default()), mesh_config::read)
     }
 
     /// Where the injector's settings are.

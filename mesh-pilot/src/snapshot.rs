@@ -133,6 +133,7 @@ impl World {
             mesh: self.mesh.clone(),
             namespace: namespace.clone(),
             labels: workload.labels.clone(),
+            locality: workload.locality.clone(),
             services,
             role,
         })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh_api::ResourceSet;
 use mesh_api::decode::objects;
+use mesh_api::networking::locality::LocalityLb;
 use mesh_model::ident::TrustDomain;
 
 use crate::snapshot::World;
@@ -17,6 +18,7 @@ pub(crate) fn mesh() -> Arc<MeshConstants> {
         cluster_id: "Kubernetes".into(),
         outbound_policy: OutboundPolicy::default(),
         access_log: None,
+        locality: LocalityLb::default(),
     })
 }
 

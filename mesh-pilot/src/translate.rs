@@ -10,6 +10,7 @@ mod filter_chain;
 mod hash;
 mod http_filters;
 mod listener;
+pub mod locality;
 mod message;
 pub mod names;
 mod route;
@@ -84,7 +85,7 @@ pub fn translate(view: &View) -> Resources {
 
 /// What a proxy is told of a service that it may call: clusters and their endpoints.
 ///
-/// Of the view it depends on nothing but the mesh and [`View::is_chosen_by_client`].
+/// Of the view it depends on nothing but the mesh, [`View::is_chosen_by_client`] and [`locality::standpoint`].
 #[must_use]
 pub fn of_service(view: &View, service: &VisibleService) -> Resources {
     let mut resources = Resources::default();

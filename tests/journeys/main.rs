@@ -8,6 +8,7 @@ mod guards;
 mod ingress;
 mod lifecycle;
 mod load;
+mod localities;
 mod mirrors;
 mod outages;
 mod renewal;

@@ -5,5 +5,6 @@
 
 pub mod destination_rule;
 pub mod gateway;
+pub mod locality;
 pub mod string_match;
 pub mod virtual_service;

@@ -65,6 +65,8 @@ pub(crate) enum Shape {
     Count,
     /// A number from 0 to 100, not always whole.
     Percent,
+    /// A number from 1 to 1000, not always whole.
+    Factor,
     /// A number from 1 to 65535, or its text.
     Port,
     /// A port's number or its name.
@@ -156,7 +158,8 @@ impl Walk<'_> {
             Shape::Hidden => self.hidden(place, value),
             Shape::Bool => self.boolean(place, value),
             Shape::Count => self.number(place, value, 0, i64::from(i32::MAX)),
-            Shape::Percent => self.percent(place, value),
+            Shape::Percent => self.fraction(place, value, 0.0, 100.0),
+            Shape::Factor => self.fraction(place, value, 1.0, 1000.0),
             Shape::Port => self.number(place, value, 1, i64::from(u16::MAX)),
             Shape::PortOrName => self.port_or_name(place, value),
             Shape::Duration => self.duration(place, value),
@@ -286,11 +289,11 @@ impl Walk<'_> {
         }
     }
 
-    fn percent(&mut self, place: &Place<'_>, value: &Value) -> Option<Value> {
+    fn fraction(&mut self, place: &Place<'_>, value: &Value, from: f64, to: f64) -> Option<Value> {
         match value.as_f64() {
-            Some(number) if (0.0..=100.0).contains(&number) => Some(value.clone()),
+            Some(number) if (from..=to).contains(&number) => Some(value.clone()),
             Some(number) => {
-                let text = format!("{number} is out of range, expected 0 to 100");
+                let text = format!("{number} is out of range, expected {from} to {to}");
                 self.error(codes::SCHEMA, place, text)
             }
             None => self.mismatch(place, "a number", value),

@@ -11,6 +11,7 @@ use crate::codes;
 pub mod destination_rule;
 pub mod gateway;
 pub mod kubernetes;
+pub mod locality;
 pub mod names;
 pub mod peer_authentication;
 pub mod references;

@@ -37,6 +37,12 @@ pub(crate) fn optional_percent<'de, D: Deserializer<'de>>(
     percent(from).map(Some)
 }
 
+/// A number from 1 to 1000 as thousandths, where it was written.
+pub(crate) fn optional_factor<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let number = f64::deserialize(from)?;
+    Ok(Some((number.clamp(1.0, 1000.0) * 1000.0).round() as u32))
+}
+
 /// Reads `1.5s`, `100ms`, `1h30m`: numbers with the units h, m, s, ms, us and ns, in a row.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;

@@ -2,20 +2,20 @@ use super::*;
 
 #[track_caller]
 fn logging(text: &str) -> AccessLogging {
-    access_logging(text).unwrap().unwrap()
+    parse(text).unwrap().access_log.unwrap()
 }
 
 #[track_caller]
 fn refused(text: &str, field: &str, why: &str) {
-    let (got_field, got_why) = access_logging(text).unwrap_err();
+    let (got_field, got_why) = parse(text).unwrap_err();
     assert_eq!((got_field.as_str(), got_why.as_str()), (field, why));
 }
 
 #[test]
 fn without_a_file_there_is_no_log() {
-    assert_eq!(access_logging(""), Ok(None));
-    assert_eq!(access_logging("trustDomain: td\n"), Ok(None));
-    assert_eq!(access_logging("accessLogFile: ''\n"), Ok(None));
+    for text in ["", "trustDomain: td\n", "accessLogFile: ''\n"] {
+        assert_eq!(parse(text), Ok(MeshConfig::default()), "{text}");
+    }
 }
 
 #[test]
@@ -74,8 +74,27 @@ fn what_cannot_be_used_is_named() {
     );
     refused("accessLogFile: 3\n", "accessLogFile", "expected text");
     let (field, why) =
-        access_logging("accessLogFile: /tmp/a\naccessLogEncoding: JSON\naccessLogFormat: '[]'\n")
+        parse("accessLogFile: /tmp/a\naccessLogEncoding: JSON\naccessLogFormat: '[]'\n")
             .unwrap_err();
     assert_eq!(field, "accessLogFormat");
     assert!(why.starts_with("is no object of JSON"), "{why}");
+}
+
+#[test]
+fn localities_are_read_and_checked() {
+    let off = parse("localityLbSetting: {enabled: false}\n").unwrap();
+    assert!(!off.locality.is_enabled() && MeshConfig::default().locality.is_enabled());
+    // Whether anybody ejects endpoints, DestinationRules say.
+    let next = parse("localityLbSetting: {failover: [{from: eu, to: us}]}\n").unwrap();
+    assert_eq!(next.locality.failover.len(), 1);
+    refused(
+        "localityLbSetting: {distribute: [{from: eu, to: {us: 90}}]}",
+        "localityLbSetting.distribute[0].to",
+        "the shares sum up to 90, not 100",
+    );
+    refused(
+        "localityLbSetting: {enable: true}",
+        "localityLbSetting.enable",
+        "unknown field",
+    );
 }

@@ -11,6 +11,7 @@ use mesh_xds::Resource;
 use crate::push::pack::{self, ByType};
 use crate::snapshot::view::{View, VisibleService};
 use crate::translate;
+use crate::translate::locality::Standpoint;
 
 /// Packed services of one mesh.
 #[derive(Default)]
@@ -18,9 +19,9 @@ pub struct Shelf {
     services: HashMap<Key, Entry>,
 }
 
-/// Where the service is in memory, and whether its clients choose the endpoint: of what holds for a proxy
-/// alone, its resources depend on nothing else.
-type Key = (usize, bool);
+/// Where the service is in memory, whether its clients choose the endpoint, and where the proxy is if that counts:
+/// of what holds for a proxy alone, its resources depend on nothing else.
+type Key = (usize, bool, Option<Standpoint>);
 
 struct Entry {
     /// Keeps its place in memory from being another's.
@@ -41,7 +42,11 @@ impl Shelf {
 
     fn entry(&mut self, view: &View, service: &Arc<VisibleService>) -> &Entry {
         let place = Arc::as_ptr(service).addr();
-        let key = (place, view.is_chosen_by_client(&service.service));
+        let key = (
+            place,
+            view.is_chosen_by_client(&service.service),
+            translate::locality::standpoint(view, service),
+        );
         self.services.entry(key).or_insert_with(|| {
             let made = pack::resources(&translate::of_service(view, service));
             let packed = made

@@ -304,9 +304,10 @@ fn endpoint(address: SocketAddr, port_name: &str, pod: Option<&Workload>) -> End
     }
 }
 
-/// istio: the label `istio-locality`, whose dots stand for slashes.
+/// istio: a label, whose dots stand for slashes; the second is the older one.
 fn locality(labels: &Labels) -> Option<Locality> {
-    let said = labels.value("istio-locality")?;
+    let names = ["topology.istio.io/locality", "istio-locality"];
+    let said = names.into_iter().find_map(|name| labels.value(name))?;
     let mut parts = said.splitn(3, ['.', '/']).map(Str::from);
     Some(Locality {
         region: parts.next().unwrap_or_default(),

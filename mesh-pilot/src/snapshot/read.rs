@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh_api::networking::destination_rule as dr;
 use mesh_api::networking::gateway as gw;
+use mesh_api::networking::locality::Warmup;
 use mesh_api::networking::string_match::StringMatch;
 use mesh_api::networking::virtual_service as vs;
 use mesh_api::networking::virtual_service::cors::{CorsPolicy, UnmatchedPreflights};
@@ -18,9 +19,10 @@ use super::gateway::{Gateway, ServedHost, Server, Serves};
 use super::ingress;
 use super::peer_authentication::PeerAuthentication;
 use super::rules::{
-    Abort, Balancer, ClientTls, ConsistentHash, Cookie, Cors, Destination, DestinationPolicy,
-    Export, Fault, GatewayRef, HashKey, HashTable, HeaderChanges, HeaderOperations, HttpMatch,
-    HttpRule, PolicyBlocks, Routing, SubsetPolicy, TextMatch, TlsMatch, TlsRule, TrafficPolicy,
+    Abort, Balancer, Balancing, ClientTls, ConsistentHash, Cookie, Cors, Destination,
+    DestinationPolicy, Export, Fault, GatewayRef, HashKey, HashTable, HeaderChanges,
+    HeaderOperations, HttpMatch, HttpRule, PolicyBlocks, Routing, SubsetPolicy, TextMatch,
+    TlsMatch, TlsRule, TrafficPolicy,
 };
 use super::view::{Certificate, Clients, MtlsMode, ServerTls, Stored, TlsVersion};
 use crate::translate::names;
@@ -291,7 +293,7 @@ fn traffic(written: Option<&dr::TrafficPolicy>) -> TrafficPolicy {
     };
     let ports = written.port_level_settings.iter().map(|of_port| {
         let own = PolicyBlocks {
-            balancer: of_port.load_balancer.as_ref().and_then(balancer),
+            balancing: of_port.load_balancer.as_ref().map(balancing),
             pool: of_port.connection_pool.clone().map(Arc::new),
             outliers: of_port.outlier_detection.clone().map(Arc::new),
             // Istio has none for single ports.
@@ -302,7 +304,7 @@ fn traffic(written: Option<&dr::TrafficPolicy>) -> TrafficPolicy {
     });
     TrafficPolicy {
         blocks: PolicyBlocks {
-            balancer: written.load_balancer.as_ref().and_then(balancer),
+            balancing: written.load_balancer.as_ref().map(balancing),
             pool: written.connection_pool.clone().map(Arc::new),
             outliers: written.outlier_detection.clone().map(Arc::new),
             retry_budget: written.retry_budget,
@@ -319,15 +321,29 @@ fn client_tls(written: &dr::ClientTls) -> ClientTls {
     }
 }
 
-fn balancer(written: &dr::LoadBalancer) -> Option<Balancer> {
-    if let Some(hash) = &written.consistent_hash {
-        return consistent_hash(hash).map(|hash| Balancer::Hash(Arc::new(hash)));
+fn balancing(written: &dr::LoadBalancer) -> Arc<Balancing> {
+    let older = written.warmup_duration_secs.map(|duration| Warmup {
+        duration: Some(duration),
+        ..Warmup::default()
+    });
+    Arc::new(Balancing {
+        balancer: balancer(written),
+        locality: written.locality_lb_setting.clone(),
+        warmup: written.warmup.clone().or(older),
+    })
+}
+
+fn balancer(written: &dr::LoadBalancer) -> Balancer {
+    let hash = written.consistent_hash.as_ref();
+    if let Some(hash) = hash.and_then(consistent_hash) {
+        return Balancer::Hash(Arc::new(hash));
     }
     match written.simple {
-        dr::SimpleLoadBalancer::Unspecified => None,
-        dr::SimpleLoadBalancer::RoundRobin => Some(Balancer::RoundRobin),
-        dr::SimpleLoadBalancer::LeastRequest => Some(Balancer::LeastRequest),
-        dr::SimpleLoadBalancer::Random => Some(Balancer::Random),
+        dr::SimpleLoadBalancer::RoundRobin => Balancer::RoundRobin,
+        dr::SimpleLoadBalancer::Unspecified | dr::SimpleLoadBalancer::LeastRequest => {
+            Balancer::LeastRequest
+        }
+        dr::SimpleLoadBalancer::Random => Balancer::Random,
     }
 }
 

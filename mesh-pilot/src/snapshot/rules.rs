@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_api::networking::destination_rule::{ConnectionPool, OutlierDetection, RetryBudget};
+use mesh_api::networking::locality::{LocalityLb, Warmup};
 use mesh_model::Str;
 use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
@@ -270,7 +271,7 @@ pub struct TrafficPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyBlocks {
     /// Choice of endpoint.
-    pub balancer: Option<Balancer>,
+    pub balancing: Option<Arc<Balancing>>,
     /// Bounds of connections and requests, as they are written.
     pub pool: Option<Arc<ConnectionPool>>,
     /// When endpoints that fail get nothing for a while, as it is written.
@@ -279,6 +280,17 @@ pub struct PolicyBlocks {
     pub retry_budget: Option<RetryBudget>,
     /// TLS towards endpoints; none lets mesh decide per endpoint.
     pub tls: Option<ClientTls>,
+}
+
+/// How endpoints are chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balancing {
+    /// The way to choose one.
+    pub balancer: Balancer,
+    /// What localities have to do with it, as it is written; the mesh's configuration if nothing is.
+    pub locality: Option<LocalityLb>,
+    /// How endpoints that are new come to their share, as it is written.
+    pub warmup: Option<Warmup>,
 }
 
 /// Ways to choose an endpoint.
@@ -347,6 +359,18 @@ pub enum ClientTls {
     IstioMutual,
 }
 
+/// istio: the default since 1.14.
+const DEFAULT_BALANCER: Balancer = Balancer::LeastRequest;
+
+impl PolicyBlocks {
+    /// The way to choose an endpoint.
+    #[must_use]
+    pub fn balancer(&self) -> &Balancer {
+        let chosen = self.balancing.as_ref();
+        chosen.map_or(&DEFAULT_BALANCER, |chosen| &chosen.balancer)
+    }
+}
+
 impl DestinationPolicy {
     /// What holds for `port` of `subset` (or of the whole host): subset and port before subset,
     /// before port, before the host's.
@@ -365,7 +389,7 @@ impl DestinationPolicy {
         }
         let own = &subset.traffic.blocks;
         PolicyBlocks {
-            balancer: own.balancer.clone().or_else(|| whole.balancer.clone()),
+            balancing: own.balancing.clone().or_else(|| whole.balancing.clone()),
             pool: own.pool.clone().or_else(|| whole.pool.clone()),
             outliers: own.outliers.clone().or_else(|| whole.outliers.clone()),
             retry_budget: own.retry_budget.or(whole.retry_budget),

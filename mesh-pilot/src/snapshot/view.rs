@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use mesh_api::networking::locality::LocalityLb;
 use mesh_model::Str;
 use mesh_model::ident::{SpiffeId, TrustDomain};
 use mesh_model::labels::Labels;
 use mesh_model::name::{Hostname, NamespacedName};
 use mesh_model::net::Protocol;
-use mesh_model::service::{Endpoint, Service, ServicePort};
+use mesh_model::service::{Endpoint, Locality, Service, ServicePort};
 
 use mesh_pki::credential::{ClientRoots, Credential};
 
@@ -28,6 +29,8 @@ pub struct View {
     pub namespace: Str,
     /// Labels of the proxy's workload.
     pub labels: Labels,
+    /// Where it runs.
+    pub locality: Locality,
     /// Services that it may call, sorted by host.
     pub services: Arc<[Arc<VisibleService>]>,
     /// What it listens to.
@@ -41,12 +44,14 @@ impl PartialEq for View {
             mesh,
             namespace,
             labels,
+            locality,
             services,
             role,
         } = self;
         *mesh == other.mesh
             && *namespace == other.namespace
             && *labels == other.labels
+            && *locality == other.locality
             && *role == other.role
             && (Arc::ptr_eq(services, &other.services) || same_services(services, &other.services))
     }
@@ -73,6 +78,8 @@ pub struct MeshConstants {
     pub outbound_policy: OutboundPolicy,
     /// Where every proxy logs; nowhere but where it was told itself if this is none.
     pub access_log: Option<AccessLogging>,
+    /// What localities have to do with the choice of endpoints where no DestinationRule says it.
+    pub locality: LocalityLb,
 }
 
 /// What becomes of calls to hosts that the mesh does not know.

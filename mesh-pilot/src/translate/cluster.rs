@@ -1,5 +1,6 @@
 //! Clusters: for each service's port and subset, and for each port of the proxy's own workload.
 
+mod balance;
 pub(super) mod captured;
 mod guards;
 
@@ -13,9 +14,7 @@ use mesh_model::service::{Service, ServicePort};
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::cluster::v3 as proto;
 use mesh_proto::envoy::envoy::config::cluster::v3::cluster::{
-    ClusterDiscoveryType, CommonLbConfig, DiscoveryType, EdsClusterConfig, LbPolicy,
-    TransportSocketMatch,
-    common_lb_config::{LocalityConfigSpecifier, LocalityWeightedLbConfig},
+    ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch,
 };
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as endpoint;
@@ -23,8 +22,8 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3 as http;
 use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_options::UpstreamProtocolOptions;
 use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
-use super::{hash, message, names, secret};
-use crate::snapshot::rules::{Balancer, ClientTls, PolicyBlocks, SubsetPolicy};
+use super::{message, names, secret};
+use crate::snapshot::rules::{ClientTls, PolicyBlocks, SubsetPolicy};
 use crate::snapshot::view::{Application, Carriage, InboundPort, View, VisibleService};
 
 /// istio: meshConfig.connectTimeout, `mesh/v1alpha1/config.proto`.
@@ -32,8 +31,6 @@ const CONNECT_TIMEOUT: Duration = Duration {
     seconds: 10,
     nanos: 0,
 };
-/// istio: the default since 1.14.
-const DEFAULT_BALANCER: Balancer = Balancer::LeastRequest;
 /// Where a cluster keeps its HTTP options.
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -108,15 +105,9 @@ impl Target<'_> {
                 eds_config: Some(message::ads()),
                 service_name: self.name(),
             }),
-            lb_policy: lb_policy(blocks.balancer.as_ref().unwrap_or(&DEFAULT_BALANCER)).into(),
-            lb_config: blocks.balancer.as_ref().and_then(hash::lb_config),
-            common_lb_config: Some(CommonLbConfig {
-                healthy_panic_threshold: Some(guards::panic_threshold(blocks.outliers.as_deref())),
-                locality_config_specifier: Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(
-                    LocalityWeightedLbConfig {},
-                )),
-                ..Default::default()
-            }),
+            lb_policy: balance::policy(blocks.balancer()).into(),
+            lb_config: balance::config(&blocks),
+            common_lb_config: Some(balance::common(self.view, &blocks)),
             outlier_detection: blocks.outliers.as_deref().map(guards::outlier_detection),
             transport_socket_matches,
             transport_socket,
@@ -256,15 +247,6 @@ fn services_field<'a>(services: impl IntoIterator<Item = &'a Service>) -> Struct
         ])
     });
     message::structure([("services", message::list(entries.collect()))])
-}
-
-fn lb_policy(balancer: &Balancer) -> LbPolicy {
-    match balancer {
-        Balancer::RoundRobin => LbPolicy::RoundRobin,
-        Balancer::LeastRequest => LbPolicy::LeastRequest,
-        Balancer::Random => LbPolicy::Random,
-        Balancer::Hash(hash) => hash::lb_policy(hash),
-    }
 }
 
 type Options = HashMap<String, mesh_proto::Any>;

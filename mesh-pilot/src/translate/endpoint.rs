@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mesh_model::service::{Endpoint, Health, Locality, ServicePort};
+use mesh_model::service::{Endpoint, Health, ServicePort};
 use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as proto;
 
+use super::locality::{self, Group};
 use super::{message, names};
 use crate::snapshot::rules::SubsetPolicy;
 use crate::snapshot::view::{View, VisibleService};
@@ -42,29 +43,27 @@ fn assignment(
         .iter()
         .filter(|e| e.port_name == port.name)
         .filter(|e| subset.is_none_or(|s| e.labels.contain(&s.labels)));
-    let mut localities: BTreeMap<&Locality, Vec<proto::LbEndpoint>> = BTreeMap::new();
-    for endpoint in chosen {
-        let made = lb_endpoint(view, endpoint);
-        localities.entry(&endpoint.locality).or_default().push(made);
-    }
+    let policy = service.policy.as_ref();
+    let blocks = policy.map(|policy| policy.blocks_for(subset, port.port));
+    let groups = locality::groups(view, &blocks.unwrap_or_default(), chosen);
     proto::ClusterLoadAssignment {
         cluster_name,
-        endpoints: localities.into_iter().map(locality).collect(),
+        endpoints: groups.iter().map(|group| of_group(view, group)).collect(),
         ..Default::default()
     }
 }
 
-fn locality((at, lb_endpoints): (&Locality, Vec<proto::LbEndpoint>)) -> proto::LocalityLbEndpoints {
+fn of_group(view: &View, group: &Group<'_>) -> proto::LocalityLbEndpoints {
+    let endpoints = group.endpoints.iter();
     proto::LocalityLbEndpoints {
         locality: Some(core::Locality {
-            region: at.region.to_string(),
-            zone: at.zone.to_string(),
-            sub_zone: at.sub_zone.to_string(),
+            region: group.locality.region.to_string(),
+            zone: group.locality.zone.to_string(),
+            sub_zone: group.locality.sub_zone.to_string(),
         }),
-        load_balancing_weight: message::number(
-            u32::try_from(lb_endpoints.len()).unwrap_or(u32::MAX),
-        ),
-        lb_endpoints,
+        load_balancing_weight: message::number(group.weight),
+        lb_endpoints: endpoints.map(|one| lb_endpoint(view, one)).collect(),
+        priority: group.priority,
         ..Default::default()
     }
 }

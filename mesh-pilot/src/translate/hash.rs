@@ -25,12 +25,9 @@ pub(super) fn lb_policy(hash: &ConsistentHash) -> LbPolicy {
 }
 
 /// The sizes of a cluster's ring or table.
-pub(super) fn lb_config(balancer: &Balancer) -> Option<LbConfig> {
-    let Balancer::Hash(hash) = balancer else {
-        return None;
-    };
+pub(super) fn lb_config(hash: &ConsistentHash) -> LbConfig {
     let size = |value| Some(UInt64Value { value });
-    Some(match hash.table {
+    match hash.table {
         HashTable::Ring(points) => LbConfig::RingHashLbConfig(RingHashLbConfig {
             minimum_ring_size: size(points),
             ..Default::default()
@@ -38,7 +35,7 @@ pub(super) fn lb_config(balancer: &Balancer) -> Option<LbConfig> {
         HashTable::Maglev(slots) => LbConfig::MaglevLbConfig(MaglevLbConfig {
             table_size: size(slots),
         }),
-    })
+    }
 }
 
 /// What the DestinationRule of a service says of hashes, for one of its ports.
@@ -47,8 +44,8 @@ pub(super) fn of_service(
     subset: &str,
     port: u16,
 ) -> Option<Arc<ConsistentHash>> {
-    match service.blocks(subset, port).balancer? {
-        Balancer::Hash(hash) => Some(hash),
+    match service.blocks(subset, port).balancer() {
+        Balancer::Hash(hash) => Some(hash.clone()),
         Balancer::RoundRobin | Balancer::LeastRequest | Balancer::Random => None,
     }
 }

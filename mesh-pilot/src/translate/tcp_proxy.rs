@@ -28,9 +28,9 @@ pub(super) struct Manner {
 impl Manner {
     /// What a DestinationRule says.
     pub(super) fn of(blocks: &PolicyBlocks) -> Self {
-        let hash = match &blocks.balancer {
-            Some(Balancer::Hash(hash)) => hash::tcp_policy(hash),
-            Some(Balancer::RoundRobin | Balancer::LeastRequest | Balancer::Random) | None => None,
+        let hash = match blocks.balancer() {
+            Balancer::Hash(hash) => hash::tcp_policy(hash),
+            Balancer::RoundRobin | Balancer::LeastRequest | Balancer::Random => None,
         };
         let pool = blocks.pool.as_ref().and_then(|pool| pool.tcp.as_ref());
         let idle_timeout = pool.and_then(|pool| pool.idle_timeout);

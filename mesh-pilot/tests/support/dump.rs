@@ -450,6 +450,12 @@ fn cluster(out: &mut Out, it: &cluster::Cluster) {
             Some(LbConfig::MaglevLbConfig(maglev)) => {
                 out.line(format!("slots {}", maglev.table_size.unwrap().value));
             }
+            Some(LbConfig::RoundRobinLbConfig(robin)) => {
+                out.field("slow start", slow_start(robin.slow_start_config.as_ref()));
+            }
+            Some(LbConfig::LeastRequestLbConfig(least)) => {
+                out.field("slow start", slow_start(least.slow_start_config.as_ref()));
+            }
             Some(other) => panic!("{other:?} is not generated"),
             None => {}
         }
@@ -479,6 +485,14 @@ fn cluster(out: &mut Out, it: &cluster::Cluster) {
             localities(out, &assigned.endpoints);
         }
     });
+}
+
+fn slow_start(it: Option<&cluster::cluster::SlowStartConfig>) -> String {
+    let it = it.unwrap();
+    let aggression = it.aggression.as_ref().map(|value| value.default_value);
+    let least = it.min_weight_percent.map(|percent| percent.value);
+    let window = duration(it.slow_start_window.as_ref());
+    format!("{window} aggression {aggression:?} at least {least:?} %")
 }
 
 fn protocol(it: &cluster::Cluster) -> &'static str {
@@ -512,8 +526,12 @@ fn localities(out: &mut Out, all: &[endpoint::LocalityLbEndpoints]) {
             .load_balancing_weight
             .map(|w| w.value)
             .unwrap_or_default();
+        let priority = match at.priority {
+            0 => String::new(),
+            later => format!(" priority {later}"),
+        };
         if place != "//" || weight > 0 {
-            out.line(format!("locality {place} weight {weight}"));
+            out.line(format!("locality {place} weight {weight}{priority}"));
         }
         for one in &at.lb_endpoints {
             let Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(to)) = &one.host_identifier

@@ -36,6 +36,10 @@ pub(super) fn guards(out: &mut Out, it: &cluster::Cluster) {
     if let Some(percent) = threshold.filter(|percent| percent.value > 0.0) {
         out.line(format!("panic below {} %", percent.value));
     }
+    let shares = it.common_lb_config.as_ref();
+    if let Some(shares) = shares.and_then(|config| config.locality_config_specifier.as_ref()) {
+        out.line(format!("{shares:?}"));
+    }
     if let Some(kept) = it.upstream_connection_options.as_ref() {
         out.line(format!("{:?}", kept.tcp_keepalive));
     }

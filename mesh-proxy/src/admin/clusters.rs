@@ -51,6 +51,7 @@ fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::
         let at = host.address;
         let eds = match health(host) {
             "HEALTHY" => "",
+            "DEGRADED" => "/degraded_eds_health",
             _ => "/failed_eds_health",
         };
         let outlier = match is_ejected(cluster, host) {

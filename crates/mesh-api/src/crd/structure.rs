@@ -86,6 +86,7 @@ fn shape(shape_of: &Shape) -> Value {
         Shape::Bool => json!({"type": "boolean"}),
         Shape::Count => json!({"type": "integer", "format": "int32", "minimum": 0}),
         Shape::Percent => json!({"type": "number", "minimum": 0, "maximum": 100}),
+        Shape::Factor => json!({"type": "number", "minimum": 1, "maximum": 1000}),
         Shape::Port => json!({"type": "integer", "minimum": 1, "maximum": u16::MAX}),
         Shape::PortOrName => json!({"x-kubernetes-int-or-string": true}),
         Shape::Duration => json!({"type": "string", "pattern": DURATION}),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mesh_model::labels::Labels;
 use serde::Deserialize;
 
+use super::locality::{LOCALITY_LB, LocalityLb, WARMUP, Warmup};
 use super::virtual_service::{PORT_SELECTOR, PortSelector};
 use crate::schema::{Message, Shape};
 use crate::wire;
@@ -196,6 +197,13 @@ pub struct LoadBalancer {
     pub simple: SimpleLoadBalancer,
     /// By the request, so that like requests go to the same endpoint.
     pub consistent_hash: Option<ConsistentHash>,
+    /// By where clients and endpoints are; the mesh's configuration if absent.
+    pub locality_lb_setting: Option<LocalityLb>,
+    /// How endpoints that are new come to their share; at once if absent.
+    pub warmup: Option<Warmup>,
+    /// The older form of `warmup.duration`.
+    #[serde(deserialize_with = "wire::duration")]
+    pub warmup_duration_secs: Option<Duration>,
 }
 
 /// How like requests are known, and shared out among endpoints.
@@ -447,13 +455,11 @@ static LOAD_BALANCER: Message = Message {
             },
         ),
         ("consistentHash", Shape::Message(&CONSISTENT_HASH)),
+        ("localityLbSetting", Shape::Message(&LOCALITY_LB)),
+        ("warmup", Shape::Message(&WARMUP)),
+        ("warmupDurationSecs", Shape::Duration),
     ],
-    later: &[
-        "localityLbSetting",
-        "warmup",
-        "warmupDurationSecs",
-        "zoneAwareLbSetting",
-    ],
+    later: &["zoneAwareLbSetting"],
     exclusive: &[&["simple", "consistentHash"]],
     ..Message::ISTIO
 };

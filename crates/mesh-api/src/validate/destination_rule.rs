@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesh_model::diag::Diagnostic;
 use mesh_model::name::{Hostname, ResourceKey};
 
-use super::{Findings, export, names};
+use super::{Findings, export, locality, names};
 use crate::networking::destination_rule::{
     ConnectionPool, ConsistentHash, DestinationRule, H2UpgradePolicy, LoadBalancer,
     OutlierDetection, Subset, TrafficPolicy,
@@ -66,13 +66,15 @@ fn check_policy(policy: &TrafficPolicy, place: &str, findings: &mut Findings<'_>
     if empty {
         findings.error(place, "is empty");
     }
-    check_balancer(policy.load_balancer.as_ref(), place, findings);
+    let ejects = policy.outlier_detection.is_some();
+    check_balancer(policy.load_balancer.as_ref(), place, ejects, findings);
     check_pool(policy.connection_pool.as_ref(), place, findings);
     check_outliers(policy.outlier_detection.as_ref(), place, findings);
     let mut seen = BTreeSet::new();
     for (index, setting) in policy.port_level_settings.iter().enumerate() {
         let place = format!("{place}.portLevelSettings[{index}]");
-        check_balancer(setting.load_balancer.as_ref(), &place, findings);
+        let ejects = setting.outlier_detection.is_some();
+        check_balancer(setting.load_balancer.as_ref(), &place, ejects, findings);
         check_pool(setting.connection_pool.as_ref(), &place, findings);
         check_outliers(setting.outlier_detection.as_ref(), &place, findings);
         let field = format!("{place}.port.number");
@@ -86,15 +88,20 @@ fn check_policy(policy: &TrafficPolicy, place: &str, findings: &mut Findings<'_>
     }
 }
 
-fn check_balancer(balancer: Option<&LoadBalancer>, place: &str, findings: &mut Findings<'_>) {
-    let hash = balancer.and_then(|balancer| balancer.consistent_hash.as_ref());
-    if let Some(hash) = hash {
-        check_hash(
-            hash,
-            &format!("{place}.loadBalancer.consistentHash"),
-            findings,
-        );
+fn check_balancer(
+    balancer: Option<&LoadBalancer>,
+    place: &str,
+    ejects: bool,
+    findings: &mut Findings<'_>,
+) {
+    let Some(balancer) = balancer else {
+        return;
+    };
+    let place = format!("{place}.loadBalancer");
+    if let Some(hash) = &balancer.consistent_hash {
+        check_hash(hash, &format!("{place}.consistentHash"), findings);
     }
+    locality::check(balancer, &place, ejects, findings);
 }
 
 fn check_pool(pool: Option<&ConnectionPool>, place: &str, findings: &mut Findings<'_>) {

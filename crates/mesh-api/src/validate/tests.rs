@@ -1,6 +1,8 @@
 use crate::decode;
 use crate::resources::ResourceSet;
 
+mod locality;
+
 /// Checks one object: `kind` in the newest version of its group, and its `spec` as flow YAML.
 #[track_caller]
 fn check(kind: &str, spec: &str, expected: &[&str]) {

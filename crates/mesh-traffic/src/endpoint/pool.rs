@@ -61,6 +61,9 @@ impl Pool {
 
     /// Where the endpoints of a position's place are.
     pub(crate) fn place_of(&self, position: usize) -> Range<usize> {
+        if self.places.is_empty() {
+            return 0..self.members.len();
+        }
         let after = self.places.partition_point(|end| *end <= position);
         let before = after.checked_sub(1).and_then(|at| self.places.get(at));
         let end = self.places.get(after).copied();

@@ -140,3 +140,23 @@ fn versions(all: &mesh_xds::Resources) -> Vec<(&str, &str)> {
     let all = all.by_type.values().flatten();
     all.map(|(name, one)| (&**name, &*one.version)).collect()
 }
+
+#[test]
+fn proxies_are_told_apart_by_where_they_are_where_that_counts() {
+    let pod = |name: &str, zone: &str, address: &str| {
+        let pod = crate::testing::pod(name, name).replace("7.1.1", address);
+        pod.replace("labels: {", &format!("labels: {{istio-locality: {zone}, "))
+    };
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n\
+                metadata: {name: a, namespace: default}\n\
+                spec: {host: a, trafficPolicy: {outlierDetection: {}}}\n---\n";
+    let pods = pod("a", "eu", "7.1.1") + &pod("b", "us", "7.1.2") + &pod("c", "us", "7.1.3");
+    let world = crate::testing::world(&(pods + rule), 1);
+    let mut shelf = Shelf::default();
+    for pod in ["a", "b", "c"] {
+        let mut out = ByType::new();
+        shelf.add_services(&view(&world, pod, ProxyKind::Sidecar), &mut out);
+    }
+    // One in each region, and two services for all.
+    assert_eq!(shelf.services.len(), 4);
+}
