@@ -2,7 +2,9 @@
 //! that does what the stages wait for.
 
 pub mod admit;
+pub mod ask;
 pub mod attempt;
+pub mod call;
 pub(crate) mod codec;
 pub mod connect;
 pub mod connection;

@@ -20,6 +20,7 @@ mod forward;
 mod hash;
 mod http;
 mod limit;
+mod limit_service;
 pub(crate) mod listener;
 mod matcher;
 mod mirror;
@@ -33,5 +34,7 @@ mod tls;
 
 #[cfg(test)]
 pub(crate) use cors::FILTER as CORS;
+#[cfg(test)]
+pub(crate) use limit_service::compile as global_limit;
 #[cfg(test)]
 mod tests;

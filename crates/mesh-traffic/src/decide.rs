@@ -6,6 +6,7 @@ use mesh_http::{RequestHead, Scheme};
 use mesh_model::Str;
 
 use crate::limit::descriptor::Recipe;
+use crate::limit::service::OfPlace;
 use crate::limit::{LocalLimit, OfHost, Said};
 use crate::route::{
     ForwardPolicy, ForwardRoute, HostRewrite, Redirect, Respond, Route, RouteAction, RouteTable,
@@ -123,6 +124,11 @@ impl<'t> RouteDecision<'t> {
             Said::Limit(limit) => Some(Some(limit)),
             Said::Off => Some(None),
         }
+    }
+
+    /// What the route says of the limit that a service counts.
+    pub(crate) fn global_limit(&self) -> Option<&'t OfPlace> {
+        self.route?.global_limit.as_deref()
     }
 
     /// How a rate limit that heeds the virtual host so describes requests. Only those that are sent on are described.

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Flags(u32);
 
 /// Letters and names by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 18] = [
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
     ("UR", "UpstreamRemoteReset"),
@@ -18,6 +18,7 @@ const NAMES: [(&str, &str); 17] = [
     ("DI", "DelayInjected"),
     ("FI", "FaultInjected"),
     ("RL", "RateLimited"),
+    ("RLSE", "RateLimitServiceError"),
     ("DC", "DownstreamConnectionTermination"),
     ("URX", "UpstreamRetryLimitExceeded"),
     ("SI", "StreamIdleTimeout"),
@@ -28,8 +29,8 @@ const NAMES: [(&str, &str); 17] = [
 ];
 
 /// Letters of Envoy's for what does not happen here, or is told otherwise.
-const OTHERS: [&str; 13] = [
-    "LH", "LR", "UAEX", "RLSE", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
+const OTHERS: [&str; 12] = [
+    "LH", "LR", "UAEX", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
 ];
 
 impl Flags {
@@ -55,20 +56,22 @@ impl Flags {
     pub const FAULT_INJECTED: Self = Self(1 << 8);
     /// Rate limited.
     pub const RATE_LIMITED: Self = Self(1 << 9);
+    /// Rate limit service error.
+    pub const LIMIT_UNKNOWN: Self = Self(1 << 10);
     /// Downstream connection termination.
-    pub const DOWNSTREAM_GONE: Self = Self(1 << 10);
+    pub const DOWNSTREAM_GONE: Self = Self(1 << 11);
     /// The limit of retries was reached.
-    pub const RETRY_LIMIT: Self = Self(1 << 11);
+    pub const RETRY_LIMIT: Self = Self(1 << 12);
     /// Stream idle timeout.
-    pub const STREAM_IDLE: Self = Self(1 << 12);
+    pub const STREAM_IDLE: Self = Self(1 << 13);
     /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 13);
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 14);
     /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 14);
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 15);
     /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 15);
+    pub const NO_CLUSTER: Self = Self(1 << 16);
     /// Overload manager.
-    pub const OVERLOADED: Self = Self(1 << 16);
+    pub const OVERLOADED: Self = Self(1 << 17);
 
     /// Both sets together.
     #[must_use]

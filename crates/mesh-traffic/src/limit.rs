@@ -7,6 +7,7 @@ mod bucket;
 mod connections;
 pub(crate) mod descriptor;
 mod dynamic;
+pub mod service;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

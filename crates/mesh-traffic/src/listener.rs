@@ -12,6 +12,7 @@ use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 
 use crate::access_log::AccessLogs;
 use crate::compile;
+use crate::limit::service::GlobalLimit;
 use crate::limit::{ConnectionLimit, LocalLimit, follow};
 use crate::matching::chain::ChainMatch;
 use crate::reject::Reject;
@@ -149,6 +150,8 @@ pub struct HttpManager {
     pub cors: CorsAt,
     /// Where requests are counted that may be too many.
     pub limit: Option<LimitAt>,
+    /// A service that is asked before requests are sent on.
+    pub service_limit: Option<Arc<GlobalLimit>>,
     /// Whether connections may become websockets.
     pub websocket: bool,
     /// Whether x-request-id is made where it is missing.
@@ -303,6 +306,7 @@ impl Listener {
     pub fn following(self, before: &Self) -> Self {
         follow(&self.local_limits(), &before.local_limits());
         follow(&self.connection_limits(), &before.connection_limits());
+        follow(&self.service_limits(), &before.service_limits());
         self
     }
 
@@ -320,6 +324,17 @@ impl Listener {
             }
         }
         limits
+    }
+
+    /// The limits that services count, of those that stand in it.
+    #[must_use]
+    pub fn service_limits(&self) -> Vec<&Arc<GlobalLimit>> {
+        let networks = self.chains.iter().map(|chain| &chain.network);
+        let limits = networks.filter_map(|network| match network {
+            Network::Http(manager) => manager.service_limit.as_ref(),
+            Network::Tcp(_) => None,
+        });
+        limits.collect()
     }
 
     /// The limits of connections that stand in it.

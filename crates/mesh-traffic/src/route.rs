@@ -13,6 +13,7 @@ use crate::cors::Cors;
 use crate::fault::Fault;
 use crate::hash::HashPolicy;
 use crate::limit::descriptor::Recipe;
+use crate::limit::service::OfPlace;
 use crate::limit::{LocalLimit, Said, follow};
 use crate::matching::host::Hosts;
 use crate::matching::route::RouteMatch;
@@ -66,6 +67,7 @@ pub struct Route {
     pub(crate) matches: RouteMatch,
     pub(crate) action: RouteAction,
     pub(crate) local_limit: Option<Said>,
+    pub(crate) global_limit: Option<Arc<OfPlace>>,
     pub(crate) ops: HeaderOps,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mesh_model::Str;
 use mesh_traffic::Config;
 use mesh_traffic::limit::Counted;
+use mesh_traffic::limit::service::Asked;
 use prometheus::{IntCounterVec, Opts, Registry};
 
 use crate::admin::stats::Shown;
@@ -32,6 +33,26 @@ fn requests(config: &Config) -> BTreeMap<&Str, Counted> {
     all
 }
 
+fn services(config: &Config) -> BTreeMap<&Str, Asked> {
+    let mut all: BTreeMap<&Str, Asked> = BTreeMap::new();
+    for listener in config.listeners.values() {
+        for limit in listener.service_limits() {
+            let sum = all.entry(limit.domain()).or_default();
+            let Asked {
+                passed,
+                limited,
+                failed,
+                let_pass,
+            } = limit.asked();
+            sum.passed += passed;
+            sum.limited += limited;
+            sum.failed += failed;
+            sum.let_pass += let_pass;
+        }
+    }
+    all
+}
+
 fn connections(config: &Config) -> BTreeMap<&Str, u64> {
     let mut all = BTreeMap::new();
     for listener in config.listeners.values() {
@@ -52,6 +73,16 @@ const fn outcomes(counted: Counted) -> [(&'static str, u64); 4] {
     ]
 }
 
+/// Under Envoy's names, too.
+const fn of_asking(asked: Asked) -> [(&'static str, u64); 4] {
+    [
+        ("ok", asked.passed),
+        ("over_limit", asked.limited),
+        ("error", asked.failed),
+        ("failure_mode_allowed", asked.let_pass),
+    ]
+}
+
 /// Numbers under Envoy's names, by which Istio's tasks look for them.
 pub(super) fn shown(config: &Config) -> Vec<Shown> {
     let mut all = Vec::new();
@@ -65,6 +96,11 @@ pub(super) fn shown(config: &Config) -> Vec<Shown> {
     for (prefix, counted) in requests(config) {
         for (outcome, value) in outcomes(counted) {
             show(format!("{prefix}.http_local_rate_limit.{outcome}"), value);
+        }
+    }
+    for (domain, asked) in services(config) {
+        for (outcome, value) in of_asking(asked) {
+            show(format!("ratelimit.{domain}.{outcome}"), value);
         }
     }
     for (prefix, limited) in connections(config) {
@@ -96,6 +132,20 @@ fn fill(registry: &Registry, config: &Config) -> prometheus::Result<()> {
         }
     }
     registry.register(Box::new(counted))?;
+    let asked = IntCounterVec::new(
+        Opts::new(
+            "mesh_proxy_rate_limit_requests_total",
+            "Requests that rate limit services were asked about",
+        ),
+        &["domain", "outcome"],
+    )?;
+    for (domain, sum) in services(config) {
+        for (outcome, value) in of_asking(sum) {
+            let counter = asked.get_metric_with_label_values(&[&**domain, outcome])?;
+            counter.inc_by(value);
+        }
+    }
+    registry.register(Box::new(asked))?;
     let refused = IntCounterVec::new(
         Opts::new(
             "mesh_proxy_local_rate_limit_connections_total",

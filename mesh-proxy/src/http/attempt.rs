@@ -243,6 +243,8 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::DownstreamBody
         | FailureKind::BodyTimeout
         | FailureKind::RateLimited
+        | FailureKind::OverLimit
+        | FailureKind::LimitUnknown
         | FailureKind::Draining => return None,
     })
 }

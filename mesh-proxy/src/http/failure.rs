@@ -57,6 +57,10 @@ pub enum FailureKind {
     FaultInjected,
     /// It is one too many (429, RL).
     RateLimited,
+    /// A service that counts for many proxies says that it is one too many (429, RL).
+    OverLimit,
+    /// Nobody could say whether it is, and then it shall not pass (500, RLSE).
+    LimitUnknown,
     /// The route names a cluster that the configuration does not have (503, NC).
     NoCluster,
     /// The route was refused when the configuration was compiled (500).
@@ -103,7 +107,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -115,6 +119,8 @@ impl FailureKind {
         Self::NoRoute,
         Self::FaultInjected,
         Self::RateLimited,
+        Self::OverLimit,
+        Self::LimitUnknown,
         Self::NoCluster,
         Self::RouteUnusable,
         Self::Denied,
@@ -185,6 +191,8 @@ impl FailureKind {
             Self::NoRoute
             | Self::FaultInjected
             | Self::RateLimited
+            | Self::OverLimit
+            | Self::LimitUnknown
             | Self::NoCluster
             | Self::RouteUnusable
             | Self::Denied
@@ -266,9 +274,15 @@ impl Failure {
     /// A refusal of a request that is one too many, with the statuses that it shall have.
     #[must_use]
     pub fn too_many(http: u16, grpc: u16) -> Self {
+        Self::told_as(FailureKind::RateLimited, (http, grpc))
+    }
+
+    /// A failure that is told by these statuses of HTTP and gRPC.
+    #[must_use]
+    pub fn told_as(kind: FailureKind, statuses: (u16, u16)) -> Self {
         Self {
-            told: Some((http, grpc)),
-            ..Self::new(FailureKind::RateLimited)
+            told: Some(statuses),
+            ..Self::new(kind)
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod call;
 mod copy;
 mod end;
 mod times;
@@ -16,6 +17,7 @@ use mesh_http::{BodyLength, CannotSend, ErrorCode, Fields, RequestHead, Response
 use mesh_traffic::Config;
 use mesh_traffic::breaker::Permit;
 
+use self::call::Calls;
 use self::copy::Copying;
 use crate::http::connect::Connected;
 use crate::http::connection::{Connection, Served};
@@ -67,6 +69,8 @@ pub(crate) struct Flow {
     pub(crate) holding: Holding,
     /// What it has to do with copies.
     copying: Copying,
+    /// What it has to do with calls to services.
+    calls: Calls,
     limits: Limits,
 }
 
@@ -135,6 +139,7 @@ impl Flow {
             answered: false,
             holding: Holding::default(),
             copying: Copying::default(),
+            calls: Calls::default(),
             limits: Limits::default(),
         }
     }
@@ -160,6 +165,7 @@ impl Flow {
         self.tunnel = false;
         self.answered = false;
         self.copying.restart();
+        self.calls.restart();
         self.limits = Limits::default();
     }
 
@@ -344,6 +350,10 @@ impl Engine {
                         self.advance(key, Event::Answered(Err(failure)))
                     }
                 },
+                Next::Wait(Wait::Service) => {
+                    self.make_call(key);
+                    None
+                }
                 Next::Wait(Wait::Pause(pause)) => {
                     self.drop_leg(key, ErrorCode::CANCEL);
                     self.pause(key, pause);

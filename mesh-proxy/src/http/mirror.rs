@@ -102,7 +102,7 @@ pub fn copies(
 }
 
 /// To that cluster, in that time, and never again.
-fn once(cluster: Arc<Cluster>, timeout: Option<Duration>) -> Forwarding {
+pub(crate) fn once(cluster: Arc<Cluster>, timeout: Option<Duration>) -> Forwarding {
     Forwarding {
         cluster,
         retry: Arc::new(RetryPolicy::NEVER),

@@ -7,6 +7,7 @@ use mesh_http::{ErrorCode, Fields, Name, RequestHead, ResponseHead, Version};
 use mesh_traffic::cors::Asked;
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
+use crate::http::ask::Heard;
 use crate::http::attempt::is_idempotent;
 use crate::http::connection::Connection;
 use crate::http::cors::OfPage;
@@ -60,6 +61,8 @@ pub struct Answering<'a> {
     pub of_page: Option<&'a OfPage>,
     /// What a limit says of the request.
     pub counted: Option<&'a Counted>,
+    /// What a service says of the request.
+    pub asked: Option<&'a Heard>,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
 }
@@ -169,12 +172,18 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
         put_grpc_status(&mut head.fields, failure);
         Bytes::new()
     } else {
-        let body = Bytes::from(explain(failure));
+        let body = match with.asked.map(Heard::body) {
+            Some(body @ [_, ..]) => Bytes::copy_from_slice(body),
+            Some([]) | None => Bytes::from(explain(failure)),
+        };
         describe_body(&mut head.fields, &body);
         body
     };
     if let (FailureKind::RateLimited, Some(counted)) = (failure.kind, with.counted) {
         counted.tell(&mut head, request, with.connection);
+    }
+    if let (FailureKind::OverLimit, Some(asked)) = (failure.kind, with.asked) {
+        asked.tell(&mut head, request, with.connection);
     }
     finish(with, &mut head);
     Reply {
@@ -288,6 +297,8 @@ fn explain(failure: &Failure) -> String {
         FailureKind::Overloaded => "overloaded".to_owned(),
         FailureKind::Http10
         | FailureKind::NoRoute
+        | FailureKind::OverLimit
+        | FailureKind::LimitUnknown
         | FailureKind::NoCluster
         | FailureKind::RouteUnusable
         | FailureKind::Denied
@@ -318,6 +329,9 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
     }
     if let Some(counted) = with.counted {
         counted.show(head);
+    }
+    if let Some(asked) = with.asked {
+        asked.show(head);
     }
     if with.metadata_asked {
         with.own.put(&mut head.fields);

@@ -12,12 +12,15 @@ use mesh_http::{Fields, RequestHead, ResponseHead};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
+use mesh_traffic::limit::service::GlobalLimit;
 use mesh_traffic::listener::Direction;
 use mesh_traffic::outlier::Outcome as Seen;
 use mesh_traffic::template::{Needs, Points};
 
 use crate::config::live::LiveConfig;
+use crate::http::ask::Heard;
 use crate::http::attempt::{Attempts, Tried, Verdict};
+use crate::http::call::Call;
 use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
 use crate::http::cors::OfPage;
@@ -60,6 +63,8 @@ pub enum Event {
     Connected(Result<Connected, Failure>),
     /// The upstream's answer is there, or not.
     Answered(Result<ResponseHead, Failure>),
+    /// The service that was asked has answered, or not.
+    Told(Result<Vec<u8>, Failure>),
     /// The pause is over.
     Paused,
     /// Time ran out.
@@ -126,6 +131,12 @@ pub struct Exchange {
     of_page: Option<OfPage>,
     /// What a limit says of it.
     counted: Option<Counted>,
+    /// The limit whose service is being asked about it.
+    asking: Option<Arc<GlobalLimit>>,
+    /// What is to be sent to that.
+    call: Option<Box<Call>>,
+    /// What that has said.
+    asked: Option<Box<Heard>>,
     /// What goes wrong with it on purpose.
     injected: Injected,
     sent: Option<Instant>,
@@ -208,6 +219,9 @@ impl Exchange {
             can_repeat: true,
             of_page: None,
             counted: None,
+            asking: None,
+            call: None,
+            asked: None,
             injected: Injected::default(),
             sent: None,
             outgoing: None,
@@ -243,6 +257,9 @@ impl Exchange {
         self.can_repeat = true;
         self.of_page = None;
         self.counted = None;
+        self.asking = None;
+        self.call = None;
+        self.asked = None;
         self.injected = Injected::default();
         self.sent = None;
         self.spent = false;
@@ -254,6 +271,11 @@ impl Exchange {
         out.clone_from(&mirrored.head);
         self.request = mirrored.head;
         self.shaped = Some(mirrored.shaped);
+    }
+
+    /// The call that it waits for the answer to.
+    pub fn take_call(&mut self) -> Option<Call> {
+        self.call.take().map(|call| *call)
     }
 
     /// The copies that its route wants of it; none when asked again.
@@ -306,6 +328,7 @@ impl Exchange {
             Event::Connected(Err(failure)) | Event::Answered(Err(failure)) => {
                 self.attempt_failed(worker, failure)
             }
+            Event::Told(told) => self.told(worker, told),
             Event::Paused => self.abort_or_attempt(worker),
             Event::Expired(Limit::Route) => {
                 self.report(worker, || Seen::TimedOut);
@@ -524,6 +547,7 @@ impl Exchange {
             may_have_run: self.attempts.may_have_run(),
             of_page: self.of_page.as_ref(),
             counted: self.counted.as_ref(),
+            asked: self.asked.as_deref(),
             own: worker.own,
         }
     }

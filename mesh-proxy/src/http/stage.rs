@@ -23,6 +23,8 @@ pub enum Wait {
     Connect(Target),
     /// The head of the upstream's answer.
     Answer,
+    /// The answer of a service that is asked about the request.
+    Service,
     /// Time to pass before another attempt.
     Pause(Duration),
 }

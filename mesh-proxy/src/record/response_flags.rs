@@ -105,6 +105,20 @@ pub fn answer(kind: FailureKind) -> Answer {
             "local_rate_limited",
             "rate_limited",
         ),
+        Kind::OverLimit => row(
+            429,
+            UNAVAILABLE,
+            Flags::RATE_LIMITED,
+            "request_rate_limited",
+            "over_limit",
+        ),
+        Kind::LimitUnknown => row(
+            500,
+            UNKNOWN,
+            Flags::LIMIT_UNKNOWN,
+            "rate_limiter_error",
+            "limit_unknown",
+        ),
         Kind::NoCluster => row(
             503,
             UNAVAILABLE,

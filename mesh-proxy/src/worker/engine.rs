@@ -85,6 +85,8 @@ pub(crate) enum Work {
     Free(ConnKey),
     /// A connection was left with bytes that could not be decoded at the time.
     Decode(ConnKey),
+    /// A request hears what came of its call to a service.
+    Told(FlowKey),
     /// Some who wait for a connection may need another one.
     Dial(PoolKey),
 }
@@ -115,6 +117,8 @@ pub(crate) struct Engine {
     pub(crate) buffers: Buffers,
     /// How many of the requests are copies of others.
     pub(crate) copies: usize,
+    /// How many of them are calls to services.
+    pub(crate) calls: usize,
     /// Requests that are over, kept for their buffers.
     pub(crate) spares: Shelf<Box<Flow>>,
     pub(crate) signals: Arc<Signals>,
@@ -175,6 +179,7 @@ impl Engine {
             response_head: ResponseHead::default(),
             buffers: Buffers::default(),
             copies: 0,
+            calls: 0,
             spares: Shelf::default(),
             held: Held::new(shared.overload.budget(signals.workers)),
             signals,
@@ -308,6 +313,10 @@ impl Engine {
             Work::Read(key) | Work::Free(key) | Work::Decode(key) => key,
             // No connection is at fault if this fails.
             Work::Dial(_) => ConnKey::default(),
+            Work::Told(flow) => self
+                .flows
+                .get(flow)
+                .map_or_else(ConnKey::default, |flow| flow.down),
         };
         self.guard(key, |engine| engine.drive(work));
     }
@@ -324,6 +333,7 @@ impl Engine {
             },
             Work::Free(key) => self.free_link(key),
             Work::Dial(pool) => self.dial_for_waiting(pool),
+            Work::Told(flow) => self.call_told(flow),
             Work::Decode(key) => {
                 if let Some(Conn::Downstream(_)) = self.conns.get(key) {
                     self.decode_downstream_again(key);

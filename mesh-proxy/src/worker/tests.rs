@@ -13,6 +13,7 @@ mod panics;
 mod raw;
 mod redirected;
 mod secure;
+mod services;
 mod stream;
 mod tcp;
 

@@ -33,7 +33,7 @@ pub(super) const FILTER: &str = "envoy.filters.http.local_ratelimit";
 pub(super) const TYPE: &str = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
 
 /// What Envoy answers to requests that are too many, and where another status is none of an error.
-const TOO_MANY: u16 = 429;
+pub(super) const TOO_MANY: u16 = 429;
 /// `RESOURCE_EXHAUSTED`
 const EXHAUSTED: u16 = 8;
 /// The shortest time in which Envoy lets a bucket fill.
@@ -45,7 +45,7 @@ const MOST_VALUES: u32 = 65_536;
 /// How many headers Envoy lets a limit write.
 const MOST_HEADERS: usize = 10;
 /// The largest stage that Envoy takes.
-const LAST_STAGE: u32 = 10;
+pub(super) const LAST_STAGE: u32 = 10;
 
 /// The filter among those of a listener, with its place.
 pub(super) fn of_manager(list: &[HttpFilter]) -> Compiled<Option<LimitAt>> {
@@ -164,7 +164,7 @@ fn status(pb: &LocalRateLimit) -> u16 {
         .unwrap_or(TOO_MANY)
 }
 
-fn headers(list: &[HeaderValueOption], field: &str) -> Compiled<Vec<HeaderOp>> {
+pub(super) fn headers(list: &[HeaderValueOption], field: &str) -> Compiled<Vec<HeaderOp>> {
     if list.len() > MOST_HEADERS {
         return Err(Fault::new(field, format!("has more than {MOST_HEADERS}")));
     }

@@ -13,7 +13,8 @@ use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementTyp
 use super::common::{metadata_text, number, text};
 use super::cors::{self, Said};
 use super::ops::{self, lists};
-use super::{descriptor, fault, forward, limit, matcher, mirror, redirect, retry};
+use super::{descriptor, fault, forward, limit, limit_service, matcher, mirror, redirect, retry};
+use crate::limit::service::OfPlace;
 use crate::matching::host::Hosts;
 use crate::mirror::Mirror;
 use crate::reject::{At, Compiled, Fault};
@@ -22,8 +23,15 @@ use crate::route::{Redirect, Respond, Route, RouteAction, RouteTable, VirtualHos
 
 /// Envoy's bound for the bodies of direct responses, where the resource names none.
 const DEFAULT_MAX_BODY: u32 = 4096;
-/// The filters that tables and virtual hosts configure.
-const OF_MANY: [&str; 2] = [cors::FILTER, limit::FILTER];
+/// The filters that routes configure.
+const OF_ROUTE: [&str; 4] = [
+    fault::FILTER,
+    cors::FILTER,
+    limit::FILTER,
+    limit_service::FILTER,
+];
+/// Those that tables and virtual hosts configure.
+const OF_MANY: [&str; 3] = [cors::FILTER, limit::FILTER, limit_service::FILTER];
 
 pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
     let features = [
@@ -44,6 +52,7 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
         max_body: max_body(pb),
         cors: Said::of(&pb.typed_per_filter_config, None)?,
         limit: limit::of_place(&pb.typed_per_filter_config)?,
+        service: limit_service::of_place(&pb.typed_per_filter_config)?,
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &Arc::default())?,
     };
     let mut hosts = Hosts::new(pb.ignore_port_in_host_matching);
@@ -127,6 +136,8 @@ fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHos
         max_body: of_table.max_body,
         cors: Said::of(&pb.typed_per_filter_config, pb.cors.as_ref())?.within(&of_table.cors),
         limit: limit::of_place(&pb.typed_per_filter_config)?.or_else(|| of_table.limit.clone()),
+        service: limit_service::of_place(&pb.typed_per_filter_config)?
+            .or_else(|| of_table.service.clone()),
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &of_table.mirrors)?,
     };
     let routes = pb.routes.iter().enumerate();
@@ -174,6 +185,7 @@ struct OfTable {
     max_body: usize,
     cors: Said,
     limit: Option<limit::Said>,
+    service: Option<Arc<OfPlace>>,
     mirrors: Arc<[Mirror]>,
 }
 
@@ -183,15 +195,17 @@ pub(super) struct Inherited {
     max_body: usize,
     cors: Said,
     limit: Option<limit::Said>,
+    service: Option<Arc<OfPlace>>,
     pub(super) mirrors: Arc<[Mirror]>,
 }
 
 impl Inherited {
     fn route(&self, pb: &pb::Route) -> Compiled<Route> {
         let filters = &pb.typed_per_filter_config;
-        refuse_filters(filters, &[fault::FILTER, cors::FILTER, limit::FILTER])?;
+        refuse_filters(filters, &OF_ROUTE)?;
         let fault = fault::of_route(filters)?;
         let local_limit = limit::of_place(filters)?.or_else(|| self.limit.clone());
+        let global_limit = limit_service::of_place(filters)?.or_else(|| self.service.clone());
         let cors = Said::of(filters, older_cors(pb))?.within(&self.cors);
         let matcher = pb.r#match.as_ref().ok_or_else(|| Fault::missing("match"))?;
         let matches = matcher::route(matcher).at("match")?;
@@ -226,6 +240,7 @@ impl Inherited {
             matches,
             action: action?,
             local_limit,
+            global_limit,
             ops: ops::compile(&lists!(pb))?,
         })
     }

@@ -77,6 +77,7 @@ impl HttpManager {
             filters,
             cors,
             limit,
+            service_limit,
             websocket,
             generate_request_id,
             normalize_path,
@@ -100,6 +101,7 @@ impl HttpManager {
             && *filters == other.filters
             && *cors == other.cors
             && *limit == other.limit
+            && *service_limit == other.service_limit
             && *websocket == other.websocket
             && *generate_request_id == other.generate_request_id
             && *normalize_path == other.normalize_path

@@ -54,6 +54,10 @@ impl Engine {
             self.drop_answer(key, end);
             return bytes.len();
         }
+        if flow.is_call() {
+            self.call_data(key, bytes, end);
+            return bytes.len();
+        }
         flow.end.sent += bytes.len() as u64;
         let (down_key, stream) = (flow.down, flow.stream);
         if flow.download.unsent().is_empty() {
@@ -131,6 +135,9 @@ impl Engine {
         flow.answer_ends(self.now);
         if flow.is_copy() {
             return self.drop_answer(key, true);
+        }
+        if flow.is_call() {
+            return self.call_trailers(key, fields);
         }
         if flow.exchange.needs().trailers {
             flow.exchange.kept.trailers = Some(Box::new(fields.clone()));

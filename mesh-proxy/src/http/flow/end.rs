@@ -117,6 +117,9 @@ impl Engine {
         if flow.is_copy() {
             return self.copy_answered(key, &reply, body);
         }
+        if flow.is_call() {
+            return self.call_answered(key, reply, body);
+        }
         let Reply { head, body: from } = reply;
         flow.step = Step::Answering;
         flow.limits.attempt = None;
@@ -254,6 +257,7 @@ impl Engine {
         }
         self.copies = self.copies.saturating_sub(usize::from(flow.is_copy()));
         self.end_copies(&mut flow.copying);
+        self.end_calls(key, &mut flow.calls);
         self.held.note(&mut flow.holding, 0);
         // What was not sent on must not stay charged to the connection, which others share.
         let unsent = flow.upload.take_last_credit();
@@ -297,6 +301,10 @@ impl Engine {
         if flow.is_copy() {
             flow.exchange.picked = None;
             return self.count_copy(finish);
+        }
+        if flow.is_call() {
+            flow.exchange.picked = None;
+            return;
         }
         flow.end.finish = finish;
         flow.end.received = flow.upload.received();

@@ -5,6 +5,7 @@ use mesh_traffic::limit::Verdict;
 use mesh_traffic::listener::{CorsAt, LimitAt};
 
 use super::{Exchange, Next, Outcome, Worker};
+use crate::http::ask::{self, Heard, Question};
 use crate::http::failure::{Failure, FailureKind, grpc_of_http};
 use crate::http::limit::{self, Counted, LimitWith};
 use crate::http::respond;
@@ -30,7 +31,7 @@ impl Exchange {
     pub(super) fn count_and_go_on(&mut self, worker: &mut Worker<'_>) -> Outcome {
         let is_answered = self.is_preflight() && !self.is_counted_before(|at| at.before_cors);
         if is_answered || self.is_counted_before(|at| at.before_fault) {
-            return self.go_on(worker);
+            return self.ask(worker);
         }
         let found = self.shaped.as_ref().map(|shaped| &shaped.found);
         let with = LimitWith {
@@ -44,7 +45,55 @@ impl Exchange {
             return self.refused_by(refusal);
         }
         self.mark();
-        self.go_on(worker)
+        self.ask(worker)
+    }
+
+    /// Asks the service that counts for many proxies, where there is one; goes on where there is none.
+    fn ask(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        let found = match &self.shaped {
+            Some(shaped) if !self.is_preflight() => &shaped.found,
+            Some(_) | None => return self.go_on(worker),
+        };
+        let with = LimitWith {
+            connection: &self.connection,
+            served: &self.served,
+            own: worker.own,
+            now: worker.now,
+        };
+        let about = (&*self.request, found);
+        let Some(Question { limit, call }) = ask::ask(&with, &self.config, about, worker.random)
+        else {
+            return self.go_on(worker);
+        };
+        self.asking = Some(limit);
+        match call {
+            Ok(call) => {
+                self.call = Some(Box::new(call));
+                Outcome::Next(Next::Wait(Wait::Service))
+            }
+            Err(failure) => self.told(worker, Err(failure)),
+        }
+    }
+
+    /// The service has answered, or not.
+    pub(super) fn told(
+        &mut self,
+        worker: &mut Worker<'_>,
+        told: Result<Vec<u8>, Failure>,
+    ) -> Outcome {
+        let Some(limit) = self.asking.take() else {
+            return Outcome::Failed(FailureKind::RouteUnusable.into());
+        };
+        let asked = Heard::judge(limit, &told, worker.random);
+        let refusal = asked.refusal(told);
+        if refusal.is_none() && asked.add(&mut self.request) {
+            self.write_again();
+        }
+        self.asked = Some(Box::new(asked));
+        match refusal {
+            Some(refusal) => Outcome::Failed(refusal),
+            None => self.go_on(worker),
+        }
     }
 
     /// The end of a request that may not pass.
@@ -67,8 +116,15 @@ impl Exchange {
         let found = self.shaped.as_ref().map(|shaped| &shaped.found);
         let cluster = found.and_then(|found| found.cluster()).cloned();
         counted.mark(&mut self.request, &self.connection, cluster.as_deref());
-        // It goes out as it is now.
-        self.spent = true;
+        self.write_again();
+    }
+
+    /// What goes out, and copies of it, are as the request is now.
+    fn write_again(&mut self) {
+        if let Some(shaped) = &self.shaped {
+            let out = self.outgoing.get_or_insert_default();
+            shaped.write(&self.request, &self.connection, out);
+        }
     }
 
     /// Whether requests are counted before something else; not where none are.

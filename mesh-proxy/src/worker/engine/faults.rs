@@ -27,10 +27,13 @@ impl Engine {
         let concerned = concerned.filter(|(_, flow)| flow.down == key || runs_on_it(flow));
         let concerned: Vec<FlowKey> = concerned.map(|(flow, _)| flow).collect();
         let mut connections = vec![key];
-        for flow in concerned {
-            let Some(mut flow) = self.flows.remove(flow) else {
+        for at in concerned {
+            let Some(mut flow) = self.flows.remove(at) else {
                 continue;
             };
+            self.guard(ConnKey::default(), |engine| {
+                engine.drop_calls(at, &mut flow)
+            });
             self.held.note(&mut flow.holding, 0);
             self.copies = self.copies.saturating_sub(usize::from(flow.is_copy()));
             if let Some(timer) = flow.take_timer() {
