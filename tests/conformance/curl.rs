@@ -120,7 +120,10 @@ impl Way {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let heads = std::fs::read_to_string(&heads).unwrap_or_default();
         if !output.status.success() {
-            return Err(format!("curl {args:.200?} {paths:?}: {}\n{heads}", why(&said)));
+            return Err(format!(
+                "curl {args:.200?} {paths:?}: {}\n{heads}",
+                why(&said)
+            ));
         }
         read(&said, &heads).ok_or_else(|| format!("curl said {said:.600}"))
     }
