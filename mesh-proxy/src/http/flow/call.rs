@@ -5,13 +5,14 @@
 
 use mesh_http::{BodyLength, ErrorCode, Fields};
 
+use super::copy::flow_beside;
 use super::{Flow, Step, grpc_status};
 use crate::http::call::{self, Call};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::observe::Finish;
 use crate::http::respond::{Reply, ReplyBody};
-use crate::http::serve::{Event, Exchange};
-use crate::worker::engine::{ConnKey, Engine, FlowKey, Work};
+use crate::http::serve::Event;
+use crate::worker::engine::{Engine, FlowKey, Work};
 
 /// Calls that one worker has under way (Envoy's default `max_requests` of a cluster).
 const CALLS: usize = 1024;
@@ -69,21 +70,8 @@ impl Engine {
 
     fn begin_call(&mut self, of: FlowKey, call: Call) -> Option<FlowKey> {
         let now = self.now;
-        let asking = &self.flows.get(of)?.exchange;
-        let (config, served) = (asking.config.clone(), asking.served.clone());
-        let connection = asking.connection.clone();
-        let nobody = ConnKey::default();
-        let mut flow = match self.spares.take() {
-            Some(mut spare) => {
-                spare.exchange.restart(config, connection, served, now);
-                spare.restart(nobody, 0);
-                spare
-            }
-            None => {
-                let exchange = Exchange::new(config, connection, now);
-                Box::new(Flow::new(nobody, 0, exchange))
-            }
-        };
+        let asking = self.flows.get(of)?;
+        let mut flow = flow_beside(&mut self.spares, asking, now);
         flow.calls.is_call = Some(IsCall {
             of,
             answer: Vec::new(),

@@ -3,6 +3,8 @@
 //! A copy is a request of its own without a client. It never holds the request up: what it does not take in time
 //! waits here within bounds, and beyond them the copy is given up.
 
+use std::time::Instant;
+
 use mesh_http::{BodyLength, ErrorCode, Fields};
 
 use super::{Flow, Step};
@@ -14,6 +16,7 @@ use crate::http::respond::{Reply, ReplyBody};
 use crate::http::serve::{Event, Exchange};
 use crate::worker::engine::{ConnKey, Engine, FlowKey};
 use crate::worker::overload::Level;
+use crate::worker::shelf::Shelf;
 
 /// Copies that one worker has under way (Envoy's default `max_requests` of a cluster).
 const COPIES: usize = 1024;
@@ -44,6 +47,22 @@ impl Flow {
     }
 }
 
+/// A request of our own beside another one, without a client.
+pub(super) fn flow_beside(spares: &mut Shelf<Box<Flow>>, flow: &Flow, now: Instant) -> Box<Flow> {
+    let of = &flow.exchange;
+    let (config, served) = (of.config.clone(), of.served.clone());
+    let connection = of.connection.clone();
+    let nobody = ConnKey::default();
+    match spares.take() {
+        Some(mut spare) => {
+            spare.exchange.restart(config, connection, served, now);
+            spare.restart(nobody, 0);
+            spare
+        }
+        None => Box::new(Flow::new(nobody, 0, Exchange::new(config, connection, now))),
+    }
+}
+
 impl Engine {
     /// Makes the copies that the route of a request wants, once for all of its attempts; they have what it has
     /// of its body, and are not sent yet.
@@ -68,21 +87,7 @@ impl Engine {
             self.observer.copy_ended(CopyEnd::GivenUp);
             return None;
         }
-        let of = &flow.exchange;
-        let (config, served) = (of.config.clone(), of.served.clone());
-        let connection = of.connection.clone();
-        let nobody = ConnKey::default();
-        let mut copy = match self.spares.take() {
-            Some(mut spare) => {
-                spare.exchange.restart(config, connection, served, now);
-                spare.restart(nobody, 0);
-                spare
-            }
-            None => {
-                let exchange = Exchange::new(config, connection, now);
-                Box::new(Flow::new(nobody, 0, exchange))
-            }
-        };
+        let mut copy = flow_beside(&mut self.spares, flow, now);
         copy.copying.is_copy = true;
         copy.exchange.become_copy(mirrored);
         copy.upload.copy(&flow.upload);
