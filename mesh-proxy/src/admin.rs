@@ -6,6 +6,7 @@ mod certs;
 mod clusters;
 mod config_dump;
 mod guards;
+mod health;
 mod limits;
 mod server;
 mod stats;

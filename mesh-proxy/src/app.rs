@@ -20,6 +20,7 @@ use crate::Settings;
 use crate::admin::{self, Actions, Sources};
 use crate::config::{Catalog, Feed, LiveConfig, Workload};
 use crate::conn::listen::Listeners;
+use crate::health::Prober;
 use crate::http::observe::Observer;
 use crate::identity::{self, Identity};
 use crate::record::access_log::LogFiles;
@@ -130,6 +131,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let obtained = obtained?;
     let identity = sources.identity.get_or_init(|| obtained).clone();
     follow_pilot(&settings, &sources, &identity, &tasks)?;
+    check_health(&sources, &identity, &tasks);
     report_to_mixer(&settings, &sources, &identity, &tasks)?;
 
     let shared = Arc::new(shared(&sources, log, &identity, &tasks));
@@ -202,6 +204,14 @@ fn follow_pilot(
     let begin = || feed.start(pilot, sources.workload.node(), tasks);
     sources.xds.get_or_init(begin);
     Ok(())
+}
+
+fn check_health(sources: &Sources, identity: &Identity, tasks: &Tasks) {
+    let Sources {
+        live, clock, logs, ..
+    } = sources;
+    let identity = Some(identity.live.clone());
+    Prober::new(live.clone(), clock.clone(), identity, logs.clone()).follow(tasks);
 }
 
 fn report_to_mixer(

@@ -8,6 +8,7 @@ mod app;
 pub mod capture;
 pub mod config;
 pub mod conn;
+pub mod health;
 pub mod http;
 pub mod identity;
 pub mod record;

@@ -12,6 +12,7 @@ use mesh_model::service::{Health, Locality};
 use mesh_pki::live::LiveIdentity;
 use mesh_proto::any::pack;
 use mesh_proto::envoy::envoy::config::core::v3 as core;
+use mesh_proto::envoy::envoy::config::core::v3::health_check::HealthChecker;
 use mesh_proto::envoy::envoy::config::listener::v3 as listener;
 use mesh_proto::envoy::envoy::config::route::v3 as route;
 use mesh_proto::envoy::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
@@ -280,6 +281,26 @@ pub(crate) fn local_limit(most: u32) -> LocalRateLimit {
     }
 }
 
+/// A health check that asks often; two failures of the network, or two answers, change an endpoint's health.
+pub(crate) fn health_check(checker: HealthChecker) -> core::HealthCheck {
+    let millis = |millis: i32| {
+        Some(wkt::Duration {
+            seconds: 0,
+            nanos: millis * 1_000_000,
+        })
+    };
+    let two = Some(wkt::UInt32Value { value: 2 });
+    core::HealthCheck {
+        timeout: millis(900),
+        interval: millis(10),
+        no_traffic_interval: millis(10),
+        unhealthy_threshold: two,
+        healthy_threshold: two,
+        health_checker: Some(checker),
+        ..Default::default()
+    }
+}
+
 /// A header that takes the place of what there is of its name.
 pub(crate) fn overwrite(name: &str, value: &str) -> core::HeaderValueOption {
     core::HeaderValueOption {
@@ -330,7 +351,7 @@ fn authority_metadata(authority: &str) -> core::Metadata {
     }
 }
 
-fn pb_address(address: SocketAddr) -> core::Address {
+pub(crate) fn pb_address(address: SocketAddr) -> core::Address {
     let port = core::socket_address::PortSpecifier::PortValue(address.port().into());
     core::Address {
         address: Some(core::address::Address::SocketAddress(core::SocketAddress {
@@ -379,6 +400,7 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         hostname: None,
         transport_match: Vec::new(),
         workload: None,
+        probing: Default::default(),
     };
     let endpoints = addresses.iter().map(endpoint).collect();
     Cluster {
@@ -395,6 +417,7 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         transport_matches: Vec::new(),
         breaker: None,
         detector: None,
+        checker: None,
         idle_timeout: None,
         max_requests_per_connection: None,
         max_connection_duration: None,

@@ -11,6 +11,7 @@ use crate::breaker::Breaker;
 use crate::compile;
 use crate::dns::Dns;
 use crate::endpoint::{Endpoint, Endpoints};
+use crate::health::Checker;
 use crate::outlier::Detector;
 use crate::reject::Reject;
 use crate::slow_start::SlowStart;
@@ -46,6 +47,8 @@ pub struct Cluster {
     pub breaker: Option<Breaker>,
     /// Who watches for endpoints that fail, if anybody does.
     pub detector: Option<Detector>,
+    /// Who knows which endpoints pass the health check, if there is one.
+    pub checker: Option<Checker>,
     /// How long an unused connection is kept; `None` for ever.
     pub idle_timeout: Option<Duration>,
     /// After how many requests a connection is closed.
@@ -247,6 +250,10 @@ impl Cluster {
             (Some(detector), Some(before)) => Some(detector.following(before)),
             (detector, _) => detector,
         };
+        let checker = match (self.checker, &before.checker) {
+            (Some(checker), Some(before)) => Some(checker.following(before)),
+            (checker, _) => checker,
+        };
         let slow_start = match (self.slow_start, &before.slow_start) {
             (Some(start), Some(before)) => Some(start.following(before)),
             (start, _) => start,
@@ -254,6 +261,7 @@ impl Cluster {
         Self {
             breaker,
             detector,
+            checker,
             slow_start,
             ..self
         }
@@ -269,7 +277,13 @@ impl Cluster {
     /// How this endpoint is reached.
     #[must_use]
     pub fn transport_to(&self, endpoint: &Endpoint) -> &Transport {
-        let has = |pair: &(Str, Str)| endpoint.transport_match.contains(pair);
+        self.transport_for(&endpoint.transport_match)
+    }
+
+    /// How an endpoint with this metadata `envoy.transport_socket_match` is reached.
+    #[must_use]
+    pub fn transport_for(&self, labels: &[(Str, Str)]) -> &Transport {
+        let has = |pair: &(Str, Str)| labels.contains(pair);
         let found = self
             .transport_matches
             .iter()

@@ -18,6 +18,7 @@ mod fault;
 mod filter;
 mod forward;
 mod hash;
+mod health;
 mod http;
 mod limit;
 mod limit_service;

@@ -12,8 +12,10 @@ use crate::reject::Reject;
 
 pub(crate) mod plan;
 pub(crate) mod pool;
+mod probing;
 mod terms;
 
+pub use self::probing::{ProbeTerms, Probing};
 pub use self::terms::{LocalityWeight, Terms};
 
 use self::plan::Plan;
@@ -50,6 +52,8 @@ pub struct Endpoint {
     pub transport_match: Vec<(Str, Str)>,
     /// Metadata `istio.workload`, see [`Endpoint::workload`].
     pub workload: Option<Str>,
+    /// How it is probed.
+    pub probing: Probing,
 }
 
 /// What `istio.workload` says about an endpoint; members are empty where nothing is said.

@@ -6,6 +6,7 @@
 //! [`Balancer::pick`] about an endpoint, [`RetryPolicy::may_retry`] about another attempt,
 //! [`Breaker::take`](breaker::Breaker::take) about one more of what is bounded,
 //! [`Detector::report`](outlier::Detector::report) about endpoints that fail,
+//! [`Checker::take`](health::Checker::take) about endpoints that are probed,
 //! [`LocalLimit::decide`](limit::LocalLimit::decide) about requests that are too many. Pure: no clock, no randomness of its
 //! own, no I/O.
 
@@ -22,6 +23,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod flags;
 pub mod hash;
+pub mod health;
 pub mod limit;
 pub mod listener;
 mod matching;

@@ -211,6 +211,25 @@ impl Detector {
         done
     }
 
+    /// Takes an endpoint back before its time: it has passed a health check. Whether it was ejected.
+    pub fn take_back(&self, address: SocketAddr) -> bool {
+        if !self.rules.health_check_takes_back || self.ejected() == 0 {
+            return false;
+        }
+        let mut known = self.watch.known.lock();
+        let Some(history) = known.hosts.get_mut(&address) else {
+            return false;
+        };
+        if history.out.take().is_none() {
+            return false;
+        }
+        history.host.begin_anew();
+        known.shown = None;
+        self.watch.ejected.fetch_sub(1, Ordering::Release);
+        self.watch.changes.fetch_add(1, Ordering::Release);
+        true
+    }
+
     /// Ends an interval that is over: takes endpoints back whose time has come, and compares rates. Says whom it
     /// has ejected, and why.
     pub fn look(

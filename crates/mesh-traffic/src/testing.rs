@@ -211,6 +211,7 @@ pub(crate) fn mk_endpoint(number: u16) -> Endpoint {
         hostname: None,
         transport_match: Vec::new(),
         workload: None,
+        probing: Default::default(),
     }
 }
 

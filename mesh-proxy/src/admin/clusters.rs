@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::breaker::Resource;
+use mesh_traffic::health::Flags;
 use mesh_traffic::{Cluster, Config, Endpoint};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::admin::Sources;
-use crate::admin::config_dump::{address, health};
+use crate::admin::config_dump::{address, word};
 
 pub(super) fn page(sources: &Sources, query: &Query) -> Page {
     let config = sources.live.current();
@@ -49,19 +50,7 @@ fn text(out: &mut String, config: &Config, cluster: &Arc<Cluster>) -> std::fmt::
     writeln!(out, "{name}::added_via_api::true")?;
     for host in hosts(config, cluster) {
         let at = host.address;
-        let eds = match health(host) {
-            "HEALTHY" => "",
-            "DEGRADED" => "/degraded_eds_health",
-            _ => "/failed_eds_health",
-        };
-        let outlier = match is_ejected(cluster, host) {
-            true => "/failed_outlier_check",
-            false => "",
-        };
-        let flags = match (outlier, eds) {
-            ("", "") => "healthy".to_owned(),
-            both => format!("{}{}", both.0, both.1),
-        };
+        let flags = flags(cluster, host);
         let locality = &host.locality;
         writeln!(
             out,
@@ -84,12 +73,71 @@ fn is_ejected(cluster: &Cluster, host: &Endpoint) -> bool {
     detector.is_some_and(|detector| detector.is_ejected(host.address))
 }
 
+/// What its health check knows of an endpoint, if it is probed.
+fn checked(cluster: &Cluster, host: &Endpoint) -> Option<Flags> {
+    cluster.checker.as_ref()?.flags(host.address)
+}
+
+/// What discovery says of it.
+fn discovered(host: &Endpoint, checked: Option<&Flags>) -> &'static str {
+    word(checked.map_or(host.health, |flags| flags.discovered))
+}
+
+/// All that is wrong with it, in Envoy's order.
+fn flags(cluster: &Cluster, host: &Endpoint) -> String {
+    let checked = checked(cluster, host);
+    let is = |flag: fn(&Flags) -> bool| checked.as_ref().is_some_and(flag);
+    let eds = discovered(host, checked.as_ref());
+    let all = [
+        (is(|flags| flags.failed), "/failed_active_hc"),
+        (is_ejected(cluster, host), "/failed_outlier_check"),
+        (!matches!(eds, "HEALTHY" | "DEGRADED"), "/failed_eds_health"),
+        (is(|flags| flags.degraded), "/degraded_active_hc"),
+        (eds == "DEGRADED", "/degraded_eds_health"),
+        (is(|flags| flags.removed), "/pending_dynamic_removal"),
+        (is_new(cluster, checked.as_ref()), "/pending_active_hc"),
+        (
+            is(|flags| flags.excluded),
+            "/excluded_via_immediate_hc_fail",
+        ),
+        (is(|flags| flags.timed_out), "/active_hc_timeout"),
+    ];
+    let set = all.iter().filter(|(is_set, _)| *is_set);
+    let text: String = set.map(|(_, flag)| *flag).collect();
+    match text.is_empty() {
+        true => "healthy".to_owned(),
+        false => text,
+    }
+}
+
+/// Whether it does not count before its first probe, as its cluster wants.
+fn is_new(cluster: &Cluster, checked: Option<&Flags>) -> bool {
+    let checker = cluster.checker.as_ref();
+    let ignores = checker.is_some_and(|checker| checker.check().ignores_new);
+    ignores && checked.is_some_and(|flags| flags.pending)
+}
+
 /// Envoy says only what is wrong.
 fn health_status(cluster: &Cluster, host: &Endpoint) -> Value {
-    match is_ejected(cluster, host) {
-        true => json!({ "eds_health_status": health(host), "failed_outlier_check": true }),
-        false => json!({ "eds_health_status": health(host) }),
+    let checked = checked(cluster, host);
+    let is = |flag: fn(&Flags) -> bool| checked.as_ref().is_some_and(flag);
+    let mut status = Map::new();
+    let eds = discovered(host, checked.as_ref());
+    status.insert("eds_health_status".to_owned(), eds.into());
+    for (is_set, field) in [
+        (is(|flags| flags.failed), "failed_active_health_check"),
+        (is_ejected(cluster, host), "failed_outlier_check"),
+        (is(|flags| flags.degraded), "failed_active_degraded_check"),
+        (is(|flags| flags.removed), "pending_dynamic_removal"),
+        (is_new(cluster, checked.as_ref()), "pending_active_hc"),
+        (is(|flags| flags.excluded), "excluded_via_immediate_hc_fail"),
+        (is(|flags| flags.timed_out), "active_hc_timeout"),
+    ] {
+        if is_set {
+            status.insert(field.to_owned(), true.into());
+        }
     }
+    status.into()
 }
 
 /// A bound of the cluster.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mesh_model::service::Health;
 use mesh_model::time::rfc3339;
 use mesh_proto::any;
 use mesh_runtime::admin::{Page, Query};
@@ -422,7 +423,7 @@ fn assignment(endpoints: &Endpoints) -> Value {
 fn endpoint(endpoint: &Endpoint) -> Value {
     json!({
         "endpoint": { "address": address(endpoint.address) },
-        "health_status": health(endpoint),
+        "health_status": word(endpoint.health),
         "load_balancing_weight": endpoint.weight,
         "metadata": { "filter_metadata": {
             "istio": { "workload": endpoint.workload.as_deref() },
@@ -431,9 +432,8 @@ fn endpoint(endpoint: &Endpoint) -> Value {
 }
 
 /// Health in the words of Envoy's API.
-pub(super) fn health(endpoint: &Endpoint) -> &'static str {
-    use mesh_model::service::Health;
-    match endpoint.health {
+pub(super) const fn word(health: Health) -> &'static str {
+    match health {
         Health::Healthy => "HEALTHY",
         Health::Degraded => "DEGRADED",
         Health::Unhealthy => "UNHEALTHY",

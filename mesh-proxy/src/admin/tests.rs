@@ -3,14 +3,19 @@ use std::time::SystemTime;
 
 use hyper::Method;
 use mesh_model::time::TestClock;
+use mesh_proto::envoy::envoy::config as pb;
+use mesh_proto::envoy::envoy::config::core::v3::health_check::{HealthChecker, TcpHealthCheck};
 use mesh_runtime::SystemClock;
 use mesh_runtime::admin::Query;
 use mesh_traffic::Config;
+use mesh_traffic::health::{Failed, Kind, Outcome};
 use serde_json::Value;
 
 use super::*;
 use crate::config::node::tests::mk_workload;
-use crate::testing::{LOCAL_LIMIT, Mk, local_limit, mk_cluster, mk_config, table};
+use crate::testing::{
+    LOCAL_LIMIT, Mk, health_check, local_limit, mk_cluster, mk_config, pb_address, table,
+};
 use crate::worker::overload::settings::OverloadSettings;
 
 struct Pages {
@@ -202,6 +207,83 @@ fn clusters_have_envoys_lines_and_json() {
     let host = &json["cluster_statuses"][0]["host_statuses"][0];
     assert_eq!(host["address"]["socket_address"]["port_value"], 9080);
     assert_eq!(host["health_status"]["eds_health_status"], "HEALTHY");
+}
+
+#[test]
+fn clusters_and_stats_say_what_health_checks_know() {
+    let pages = mk_pages();
+    let endpoint = |port: u16| cluster_endpoint(([10, 0, 0, 1], port).into());
+    let cluster = pb::cluster::v3::Cluster {
+        name: "c".into(),
+        load_assignment: Some(pb::endpoint::v3::ClusterLoadAssignment {
+            endpoints: vec![pb::endpoint::v3::LocalityLbEndpoints {
+                lb_endpoints: vec![endpoint(1), endpoint(2)],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        health_checks: vec![health_check(HealthChecker::TcpHealthCheck(
+            TcpHealthCheck::default(),
+        ))],
+        ..Default::default()
+    };
+    let cluster = mesh_traffic::Cluster::compile(&cluster).unwrap();
+    let checker = cluster.checker.clone().unwrap();
+    pages
+        .live
+        .replace(mk_config(Vec::new(), Vec::new(), vec![cluster]));
+    for (port, outcome) in [
+        (1, Outcome::Passed { degraded: true }),
+        (2, Outcome::Failed(Failed::of(Kind::Timeout))),
+    ] {
+        checker.begin();
+        let at = ([10, 0, 0, 1], port).into();
+        checker.take(at, outcome, &mut || 0).unwrap();
+    }
+    let text = pages.get("/clusters", &[]).1;
+    for line in [
+        "c::10.0.0.1:1::health_flags::/degraded_active_hc\n",
+        "c::10.0.0.1:2::health_flags::/failed_active_hc/active_hc_timeout\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let json = pages.json("/clusters", &[("format", "json")]);
+    assert_eq!(
+        json["cluster_statuses"][0]["host_statuses"][1]["health_status"],
+        serde_json::json!({
+            "eds_health_status": "HEALTHY",
+            "failed_active_health_check": true,
+            "active_hc_timeout": true,
+        })
+    );
+    let lines: String = [
+        ("attempt", 2),
+        ("degraded", 1),
+        ("failure", 1),
+        ("healthy", 1),
+        ("network_failure", 1),
+        ("passive_failure", 0),
+        ("success", 1),
+        ("verify_cluster", 0),
+    ]
+    .map(|(name, value)| format!("cluster.c.health_check.{name}: {value}\n"))
+    .concat();
+    assert_eq!(pages.get("/stats", &[("filter", "health_check")]).1, lines);
+    let text = pages.get("/stats/prometheus", &[]).1;
+    let line = "mesh_proxy_health_checks_total{cluster=\"c\",outcome=\"success\"} 1\n";
+    assert!(text.contains(line), "{text}");
+}
+
+fn cluster_endpoint(address: std::net::SocketAddr) -> pb::endpoint::v3::LbEndpoint {
+    use pb::endpoint::v3::lb_endpoint::HostIdentifier;
+    let inner = pb::endpoint::v3::Endpoint {
+        address: Some(pb_address(address)),
+        ..Default::default()
+    };
+    pb::endpoint::v3::LbEndpoint {
+        host_identifier: Some(HostIdentifier::Endpoint(inner)),
+        ..Default::default()
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl LiveConfig {
     pub fn new(config: Config) -> Self {
         let (changes, _) = watch::channel(config.version);
         Self {
-            config: ArcSwap::from_pointee(config),
+            config: ArcSwap::from_pointee(config.checked()),
             changes,
             writing: Mutex::default(),
         }
@@ -39,10 +39,11 @@ impl LiveConfig {
         self.change(|_| config);
     }
 
-    /// Puts in force what is made of the one before, which nobody else replaces meanwhile.
+    /// Puts in force what is made of the one before, which nobody else replaces meanwhile, with what health checks
+    /// know.
     pub fn change(&self, make: impl FnOnce(&Config) -> Config) -> Arc<Config> {
         let _writing = self.writing.lock();
-        let config = Arc::new(make(&self.config.load()));
+        let config = Arc::new(make(&self.config.load()).checked());
         self.config.store(config.clone());
         self.changes.send_replace(config.version);
         config

@@ -71,7 +71,7 @@ impl Names {
         }))
     }
 
-    /// Everything else has come: the proxy is ready with the last name's first answer.
+    /// Everything else has come: the proxy is ready with the last name's first answer, and with the last first probe.
     pub(super) fn rest_is_complete(&self) {
         self.0.rest_is_complete.store(true, Ordering::SeqCst);
         self.look_whether_ready();
@@ -89,7 +89,8 @@ impl Names {
         }
         let config = live.current();
         let answered = answered.lock();
-        if of_config(&config).all(|(cluster, _)| answered.contains(cluster)) {
+        let all_answered = of_config(&config).all(|(cluster, _)| answered.contains(cluster));
+        if all_answered && config.checkers().all(|(_, checker)| checker.is_warm()) {
             tracing::info!("configuration is complete");
             catalog.set_ready();
         }
@@ -110,6 +111,8 @@ impl Names {
         let mut asking = HashMap::<Str, Asking>::new();
         loop {
             self.follow_config(&live.current(), &mut asking, &tasks);
+            // The last health check may have asked everybody once.
+            self.look_whether_ready();
             if changes.changed().await.is_err() {
                 return;
             }

@@ -3,6 +3,8 @@
 //! A cluster counts once its endpoints are there, a listener once its route tables are there and it
 //! was said what its secrets are; until then the one before it stays, if there is one. A secret that
 //! the server does not have keeps nobody waiting: only who asks for that certificate is refused.
+//! A cluster with a health check counts once each of its endpoints was probed: it waits among those that are warming, and
+//! whoever puts the configuration in force looks whether that has happened. Where endpoints have names it does not wait.
 //! Files that listeners name are no matter of these rules: they are read before (see `files`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,8 +74,14 @@ impl Newest {
             ..Config::default()
         };
         for (name, cluster) in &self.clusters {
-            let warm = endpoints_of(cluster).is_none_or(|e| self.endpoints.contains_key(e));
-            let shown = if warm {
+            let there = endpoints_of(cluster).is_none_or(|e| self.endpoints.contains_key(e));
+            let is_new = |shown: &Arc<Cluster>| !Arc::ptr_eq(shown, cluster);
+            let waits =
+                there && is_probed_first(cluster) && before.clusters.get(name).is_none_or(is_new);
+            if waits {
+                config.warming.insert(name.clone(), cluster.clone());
+            }
+            let shown = if there && !waits {
                 Some(cluster)
             } else {
                 before.clusters.get(name)
@@ -110,6 +118,7 @@ impl Newest {
         let of_clusters = config
             .clusters
             .values()
+            .chain(config.warming.values())
             .filter_map(|cluster| endpoints_of(cluster));
         for name in of_clusters {
             let found = self
@@ -198,6 +207,11 @@ pub(super) struct Wanted {
     pub(super) endpoints: BTreeSet<Str>,
     pub(super) routes: BTreeSet<Str>,
     pub(super) secrets: BTreeSet<Str>,
+}
+
+/// Whether it counts only once its endpoints were probed.
+fn is_probed_first(cluster: &Cluster) -> bool {
+    cluster.checker.is_some() && !matches!(cluster.discovery, Discovery::Dns(_))
 }
 
 fn endpoints_of(cluster: &Cluster) -> Option<&Str> {

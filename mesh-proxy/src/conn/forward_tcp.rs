@@ -282,7 +282,7 @@ impl Engine {
             return Ok((forward.original_destination(cluster)?, None));
         }
         let endpoints = config
-            .endpoints_of(cluster)
+            .endpoints_for_use(cluster)
             .ok_or(FailureKind::NoHealthyUpstream)?;
         let hash = by_source.then(|| hash::of_address(forward.client));
         let tried = tried(endpoints, &forward.tried);

@@ -83,7 +83,7 @@ pub fn pick(
         // The configuration may be another one by now.
         Some(_) => config.cluster(&cluster.name).map(|cluster| &**cluster),
     };
-    let Some(endpoints) = known.and_then(|cluster| config.endpoints_of(cluster)) else {
+    let Some(endpoints) = known.and_then(|cluster| config.endpoints_for_use(cluster)) else {
         return nobody().into();
     };
     if let Some(before) = from.before

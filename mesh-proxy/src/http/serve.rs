@@ -12,6 +12,7 @@ use mesh_http::{Fields, RequestHead, ResponseHead};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
+use mesh_traffic::health::{Checker, FAIL_AT_ONCE};
 use mesh_traffic::limit::service::GlobalLimit;
 use mesh_traffic::listener::Direction;
 use mesh_traffic::outlier::Outcome as Seen;
@@ -470,6 +471,9 @@ impl Exchange {
     fn answered(&mut self, worker: &mut Worker<'_>, mut head: ResponseHead) -> Outcome {
         self.report(worker, || exchange::outcome_of(&head));
         if let Some(Plan::Forward(forwarding)) = self.shaped.as_ref().map(|shaped| &shaped.plan) {
+            if let Some(checker) = &forwarding.cluster.checker {
+                self.look_whether_failed(checker, &head);
+            }
             let seen = exchange::seen_by_policy(&head);
             let tried = tried!(self, forwarding);
             let wanted = self
@@ -490,6 +494,19 @@ impl Exchange {
         let cluster = self.cluster_name();
         let reply = respond::answer(&self.answering(worker), shaped, head, cluster, took);
         Outcome::Next(Next::Respond(reply))
+    }
+
+    /// An endpoint may say in any answer that its health check is to fail at once.
+    fn look_whether_failed(&self, checker: &Checker, head: &ResponseHead) {
+        let at = self
+            .picked
+            .as_ref()
+            .and_then(|picked| picked.endpoint.as_ref());
+        if head.fields.contains(FAIL_AT_ONCE)
+            && let Some(endpoint) = at.and_then(EndpointAt::endpoint)
+        {
+            checker.fail_at_once(endpoint.address);
+        }
     }
 
     /// Tells whoever keeps an eye on the endpoint what became of the attempt.

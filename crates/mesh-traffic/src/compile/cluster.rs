@@ -18,7 +18,7 @@ use mesh_proto::envoy::envoy::extensions::upstreams::http::v3::http_protocol_opt
 use mesh_proto::envoy::google::protobuf::value::Kind;
 
 use super::common::{ip, limit, metadata_text, number, scalar, scalars, unpack};
-use super::{balance, dns, endpoint, outlier, tls};
+use super::{balance, dns, endpoint, health, outlier, tls};
 use crate::breaker::Breaker;
 use crate::cluster::{
     Cluster, Discovery, Keepalive, Limits, Retries, ServiceNames, Transport, TransportMatch,
@@ -47,9 +47,15 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
     let connect = limit("connect_timeout", pb.connect_timeout.as_ref(), None)?;
     let requests = number(common.and_then(|c| c.max_requests_per_connection.as_ref()))
         .or_else(|| number(pb.max_requests_per_connection.as_ref()));
+    let (discovery, protocol) = (discovery(pb)?, protocol(pb, http.as_ref())?);
+    let of = health::Of {
+        discovery: &discovery,
+        protocol,
+    };
     Ok(Cluster {
         name: pb.name.as_str().into(),
-        discovery: discovery(pb)?,
+        checker: health::checker(pb, &of)?,
+        discovery,
         policy: balance::policy(pb)?,
         panic_threshold: balance::panic_threshold(pb.common_lb_config.as_ref()),
         weighs_localities: balance::weighs_localities(pb.common_lb_config.as_ref())
@@ -57,7 +63,7 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
         slow_start: balance::slow_start(pb.lb_config.as_ref())?,
         sources: sources(pb.upstream_bind_config.as_ref()).at("upstream_bind_config")?,
         connect_timeout: connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
-        protocol: protocol(pb, http.as_ref())?,
+        protocol,
         transport: transport(pb.transport_socket.as_ref())?,
         transport_matches: transport_matches(&pb.transport_socket_matches)?,
         breaker: Breaker::new(limits(pb.circuit_breakers.as_ref()).at("circuit_breakers")?),
@@ -87,7 +93,10 @@ fn refuse_unsupported(pb: &pb::Cluster) -> Compiled<()> {
             pb.transport_socket_matcher.is_some(),
             "transport_socket_matcher",
         ),
-        (!pb.health_checks.is_empty(), "health_checks"),
+        (
+            pb.close_connections_on_host_health_failure,
+            "close_connections_on_host_health_failure",
+        ),
         (pb.lb_subset_config.is_some(), "lb_subset_config"),
         (pb.load_balancing_policy.is_some(), "load_balancing_policy"),
         (!pb.filters.is_empty(), "filters"),

@@ -8,10 +8,11 @@ use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::HealthStatus;
 use mesh_proto::envoy::envoy::config::endpoint::v3 as pb;
 use mesh_proto::envoy::envoy::config::endpoint::v3::cluster_load_assignment::Policy;
+use mesh_proto::envoy::envoy::config::endpoint::v3::endpoint::HealthCheckConfig;
 use mesh_proto::envoy::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 
-use super::common::{address, metadata_text, number, scalars, text};
-use crate::endpoint::{Endpoint, Endpoints, LocalityWeight, Terms};
+use super::common::{address, metadata_text, number, port_number, scalars, text};
+use crate::endpoint::{Endpoint, Endpoints, LocalityWeight, ProbeTerms, Probing, Terms};
 use crate::reject::{At, Compiled, Fault};
 
 /// Highest priority number (Envoy's bound).
@@ -112,6 +113,8 @@ fn endpoint(pb: &pb::LbEndpoint, priority: u32, place: &Arc<Locality>) -> Compil
         None => return Err(Fault::missing("endpoint")),
     };
     let metadata = pb.metadata.as_ref();
+    let probing = inner.health_check_config.as_ref();
+    let probing = probing.map(probing_of).transpose();
     let tags = metadata.and_then(|m| m.filter_metadata.get("envoy.transport_socket_match"));
     Ok(Endpoint {
         address: address(inner.address.as_ref()).at("endpoint")?,
@@ -125,6 +128,31 @@ fn endpoint(pb: &pb::LbEndpoint, priority: u32, place: &Arc<Locality>) -> Compil
         hostname: text(&inner.hostname),
         transport_match: tags.map(scalars).unwrap_or_default(),
         workload: metadata_text(metadata, "istio", "workload"),
+        probing: probing
+            .at("endpoint.health_check_config")?
+            .unwrap_or_default(),
+    })
+}
+
+/// How an endpoint is probed.
+fn probing_of(pb: &HealthCheckConfig) -> Compiled<Probing> {
+    let terms = ProbeTerms {
+        port: match pb.port_value {
+            0 => None,
+            port => Some(port_number("port_value", port)?),
+        },
+        hostname: text(&pb.hostname),
+        address: pb
+            .address
+            .as_ref()
+            .map(|given| address(Some(given)))
+            .transpose()?,
+        off: pb.disable_active_health_check,
+    };
+    let said = terms != ProbeTerms::default();
+    Ok(Probing {
+        terms: said.then(|| Arc::new(terms)),
+        excluded: false,
     })
 }
 

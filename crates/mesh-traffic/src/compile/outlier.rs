@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesh_proto::envoy::envoy::config::cluster::v3 as pb;
 use mesh_proto::envoy::google::protobuf as wkt;
 
-use super::common::{duration, is_true, number};
+use super::common::{duration, is_true, is_true_or, number};
 use crate::outlier::{Detector, Rates, Rules, Streak};
 use crate::reject::{Compiled, Fault};
 
@@ -44,6 +44,10 @@ fn rules(pb: &pb::OutlierDetection) -> Compiled<Rules> {
         jitter: jitter.unwrap_or_default(),
         max_percent: percent("max_ejection_percent", pb.max_ejection_percent.as_ref(), 10)?,
         always_one: is_true(pb.always_eject_one_host.as_ref()),
+        health_check_takes_back: is_true_or(
+            pb.successful_active_health_check_uneject_host.as_ref(),
+            true,
+        ),
         split_local: pb.split_external_local_origin_errors,
         errors: Streak {
             length: number(pb.consecutive_5xx.as_ref()).unwrap_or(5),

@@ -18,6 +18,7 @@ fn named(name: &str, port: u16, weight: u32) -> Named {
             hostname: Some(name.into()),
             transport_match: Vec::new(),
             workload: None,
+            probing: Default::default(),
         },
     }
 }

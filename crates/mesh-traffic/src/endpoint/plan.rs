@@ -32,6 +32,8 @@ struct Level {
     everyone: Option<Pool>,
     /// How many there are.
     count: usize,
+    /// How many of them count when it is asked how many are available.
+    counted: usize,
     /// How much of the requests the healthy ones could take, in per cent, and the degraded ones.
     availability: (u32, u32),
 }
@@ -66,7 +68,7 @@ impl Plan {
     /// Localities get shares by their weights, less what of them is not available.
     pub(super) fn by_locality(all: &[Endpoint], terms: &Terms) -> Self {
         let mut counts: HashMap<(u32, &Locality), u32> = HashMap::new();
-        for endpoint in all {
+        for endpoint in all.iter().filter(|endpoint| !endpoint.probing.excluded) {
             let count = counts.entry((endpoint.priority, &endpoint.locality));
             *count.or_default() += 1;
         }
@@ -162,7 +164,12 @@ impl Level {
             let one = |e: &Endpoint| if terms.by_weight { e.weight.into() } else { 1 };
             endpoints.map(one).sum()
         };
-        let total = size(&members);
+        let counts = |index: &&u32| {
+            all.get(**index as usize)
+                .is_some_and(|endpoint| !endpoint.probing.excluded)
+        };
+        let counted: Vec<u32> = members.iter().filter(counts).copied().collect();
+        let total = size(&counted);
         let availability = |of: &[u32]| -> u32 {
             let scaled = u64::from(terms.overprovisioning).saturating_mul(size(of));
             let percent = scaled.checked_div(total).unwrap_or_default().min(100);
@@ -171,6 +178,7 @@ impl Level {
         Self {
             availability: (availability(&healthy), availability(&degraded)),
             count: members.len(),
+            counted: counted.len(),
             everyone: (healthy.len() < members.len()).then(|| Pool::flat(members, all)),
             healthy: pool(healthy),
             degraded: pool(degraded),
@@ -179,7 +187,10 @@ impl Level {
 
     fn panics(&self, threshold: u8) -> bool {
         let available = self.healthy.members.len() + self.degraded.members.len();
-        available.saturating_mul(100) < self.count.saturating_mul(threshold.into())
+        match self.counted {
+            0 => threshold > 0,
+            counted => available.saturating_mul(100) < counted.saturating_mul(threshold.into()),
+        }
     }
 }
 

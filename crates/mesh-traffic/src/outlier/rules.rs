@@ -18,6 +18,8 @@ pub struct Rules {
     pub max_percent: u8,
     /// Whether one may be out in any case.
     pub always_one: bool,
+    /// Whether one that passes a health check is taken back at once.
+    pub health_check_takes_back: bool,
     /// Whether what the proxy sees itself counts apart.
     pub split_local: bool,
     /// Statuses of 500 and more.

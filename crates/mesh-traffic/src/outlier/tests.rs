@@ -23,6 +23,7 @@ fn mk_rules() -> Rules {
         max_time: 70 * SECOND,
         jitter: Duration::ZERO,
         max_percent: 50,
+        health_check_takes_back: true,
         always_one: false,
         split_local: false,
         errors: streak(100),
@@ -60,6 +61,7 @@ impl Bench {
             hostname: None,
             transport_match: Vec::new(),
             workload: None,
+            probing: Default::default(),
         };
         let all = (0..count).map(endpoint).collect();
         let bench = Self {

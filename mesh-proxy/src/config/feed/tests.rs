@@ -13,6 +13,7 @@ use mesh_runtime::SystemClock;
 
 use super::*;
 
+mod health;
 mod secrets;
 
 fn feed() -> Feed {

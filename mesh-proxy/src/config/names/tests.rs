@@ -112,6 +112,7 @@ fn named(name: &str) -> Named {
             hostname: None,
             transport_match: Vec::new(),
             workload: None,
+            probing: Default::default(),
         },
     }
 }

@@ -407,6 +407,7 @@ fn three_in_a_row() -> Rules {
         max_time: Duration::from_secs(300),
         jitter: Duration::ZERO,
         max_percent: 50,
+        health_check_takes_back: true,
         always_one: false,
         split_local: false,
         errors: streak(3),

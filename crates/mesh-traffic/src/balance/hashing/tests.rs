@@ -29,6 +29,7 @@ fn endpoints_from(first: u16, weights: &[u32]) -> Arc<Endpoints> {
         hostname: Some(format!("host-{}", number / 2).as_str().into()),
         transport_match: Vec::new(),
         workload: None,
+        probing: Default::default(),
     };
     let all = weights.iter().enumerate().map(endpoint).collect();
     Arc::new(Endpoints::new("e".into(), all))
