@@ -11,7 +11,6 @@ mod limits;
 mod server;
 mod stats;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -60,15 +59,13 @@ pub struct Sources {
     pub draining: CancellationToken,
     /// How short of memory the process is.
     pub overload: Arc<Overload>,
-    /// Whether an operator has said that it is to fail health checks.
-    pub failed: Arc<AtomicBool>,
 }
 
 impl Sources {
     /// The state of the server, in Envoy's words.
     #[must_use]
     pub fn state(&self) -> &'static str {
-        if self.draining.is_cancelled() || self.failed.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() || self.live.fails_health_checks() {
             "DRAINING"
         } else if self.catalog.is_ready() && *self.bound.borrow() {
             "LIVE"
@@ -115,7 +112,7 @@ pub fn pages(sources: Sources, actions: Actions) -> Admin {
     };
     let fail = |failed: bool| {
         let sources = sources.clone();
-        Box::new(move || sources.failed.store(failed, Ordering::Release))
+        Box::new(move || sources.live.fail_health_checks(failed))
     };
     let logs = sources.logs.clone();
     let Actions { quit, drain } = actions;

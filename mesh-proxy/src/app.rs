@@ -31,7 +31,7 @@ use crate::record::peer::own_metadata;
 use crate::settings::drain::DrainSettings;
 use crate::telemetry::Reporter;
 use crate::worker::overload::{self, Overload};
-use crate::worker::{Shared, Workers};
+use crate::worker::{Door, Shared, Workers};
 
 /// How long connections may take to close after the drain time.
 const GRACE: Duration = Duration::from_millis(500);
@@ -111,7 +111,6 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
         bound: is_bound,
         draining: draining.clone(),
         overload: Arc::new(Overload::new(&settings.overload)),
-        failed: Arc::default(),
     };
     let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
     tasks.spawn("admin", pages.serve(admin, tasks.clone()));
@@ -131,11 +130,11 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let obtained = obtained?;
     let identity = sources.identity.get_or_init(|| obtained).clone();
     follow_pilot(&settings, &sources, &identity, &tasks)?;
-    check_health(&sources, &identity, &tasks);
     report_to_mixer(&settings, &sources, &identity, &tasks)?;
 
     let shared = Arc::new(shared(&sources, log, &identity, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
+    check_health(&sources, &identity, workers.doors(), &tasks);
     let drain = settings.drain;
     overload::watch(&sources.overload, workers.doors(), &tasks);
     let mut listeners = Listeners::new(
@@ -206,12 +205,12 @@ fn follow_pilot(
     Ok(())
 }
 
-fn check_health(sources: &Sources, identity: &Identity, tasks: &Tasks) {
+fn check_health(sources: &Sources, identity: &Identity, doors: Vec<Door>, tasks: &Tasks) {
     let Sources {
         live, clock, logs, ..
     } = sources;
     let identity = Some(identity.live.clone());
-    Prober::new(live.clone(), clock.clone(), identity, logs.clone()).follow(tasks);
+    Prober::new(live.clone(), clock.clone(), identity, logs.clone(), doors).follow(tasks);
 }
 
 fn report_to_mixer(

@@ -26,6 +26,7 @@ use self::probe::Probing;
 use crate::config::LiveConfig;
 use crate::record::access_log::LogFiles;
 use crate::upstream::tls::TlsConfigs;
+use crate::worker::Door;
 
 /// Probes that are under way at a time; further ones wait for their turn.
 const AT_A_TIME: usize = 256;
@@ -39,6 +40,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tls: Mutex<TlsConfigs>,
     logs: LogFiles,
+    doors: Vec<Door>,
     turns: Semaphore,
     /// Rung when a check knows something new.
     bell: Arc<Notify>,
@@ -56,13 +58,14 @@ struct Checked {
 type Checks = HashMap<usize, Checked>;
 
 impl Prober {
-    /// Nobody is probed yet.
+    /// Nobody is probed yet. Behind `doors` are those who have connections to endpoints.
     #[must_use]
     pub fn new(
         live: Arc<LiveConfig>,
         clock: Arc<dyn Clock>,
         identity: Option<LiveIdentity>,
         logs: LogFiles,
+        doors: Vec<Door>,
     ) -> Self {
         let tls = TlsConfigs::new(identity, clock.clone());
         Self(Arc::new(Inner {
@@ -70,6 +73,7 @@ impl Prober {
             clock,
             tls: Mutex::new(tls),
             logs,
+            doors,
             turns: Semaphore::new(AT_A_TIME),
             bell: Arc::default(),
         }))
@@ -182,6 +186,15 @@ impl Prober {
                 ..before.clone()
             });
         }
+        if self.closes_any(checks) {
+            self.0.doors.iter().for_each(Door::look_for_failures);
+        }
+    }
+
+    /// Whether connections are to be closed of endpoints that cease to pass.
+    fn closes_any(&self, checks: &Checks) -> bool {
+        let mut checks = checks.values();
+        checks.any(|checked| checked.cluster.load().closes_failed)
     }
 
     fn write_down(&self, checked: &Checked) {

@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod failure;
 pub(crate) mod flow;
 pub mod head;
+pub mod health;
 pub mod limit;
 pub mod mirror;
 pub mod observe;

@@ -418,6 +418,7 @@ pub(crate) fn mk_cluster(name: &str, addresses: &[SocketAddr]) -> Cluster {
         breaker: None,
         detector: None,
         checker: None,
+        closes_failed: false,
         idle_timeout: None,
         max_requests_per_connection: None,
         max_connection_duration: None,
@@ -574,6 +575,12 @@ impl Proxy {
         };
         proxy.apply(config);
         proxy
+    }
+
+    /// The ways to its workers.
+    pub(crate) fn doors(&self) -> Vec<Door> {
+        let workers = self.workers.as_ref();
+        workers.map(Workers::doors).unwrap_or_default()
     }
 
     /// Whether all connections of clients end in time.

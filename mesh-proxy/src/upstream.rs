@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub(crate) mod dial;
+pub(crate) mod failed;
 pub(crate) mod link;
 pub(crate) mod pool;
 pub mod target;

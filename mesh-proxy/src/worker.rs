@@ -84,6 +84,12 @@ impl Door {
         self.wake();
     }
 
+    /// Lets the worker look which endpoints pass their health checks.
+    pub(crate) fn look_for_failures(&self) {
+        self.signals.failures.fetch_add(1, Ordering::AcqRel);
+        self.wake();
+    }
+
     /// Lets the worker look into its inbox.
     pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
@@ -101,6 +107,8 @@ pub(crate) struct Signals {
     pub(crate) stop: AtomicBool,
     /// Counts how often connections were asked to finish.
     pub(crate) drains: AtomicU64,
+    /// Counts how often endpoints may have ceased to pass their health checks.
+    pub(crate) failures: AtomicU64,
     /// Connections of clients that are open, at all workers.
     pub(crate) open: AtomicUsize,
     /// Told when the last of them has ended.

@@ -49,6 +49,8 @@ pub struct Cluster {
     pub detector: Option<Detector>,
     /// Who knows which endpoints pass the health check, if there is one.
     pub checker: Option<Checker>,
+    /// Whether connections to an endpoint are closed when it ceases to pass.
+    pub closes_failed: bool,
     /// How long an unused connection is kept; `None` for ever.
     pub idle_timeout: Option<Duration>,
     /// After how many requests a connection is closed.

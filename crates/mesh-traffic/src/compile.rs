@@ -19,6 +19,7 @@ mod filter;
 mod forward;
 mod hash;
 mod health;
+mod health_filter;
 mod http;
 mod limit;
 mod limit_service;

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Flags(u32);
 
 /// Letters and names by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
     ("UR", "UpstreamRemoteReset"),
@@ -26,11 +26,13 @@ const NAMES: [(&str, &str); 18] = [
     ("UPE", "UpstreamProtocolError"),
     ("NC", "NoClusterFound"),
     ("OM", "OverloadManagerTerminated"),
+    // Envoy prints it before the others, of which none is set beside it.
+    ("LH", "FailedLocalHealthCheck"),
 ];
 
 /// Letters of Envoy's for what does not happen here, or is told otherwise.
-const OTHERS: [&str; 12] = [
-    "LH", "LR", "UAEX", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
+const OTHERS: [&str; 11] = [
+    "LR", "UAEX", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
 ];
 
 impl Flags {
@@ -72,6 +74,8 @@ impl Flags {
     pub const NO_CLUSTER: Self = Self(1 << 16);
     /// Overload manager.
     pub const OVERLOADED: Self = Self(1 << 17);
+    /// A health check of this proxy failed.
+    pub const FAILED_HEALTH_CHECK: Self = Self(1 << 18);
 
     /// Both sets together.
     #[must_use]

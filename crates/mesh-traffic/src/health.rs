@@ -5,6 +5,7 @@
 //! [`Checker::take`]; nothing here knows a socket or a clock.
 
 mod check;
+mod filter;
 mod grpc;
 mod http;
 mod known;
@@ -18,9 +19,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::check::{Check, Events, Probe, TcpProbe, Times, found_in_order};
+pub(crate) use self::filter::Who;
+pub use self::filter::{HealthFilter, SERVICE, Stands};
 pub use self::grpc::GrpcProbe;
 pub(crate) use self::http::method_takes_body;
-pub use self::http::{Answer, FAIL_AT_ONCE, HttpProbe};
+pub use self::http::{Answer, DEGRADED, FAIL_AT_ONCE, HttpProbe};
 pub use self::known::{Event, Flags, Member};
 use self::known::{Known, NotKnown};
 pub use self::state::{Failed, Happening, Kind, Outcome};
@@ -246,6 +249,12 @@ impl Checker {
     #[must_use]
     pub fn flags(&self, address: SocketAddr) -> Option<Flags> {
         self.watch.known.lock().flags(address)
+    }
+
+    /// The endpoints that pass.
+    #[must_use]
+    pub fn passing(&self) -> Vec<SocketAddr> {
+        self.watch.known.lock().passing()
     }
 
     /// What was counted.

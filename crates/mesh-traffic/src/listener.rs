@@ -12,6 +12,7 @@ use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 
 use crate::access_log::AccessLogs;
 use crate::compile;
+use crate::health::HealthFilter;
 use crate::limit::service::GlobalLimit;
 use crate::limit::{ConnectionLimit, LocalLimit, follow};
 use crate::matching::chain::ChainMatch;
@@ -148,6 +149,8 @@ pub struct HttpManager {
     pub filters: Vec<Str>,
     /// Where pages of other origins are looked after, as routes say it.
     pub cors: CorsAt,
+    /// Which requests are health checks of this proxy.
+    pub health: Option<Arc<HealthFilter>>,
     /// Where requests are counted that may be too many.
     pub limit: Option<LimitAt>,
     /// A service that is asked before requests are sent on.

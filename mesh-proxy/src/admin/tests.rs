@@ -48,7 +48,6 @@ fn mk_pages() -> Pages {
         bound: is_bound,
         draining: draining.clone(),
         overload: Arc::new(Overload::new(&OverloadSettings::default())),
-        failed: Arc::default(),
     };
     let quits = Arc::new(AtomicUsize::new(0));
     let quit = quits.clone();

@@ -1,6 +1,7 @@
 //! The configuration in force: one immutable value, replaced as a whole.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use mesh_traffic::Config;
@@ -14,6 +15,7 @@ pub struct LiveConfig {
     changes: watch::Sender<u64>,
     /// Held by whoever makes the next one out of this one.
     writing: Mutex<()>,
+    failing: AtomicBool,
 }
 
 impl LiveConfig {
@@ -25,6 +27,7 @@ impl LiveConfig {
             config: ArcSwap::from_pointee(config.checked()),
             changes,
             writing: Mutex::default(),
+            failing: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +50,17 @@ impl LiveConfig {
         self.config.store(config.clone());
         self.changes.send_replace(config.version);
         config
+    }
+
+    /// Says whether this proxy is to fail health checks, as an operator wants it.
+    pub fn fail_health_checks(&self, fail: bool) {
+        self.failing.store(fail, Ordering::Release);
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn fails_health_checks(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
     }
 
     /// Tells of each change with the version that is in force since.

@@ -107,6 +107,14 @@ impl Forward {
         }
     }
 
+    /// The endpoint to which bytes are passed on.
+    pub(crate) fn endpoint(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Passing(_) => self.tried.last().copied(),
+            State::Calling(_) | State::Taken => None,
+        }
+    }
+
     /// Bytes that were read from one end and not taken by the other.
     pub(crate) fn held(&self) -> usize {
         match &self.state {

@@ -27,6 +27,8 @@ use mesh_test::origin::Origin;
 use mesh_test::pki::Authority;
 use mesh_traffic::cluster::Transport;
 use prometheus::Registry;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use self::servers::{Echo, GrpcHealth};
 use super::*;
@@ -99,13 +101,13 @@ struct Bench {
 impl Bench {
     fn new(cluster: Cluster, identity: Option<LiveIdentity>) -> Self {
         let config = mk_config(Vec::new(), Vec::new(), vec![cluster]);
-        Self::with(Arc::new(LiveConfig::new(config)), identity)
+        Self::with(Arc::new(LiveConfig::new(config)), identity, Vec::new())
     }
 
-    fn with(live: Arc<LiveConfig>, identity: Option<LiveIdentity>) -> Self {
+    fn with(live: Arc<LiveConfig>, identity: Option<LiveIdentity>, doors: Vec<Door>) -> Self {
         let tasks = Tasks::new(&Registry::new());
         let logs = LogFiles::start(&tasks);
-        let prober = Prober::new(live.clone(), Arc::new(SystemClock), identity, logs);
+        let prober = Prober::new(live.clone(), Arc::new(SystemClock), identity, logs, doors);
         prober.follow(&tasks);
         Self { live, tasks }
     }
@@ -397,7 +399,7 @@ async fn requests_go_to_those_that_pass_and_answers_may_fail_an_endpoint() {
         vec![cluster],
     );
     let proxy = Proxy::start(config, None);
-    let bench = Bench::with(proxy.live.clone(), None);
+    let bench = Bench::with(proxy.live.clone(), None, proxy.doors());
     bench.becomes(&[Health::Healthy, Health::Healthy]).await;
     let uri = format!("http://{entry}/");
     for _ in 0..10 {
@@ -410,6 +412,50 @@ async fn requests_go_to_those_that_pass_and_answers_may_fail_an_endpoint() {
         assert_eq!(get(&uri, &[]).await.unwrap().status(), 200);
     }
     assert_eq!(bad.origin.requests(), before);
+}
+
+#[tokio::test]
+async fn connections_end_when_their_endpoint_ceases_to_pass() {
+    let app = Moody::start(&[]).await;
+    let (http_entry, tcp_entry) = (free_address(), free_address());
+    let http = Mk {
+        rds: "t",
+        ..Mk::default()
+    };
+    let tcp = Mk {
+        name: "tcp",
+        ..Mk::default()
+    };
+    let cluster = pb::Cluster {
+        http2_protocol_options: None,
+        close_connections_on_host_health_failure: true,
+        ..mk_pb(of_http(http_check()), &[app.origin.address()])
+    };
+    let config = mk_config(
+        vec![http.listener(http_entry), tcp.tcp_listener(tcp_entry, NAME)],
+        vec![table("t", vec![to_cluster(NAME)])],
+        vec![Cluster::compile(&cluster).unwrap()],
+    );
+    let proxy = Proxy::alone(config);
+    let bench = Bench::with(proxy.live.clone(), None, proxy.doors());
+    bench.becomes(&[Health::Healthy]).await;
+    let mut passed = TcpStream::connect(tcp_entry).await.unwrap();
+    passed
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(passed.read(&mut [0; 4096]).await.unwrap() > 0);
+    let uri = format!("http://{http_entry}/");
+    assert_eq!(get(&uri, &[]).await.unwrap().status(), 200);
+    let before = app.origin.connections();
+    app.say(503);
+    bench.becomes(&[Health::Unhealthy]).await;
+    // The end, or that it was cut off.
+    while passed.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+    app.say(200);
+    bench.becomes(&[Health::Healthy]).await;
+    assert_eq!(get(&uri, &[]).await.unwrap().status(), 200);
+    assert_eq!(app.origin.connections(), before + 1);
 }
 
 #[tokio::test]

@@ -233,6 +233,7 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::UpgradeUnsupported
         | FailureKind::NoRoute
         | FailureKind::FaultInjected
+        | FailureKind::FailedHealthCheck
         | FailureKind::NoCluster
         | FailureKind::RouteUnusable
         | FailureKind::Denied

@@ -55,6 +55,8 @@ pub enum FailureKind {
     NoRoute,
     /// The route makes it fail on purpose (the status that it says, FI).
     FaultInjected,
+    /// It is a health check of this proxy, which does not pass (503, LH).
+    FailedHealthCheck,
     /// It is one too many (429, RL).
     RateLimited,
     /// A service that counts for many proxies says that it is one too many (429, RL).
@@ -107,7 +109,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -118,6 +120,7 @@ impl FailureKind {
         Self::UpgradeUnsupported,
         Self::NoRoute,
         Self::FaultInjected,
+        Self::FailedHealthCheck,
         Self::RateLimited,
         Self::OverLimit,
         Self::LimitUnknown,
@@ -190,6 +193,7 @@ impl FailureKind {
             | Self::StreamIdle => Side::Upstream,
             Self::NoRoute
             | Self::FaultInjected
+            | Self::FailedHealthCheck
             | Self::RateLimited
             | Self::OverLimit
             | Self::LimitUnknown

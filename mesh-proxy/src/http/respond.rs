@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh_http::{ErrorCode, Fields, Name, RequestHead, ResponseHead, Version};
 use mesh_traffic::cors::Asked;
+use mesh_traffic::health::{DEGRADED, Stands};
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
 use crate::http::ask::Heard;
@@ -14,6 +15,7 @@ use crate::http::cors::OfPage;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
 use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
+use crate::http::health;
 use crate::http::limit::Counted;
 use crate::http::shape::{OwnAnswer, Shaped, facts};
 
@@ -65,6 +67,8 @@ pub struct Answering<'a> {
     pub asked: Option<&'a Heard>,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
+    /// Whether an operator has said that this proxy is to fail health checks.
+    pub fails: bool,
 }
 
 /// An answer of the upstream.
@@ -143,6 +147,22 @@ pub fn preflight(with: &Answering<'_>) -> Reply {
     }) = with.of_page
     {
         cors.answer_preflight(request, *allowed, &mut head.fields);
+    }
+    finish(with, &mut head);
+    Reply {
+        head,
+        body: ReplyBody::Own(body),
+    }
+}
+
+/// The answer to a health check of this proxy that passes.
+#[must_use]
+pub fn healthy(with: &Answering<'_>, stands: Stands) -> Reply {
+    let mut head = local_head(with.request.version, stands.status);
+    let body = Bytes::new();
+    describe_body(&mut head.fields, &body);
+    if stands.degraded {
+        put(&mut head.fields, DEGRADED, "");
     }
     finish(with, &mut head);
     Reply {
@@ -296,6 +316,7 @@ fn explain(failure: &Failure) -> String {
         FailureKind::StreamIdle => "stream timeout".to_owned(),
         FailureKind::Overloaded => "overloaded".to_owned(),
         FailureKind::Http10
+        | FailureKind::FailedHealthCheck
         | FailureKind::NoRoute
         | FailureKind::OverLimit
         | FailureKind::LimitUnknown
@@ -333,6 +354,7 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
     if let Some(asked) = with.asked {
         asked.show(head);
     }
+    health::tell(with, head);
     if with.metadata_asked {
         with.own.put(&mut head.fields);
     }

@@ -34,7 +34,7 @@ use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
 use crate::http::respond::{self, Answering, Reply};
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
 use crate::http::stage::{Stage, Wait};
-use crate::http::{admit, cors, route, shape};
+use crate::http::{admit, cors, health, route, shape};
 use crate::upstream::balance::Balancers;
 
 /// What a request needs of the worker that carries it.
@@ -365,6 +365,15 @@ impl Exchange {
             arriving,
             worker.random
         ));
+        if let Some(stands) = health::health(&self.served, headed.head, &self.config, worker) {
+            return match health::failure(stands) {
+                Some(failure) => Outcome::Failed(failure),
+                None => {
+                    let reply = respond::healthy(&self.answering(worker), stands);
+                    Outcome::Next(Next::Respond(reply))
+                }
+            };
+        }
         let counting = LimitWith {
             connection: &self.connection,
             served: &self.served,
@@ -483,6 +492,7 @@ impl Exchange {
                 return self.pause(worker, pause);
             }
         }
+        health::note(&self.served, &self.request, &head, worker);
         let authentic = self.is_mutual_tls();
         head::take_metadata(&mut head.fields, authentic, &mut self.upstream_metadata);
         let took = self.sent.map_or(Duration::ZERO, |sent| worker.now - sent);
@@ -566,6 +576,7 @@ impl Exchange {
             counted: self.counted.as_ref(),
             asked: self.asked.as_deref(),
             own: worker.own,
+            fails: worker.live.fails_health_checks(),
         }
     }
 

@@ -105,6 +105,13 @@ pub fn answer(kind: FailureKind) -> Answer {
             "local_rate_limited",
             "rate_limited",
         ),
+        Kind::FailedHealthCheck => row(
+            503,
+            UNAVAILABLE,
+            Flags::FAILED_HEALTH_CHECK,
+            "health_check_failed",
+            "failed_health_check",
+        ),
         Kind::OverLimit => row(
             429,
             UNAVAILABLE,

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,13 @@ pub(crate) enum Leased {
     Later,
     /// There will be none.
     Failed(Failure),
+}
+
+impl Pools {
+    /// Where the connections of a pool lead.
+    pub(crate) fn address_of(&self, pool: PoolKey) -> Option<SocketAddr> {
+        Some(self.pools.get(pool)?.target.address)
+    }
 }
 
 impl Pool {

@@ -34,6 +34,7 @@ use crate::http::flow::Flow;
 use crate::http::observe::Observer;
 use crate::upstream::balance::Balancers;
 use crate::upstream::dial::patience::Listed;
+use crate::upstream::failed::Passing;
 use crate::upstream::pool::{PoolKey, Pools};
 use crate::upstream::tls::TlsConfigs;
 use crate::worker::buffers::Buffers;
@@ -133,6 +134,10 @@ pub(crate) struct Engine {
     pub(crate) admitted: SecondaryMap<ConnKey, Admission>,
     /// What connections that are passed on share.
     pub(crate) tunnels: tunnel::Shared,
+    /// Endpoints whose connections are closed when they cease to pass their health check.
+    pub(crate) passing: Passing,
+    /// The last call to look at them that was followed.
+    failures: u64,
     /// The last call to finish that was followed.
     drains: u64,
     dirty: Vec<ConnKey>,
@@ -188,6 +193,8 @@ impl Engine {
             unsampled: 0,
             admitted: SecondaryMap::new(),
             tunnels: tunnel::Shared::default(),
+            passing: Passing::default(),
+            failures: 0,
             drains: 0,
             dirty: Vec::new(),
             sealing: Sealing::new(),
@@ -241,6 +248,10 @@ impl Engine {
             let drains = self.signals.drains.load(Ordering::Acquire);
             if std::mem::replace(&mut self.drains, drains) != drains {
                 self.look_for_drains();
+            }
+            let failures = self.signals.failures.load(Ordering::Acquire);
+            if std::mem::replace(&mut self.failures, failures) != failures {
+                self.leave_failed();
             }
             self.follow_overload();
         }

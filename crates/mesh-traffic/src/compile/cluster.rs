@@ -55,6 +55,7 @@ pub(crate) fn compile(pb: &pb::Cluster) -> Compiled<Cluster> {
     Ok(Cluster {
         name: pb.name.as_str().into(),
         checker: health::checker(pb, &of)?,
+        closes_failed: health::closes_failed(pb)?,
         discovery,
         policy: balance::policy(pb)?,
         panic_threshold: balance::panic_threshold(pb.common_lb_config.as_ref()),
@@ -92,10 +93,6 @@ fn refuse_unsupported(pb: &pb::Cluster) -> Compiled<()> {
         (
             pb.transport_socket_matcher.is_some(),
             "transport_socket_matcher",
-        ),
-        (
-            pb.close_connections_on_host_health_failure,
-            "close_connections_on_host_health_failure",
         ),
         (pb.lb_subset_config.is_some(), "lb_subset_config"),
         (pb.load_balancing_policy.is_some(), "load_balancing_policy"),

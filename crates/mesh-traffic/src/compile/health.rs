@@ -54,6 +54,18 @@ pub(super) fn checker(pb: &cluster::Cluster, of: &Of<'_>) -> Compiled<Option<Che
     Ok(Some(Checker::new(check)))
 }
 
+/// Envoy closes connections of endpoints that are ejected too.
+pub(super) fn closes_failed(pb: &cluster::Cluster) -> Compiled<bool> {
+    let closes = pb.close_connections_on_host_health_failure;
+    match closes && pb.health_checks.is_empty() && pb.outlier_detection.is_some() {
+        true => Err(Fault::new(
+            "close_connections_on_host_health_failure",
+            "is supported for health_checks alone, not for outlier_detection",
+        )),
+        false => Ok(closes && !pb.health_checks.is_empty()),
+    }
+}
+
 fn check(pb: &core::HealthCheck, cluster: &cluster::Cluster, of: &Of<'_>) -> Compiled<Check> {
     let common = cluster.common_lb_config.as_ref();
     let threshold = |field: &str, value| number(value).ok_or_else(|| Fault::missing(field));

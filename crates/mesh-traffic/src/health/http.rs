@@ -7,6 +7,7 @@ use mesh_http::{BadField, Fields, RequestHead, Scheme, Version};
 use mesh_model::Str;
 
 use super::check::found_in_order;
+use super::filter::SERVICE;
 use super::state::{Failed, Kind, Outcome};
 use crate::matching::text::TextMatch;
 use crate::shape::{HeaderOp, change_request};
@@ -17,9 +18,7 @@ pub(super) const USER_AGENT: &str = "Envoy/HC";
 /// By which an endpoint says that it is to be failed at once.
 pub const FAIL_AT_ONCE: &str = "x-envoy-immediate-health-check-fail";
 /// By which an endpoint says that it is degraded.
-const DEGRADED: &str = "x-envoy-degraded";
-/// By which an endpoint says which service it belongs to.
-const SERVICE: &str = "x-envoy-upstream-healthchecked-cluster";
+pub const DEGRADED: &str = "x-envoy-degraded";
 
 /// A request by HTTP, and what is expected of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

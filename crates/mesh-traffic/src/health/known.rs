@@ -217,6 +217,11 @@ impl Known {
         })
     }
 
+    pub(super) fn passing(&self) -> Vec<SocketAddr> {
+        let passing = self.hosts.iter().filter(|(_, host)| !host.state.failed);
+        passing.map(|(address, _)| *address).collect()
+    }
+
     /// How many pass, and how many call themselves degraded.
     pub(super) fn standing(&self) -> (u64, u64) {
         let count = |is: fn(&State) -> bool| {

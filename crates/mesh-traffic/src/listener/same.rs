@@ -76,6 +76,7 @@ impl HttpManager {
             server_header,
             filters,
             cors,
+            health,
             limit,
             service_limit,
             websocket,
@@ -100,6 +101,7 @@ impl HttpManager {
             && *server_header == other.server_header
             && *filters == other.filters
             && *cors == other.cors
+            && *health == other.health
             && *limit == other.limit
             && *service_limit == other.service_limit
             && *websocket == other.websocket

@@ -10,7 +10,7 @@ use crate::http::flow::Flow;
 
 impl Engine {
     /// Does something for a connection; should it panic, that connection ends and the others go on.
-    pub(super) fn guard(&mut self, key: ConnKey, work: impl FnOnce(&mut Self)) {
+    pub(crate) fn guard(&mut self, key: ConnKey, work: impl FnOnce(&mut Self)) {
         let done = catch_unwind(AssertUnwindSafe(|| work(self)));
         if done.is_err() {
             tracing::error!("a connection ended by a panic");
