@@ -330,6 +330,8 @@ impl Exchange {
                 self.attempt_failed(worker, failure)
             }
             Event::Told(told) => self.told(worker, told),
+            // What stands before the attempts is not done again for another one.
+            Event::Paused if self.attempts.made() > 0 => self.attempt(worker),
             Event::Paused => self.abort_or_attempt(worker),
             Event::Expired(Limit::Route) => {
                 self.report(worker, || Seen::TimedOut);

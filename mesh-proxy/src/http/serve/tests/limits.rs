@@ -167,6 +167,17 @@ fn the_order_of_the_filters_tells_whether_faults_come_first() {
 }
 
 #[test]
+fn another_attempt_is_not_counted() {
+    let filters = vec![(FAULT, pack(&HttpFault::default())), limit(1)];
+    let mut bench = Bench::new(&mk(filters, Vec::new()), two());
+    bench.connects_to(asks(&[]));
+    let refused = || Event::Connected(Err(Failure::safe(FailureKind::ConnectFailed)));
+    bench.connects_to(refused());
+    assert!(matches!(bench.on(refused()), Next::Wait(Wait::Pause(_))));
+    bench.connects_to(Event::Paused);
+}
+
+#[test]
 fn the_order_of_the_filters_tells_whether_a_page_may_read_the_refusal() {
     let lets_in = || {
         let origin = StringMatcher {
