@@ -2,6 +2,7 @@
 //!
 //! Pages answer from what is at hand; they never wait for a worker.
 
+mod authorizations;
 mod certs;
 mod clusters;
 mod config_dump;

@@ -4,6 +4,7 @@
 pub mod admit;
 pub mod ask;
 pub mod attempt;
+pub mod authorize;
 pub mod call;
 pub(crate) mod codec;
 pub mod connect;
@@ -19,8 +20,10 @@ pub mod health;
 pub mod limit;
 pub mod mirror;
 pub mod observe;
+pub mod own;
 pub(crate) mod pace;
 pub mod pick;
+pub mod remark;
 pub mod respond;
 pub mod route;
 pub mod serve;

@@ -7,6 +7,7 @@
 )]
 
 mod access_log;
+mod authz;
 mod balance;
 pub(crate) mod cluster;
 mod common;
@@ -17,6 +18,7 @@ pub(crate) mod endpoint;
 mod fault;
 mod filter;
 mod forward;
+mod grpc;
 mod hash;
 mod health;
 mod health_filter;
@@ -34,6 +36,8 @@ pub(crate) mod route;
 pub(crate) mod secret;
 mod tls;
 
+#[cfg(test)]
+pub(crate) use authz::{FILTER as AUTHZ, compile as authorization};
 #[cfg(test)]
 pub(crate) use cors::FILTER as CORS;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mesh_http::{RequestHead, Scheme};
 use mesh_model::Str;
 
+use crate::authz;
 use crate::limit::descriptor::Recipe;
 use crate::limit::service::OfPlace;
 use crate::limit::{LocalLimit, OfHost, Said};
@@ -129,6 +130,11 @@ impl<'t> RouteDecision<'t> {
     /// What the route says of the limit that a service counts.
     pub(crate) fn global_limit(&self) -> Option<&'t OfPlace> {
         self.route?.global_limit.as_deref()
+    }
+
+    /// What the route says of the service that is asked whether requests pass.
+    pub(crate) fn authorization(&self) -> Option<&'t Arc<authz::OfPlace>> {
+        self.route?.authorization.as_ref()
     }
 
     /// How a rate limit that heeds the virtual host so describes requests. Only those that are sent on are described.

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Flags(u32);
 
 /// Letters and names by bit, in the order in which Envoy prints them (`ResponseFlag` in stream_info.h).
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 20] = [
     ("UH", "NoHealthyUpstream"),
     ("UT", "UpstreamRequestTimeout"),
     ("UR", "UpstreamRemoteReset"),
@@ -18,6 +18,7 @@ const NAMES: [(&str, &str); 19] = [
     ("DI", "DelayInjected"),
     ("FI", "FaultInjected"),
     ("RL", "RateLimited"),
+    ("UAEX", "UnauthorizedExternalService"),
     ("RLSE", "RateLimitServiceError"),
     ("DC", "DownstreamConnectionTermination"),
     ("URX", "UpstreamRetryLimitExceeded"),
@@ -31,8 +32,8 @@ const NAMES: [(&str, &str); 19] = [
 ];
 
 /// Letters of Envoy's for what does not happen here, or is told otherwise.
-const OTHERS: [&str; 11] = [
-    "LR", "UAEX", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
+const OTHERS: [&str; 10] = [
+    "LR", "IH", "UMSDR", "RFCF", "NFCF", "DT", "DF", "DO", "DR", "UDO",
 ];
 
 impl Flags {
@@ -58,24 +59,26 @@ impl Flags {
     pub const FAULT_INJECTED: Self = Self(1 << 8);
     /// Rate limited.
     pub const RATE_LIMITED: Self = Self(1 << 9);
+    /// An authorization service refused it, or could not be asked.
+    pub const UNAUTHORIZED: Self = Self(1 << 10);
     /// Rate limit service error.
-    pub const LIMIT_UNKNOWN: Self = Self(1 << 10);
+    pub const LIMIT_UNKNOWN: Self = Self(1 << 11);
     /// Downstream connection termination.
-    pub const DOWNSTREAM_GONE: Self = Self(1 << 11);
+    pub const DOWNSTREAM_GONE: Self = Self(1 << 12);
     /// The limit of retries was reached.
-    pub const RETRY_LIMIT: Self = Self(1 << 12);
+    pub const RETRY_LIMIT: Self = Self(1 << 13);
     /// Stream idle timeout.
-    pub const STREAM_IDLE: Self = Self(1 << 13);
+    pub const STREAM_IDLE: Self = Self(1 << 14);
     /// Downstream protocol error.
-    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 14);
+    pub const DOWNSTREAM_PROTOCOL: Self = Self(1 << 15);
     /// Upstream protocol error.
-    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 15);
+    pub const UPSTREAM_PROTOCOL: Self = Self(1 << 16);
     /// No cluster.
-    pub const NO_CLUSTER: Self = Self(1 << 16);
+    pub const NO_CLUSTER: Self = Self(1 << 17);
     /// Overload manager.
-    pub const OVERLOADED: Self = Self(1 << 17);
+    pub const OVERLOADED: Self = Self(1 << 18);
     /// A health check of this proxy failed.
-    pub const FAILED_HEALTH_CHECK: Self = Self(1 << 18);
+    pub const FAILED_HEALTH_CHECK: Self = Self(1 << 19);
 
     /// Both sets together.
     #[must_use]

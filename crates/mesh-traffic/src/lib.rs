@@ -7,10 +7,12 @@
 //! [`Breaker::take`](breaker::Breaker::take) about one more of what is bounded,
 //! [`Detector::report`](outlier::Detector::report) about endpoints that fail,
 //! [`Checker::take`](health::Checker::take) about endpoints that are probed,
-//! [`LocalLimit::decide`](limit::LocalLimit::decide) about requests that are too many. Pure: no clock, no randomness of its
+//! [`LocalLimit::decide`](limit::LocalLimit::decide) about requests that are too many,
+//! [`Check::judge`](authz::Check::judge) about those that a service has to allow. Pure: no clock, no randomness of its
 //! own, no I/O.
 
 pub mod access_log;
+pub mod authz;
 pub mod balance;
 pub mod breaker;
 pub mod cluster;

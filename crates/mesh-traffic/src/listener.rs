@@ -11,6 +11,7 @@ use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::listener::v3 as pb;
 
 use crate::access_log::AccessLogs;
+use crate::authz::{Authorization, AuthorizationAt};
 use crate::compile;
 use crate::health::HealthFilter;
 use crate::limit::service::GlobalLimit;
@@ -151,6 +152,8 @@ pub struct HttpManager {
     pub cors: CorsAt,
     /// Which requests are health checks of this proxy.
     pub health: Option<Arc<HealthFilter>>,
+    /// A service that says which requests pass, and when it is asked.
+    pub authorization: Option<AuthorizationAt>,
     /// Where requests are counted that may be too many.
     pub limit: Option<LimitAt>,
     /// A service that is asked before requests are sent on.
@@ -283,6 +286,20 @@ pub struct TcpProxy {
     pub by_source: bool,
 }
 
+impl FilterChain {
+    /// Whether a service is to see the certificates of its clients.
+    #[must_use]
+    pub fn shows_certificate(&self) -> bool {
+        match &self.network {
+            Network::Http(manager) => {
+                let at = manager.authorization.as_ref();
+                at.is_some_and(|at| at.filter.shows_certificate())
+            }
+            Network::Tcp(_) => false,
+        }
+    }
+}
+
 impl TcpProxy {
     /// The cluster that takes this connection; `draw` is asked only where there is a choice.
     pub fn cluster(&self, draw: impl FnOnce() -> u64) -> Option<&Str> {
@@ -310,6 +327,7 @@ impl Listener {
         follow(&self.local_limits(), &before.local_limits());
         follow(&self.connection_limits(), &before.connection_limits());
         follow(&self.service_limits(), &before.service_limits());
+        follow(&self.authorizations(), &before.authorizations());
         self
     }
 
@@ -329,15 +347,28 @@ impl Listener {
         limits
     }
 
+    /// The filters that ask services whether requests pass.
+    #[must_use]
+    pub fn authorizations(&self) -> Vec<&Arc<Authorization>> {
+        let found = self.managers().filter_map(|it| it.authorization.as_ref());
+        found.map(|at| &at.filter).collect()
+    }
+
+    fn managers(&self) -> impl Iterator<Item = &HttpManager> {
+        let networks = self.chains.iter().map(|chain| &chain.network);
+        networks.filter_map(|network| match network {
+            Network::Http(manager) => Some(&**manager),
+            Network::Tcp(_) => None,
+        })
+    }
+
     /// The limits that services count, of those that stand in it.
     #[must_use]
     pub fn service_limits(&self) -> Vec<&Arc<GlobalLimit>> {
-        let networks = self.chains.iter().map(|chain| &chain.network);
-        let limits = networks.filter_map(|network| match network {
-            Network::Http(manager) => manager.service_limit.as_ref(),
-            Network::Tcp(_) => None,
-        });
-        limits.collect()
+        let limits = self
+            .managers()
+            .map(|manager| manager.service_limit.as_ref());
+        limits.flatten().collect()
     }
 
     /// The limits of connections that stand in it.

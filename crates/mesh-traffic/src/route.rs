@@ -8,6 +8,7 @@ use mesh_http::{RequestHead, Scheme};
 use mesh_model::Str;
 use mesh_proto::envoy::envoy::config::route::v3 as pb;
 
+use crate::authz;
 use crate::compile;
 use crate::cors::Cors;
 use crate::fault::Fault;
@@ -68,6 +69,7 @@ pub struct Route {
     pub(crate) action: RouteAction,
     pub(crate) local_limit: Option<Said>,
     pub(crate) global_limit: Option<Arc<OfPlace>>,
+    pub(crate) authorization: Option<Arc<authz::OfPlace>>,
     pub(crate) ops: HeaderOps,
 }
 

@@ -7,7 +7,7 @@ use mesh_runtime::admin::{Page, Query};
 use mesh_traffic::{Config, Pattern};
 use serde_json::json;
 
-use crate::admin::{Sources, guards, health, limits};
+use crate::admin::{Sources, authorizations, guards, health, limits};
 use crate::worker::overload::{Action, Overload};
 
 /// A number that this proxy tells of itself.
@@ -66,6 +66,7 @@ pub(super) fn text(sources: &Sources) -> String {
     out.push_str(&guards::prometheus(&config));
     out.push_str(&limits::prometheus(&config));
     out.push_str(&health::prometheus(&config));
+    out.push_str(&authorizations::prometheus(&config));
     out.push_str(&mesh_runtime::metrics::text(&sources.registry));
     out
 }
@@ -84,6 +85,7 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
     let of_config = guards::shown(&config).into_iter();
     let of_config = of_config.chain(limits::shown(&config));
     let of_config = of_config.chain(health::shown(&config));
+    let of_config = of_config.chain(authorizations::shown(&config));
     let mut found: Vec<Shown> = own.chain(of_config).collect();
     found.retain(|shown| wanted.takes(shown));
     found.sort_unstable_by(|one, other| one.name.cmp(&other.name));

@@ -4,7 +4,10 @@ use std::time::SystemTime;
 use hyper::Method;
 use mesh_model::time::TestClock;
 use mesh_proto::envoy::envoy::config as pb;
+use mesh_proto::envoy::envoy::config::core::v3 as core;
 use mesh_proto::envoy::envoy::config::core::v3::health_check::{HealthChecker, TcpHealthCheck};
+use mesh_proto::envoy::envoy::extensions::filters::http::ext_authz::v3::ExtAuthz;
+use mesh_proto::envoy::envoy::extensions::filters::http::ext_authz::v3::ext_authz::Services;
 use mesh_runtime::SystemClock;
 use mesh_runtime::admin::Query;
 use mesh_traffic::Config;
@@ -346,6 +349,52 @@ fn limits_are_counted_under_envoys_names() {
     let text = pages.get("/stats/prometheus", &[]).1;
     let name = "mesh_proxy_local_rate_limit_requests_total";
     let line = format!("{name}{{limit=\"limit\",outcome=\"enforced\"}} 0");
+    assert!(text.contains(&line), "{text}");
+}
+
+#[test]
+fn authorizations_are_counted_under_envoys_names() {
+    let pages = mk_pages();
+    let envoy = core::grpc_service::EnvoyGrpc {
+        cluster_name: "authz".into(),
+        ..Default::default()
+    };
+    let grpc = core::GrpcService {
+        target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(envoy)),
+        ..Default::default()
+    };
+    let filter = ExtAuthz {
+        services: Some(Services::GrpcService(grpc)),
+        transport_api_version: 2,
+        stat_prefix: "waf".into(),
+        ..Default::default()
+    };
+    let listener = Mk {
+        rds: "t",
+        filters: vec![(
+            "envoy.filters.http.ext_authz",
+            mesh_proto::any::pack(&filter),
+        )],
+        ..Mk::default()
+    };
+    let listener = listener.listener(([127, 0, 0, 1], 80).into());
+    pages
+        .live
+        .replace(mk_config(vec![listener], vec![], vec![]));
+    let text = pages.get("/stats", &[("filter", "ext_authz")]).1;
+    let names = [
+        "denied",
+        "disabled",
+        "error",
+        "failure_mode_allowed",
+        "invalid",
+        "ok",
+    ];
+    let lines = names.map(|name| format!("http..ext_authz.waf.{name}: 0\n"));
+    assert_eq!(text, lines.concat());
+    let text = pages.get("/stats/prometheus", &[]).1;
+    let name = "mesh_proxy_authorization_requests_total";
+    let line = format!("{name}{{filter=\"http..ext_authz.waf\",outcome=\"ok\"}} 0");
     assert!(text.contains(&line), "{text}");
 }
 

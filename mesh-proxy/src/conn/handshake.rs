@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mesh_model::Str;
 use mesh_model::time::Clock;
 use mesh_pki::credential::{ClientRoots, Credential};
@@ -24,6 +26,9 @@ use crate::http::connection::Peer;
 
 /// ALPN offered where the configuration names none: HTTP, the newer version first.
 const HTTP: &[&[u8]] = &[tls::ALPN_H2, tls::ALPN_HTTP11];
+
+/// Digits in a line of PEM (RFC 7468 2).
+const LINE: usize = 64;
 
 /// Why nobody can be served by a TLS context.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -346,6 +351,27 @@ const SUITES: [(CipherSuite, &str); 9] = [
         "ECDHE-RSA-CHACHA20-POLY1305",
     ),
 ];
+
+/// The client's certificate in PEM as it stands in a URL, if somebody has judged it.
+pub(crate) fn certificate(session: &rustls::CommonState, wanted: &DownstreamTls) -> Option<Str> {
+    if wanted.roots == Roots::Unverified {
+        return None;
+    }
+    let first = session.peer_certificates()?.first()?;
+    let text = STANDARD.encode(first);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(LINE) {
+        // The digits of base 64 are ASCII.
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    Some(pem.bytes().map(encode).collect::<String>().into())
+}
 
 /// The verifier has judged the chain already: this only reads the name.
 fn peer(chain: &[rustls::pki_types::CertificateDer<'_>]) -> Option<Peer> {

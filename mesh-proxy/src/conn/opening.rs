@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mesh_http::Version;
 use mesh_model::Str;
-use mesh_traffic::listener::{Codec, Inspection, Listener, Network};
+use mesh_traffic::listener::{Codec, FilterChain, Inspection, Listener, Network};
 use mesh_traffic::template::Tls;
 
 use crate::conn::Refused;
@@ -53,6 +53,7 @@ struct Known {
     sni: Option<Str>,
     peer: Option<Peer>,
     tls: bool,
+    certificate: Option<Str>,
     agreed: Option<Tls>,
     http2: bool,
 }
@@ -254,6 +255,7 @@ impl Engine {
             agreed: known.agreed,
             sni: known.sni,
             peer: known.peer,
+            certificate: known.certificate,
             own_identity,
             limits: Default::default(),
             element: Default::default(),
@@ -387,6 +389,7 @@ impl Opening {
                     },
                     peer: None,
                     tls: false,
+                    certificate: None,
                     agreed: None,
                     http2: *sniffed == Sniffed::Http2,
                 };
@@ -435,20 +438,21 @@ impl Opening {
     }
 
     fn known(&self, chain: usize, sni: Option<Str>) -> Result<Known, Refused> {
-        let tls = self
-            .listener
-            .chains
-            .get(chain)
-            .and_then(|chain| chain.tls.as_ref());
+        let filters = self.listener.chains.get(chain);
+        let tls = filters.and_then(|filters| filters.tls.as_ref());
         let (Some(wanted), Some(session)) = (tls, self.wire.tls()) else {
             return Err(HandshakeError::Refused.into());
         };
+        let shows = filters.is_some_and(FilterChain::shows_certificate);
         let secured = handshake::judge(session, wanted)?;
         Ok(Known {
             chain,
             sni,
             peer: secured.peer.filter(|peer| !peer.text.is_empty()),
             tls: true,
+            certificate: shows
+                .then(|| handshake::certificate(session, wanted))
+                .flatten(),
             agreed: secured.agreed,
             http2: secured.http2,
         })

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use mesh_http::{RequestHead, ResponseHead};
 use mesh_traffic::Config;
-use mesh_traffic::cluster::UpstreamProtocol;
 use mesh_traffic::limit::service::{GlobalLimit, Judged, METHOD, Outcome};
 use mesh_traffic::limit::{Known, client_address};
 
-use crate::http::call::{Call, Calling};
+use crate::http::call::{self, Answer, Call, Calling, Speaks};
 use crate::http::connection::Connection;
 use crate::http::failure::{Failure, FailureKind, grpc_of_http};
 use crate::http::limit::LimitWith;
@@ -50,46 +49,32 @@ pub fn ask(
     };
     let message = limit.question(&known, &decision, || random.u64(..))?;
     Some(Question {
-        call: call(limit, config, found, &message),
+        call: call(limit, config, &message),
         limit: limit.clone(),
     })
 }
 
-fn call(
-    limit: &GlobalLimit,
-    config: &Config,
-    found: &Found,
-    message: &[u8],
-) -> Result<Call, Failure> {
-    let name = limit.cluster();
-    let nobody = || Failure::new(FailureKind::NoCluster);
-    let cluster = config.cluster(name);
-    let cluster =
-        cluster.ok_or_else(|| nobody().caused_by(format!("there is no cluster {name}")))?;
-    if cluster.protocol == UpstreamProtocol::Http1 {
-        let why = format!("cluster {name} speaks HTTP/1.1, and gRPC needs HTTP/2");
-        return Err(nobody().caused_by(why));
-    }
+fn call(limit: &GlobalLimit, config: &Config, message: &[u8]) -> Result<Call, Failure> {
     let calling = Calling {
-        cluster: cluster.clone(),
+        cluster: call::cluster(config, limit.cluster(), Speaks::Grpc)?,
         authority: limit.authority(),
         method: METHOD,
         timeout: limit.timeout(),
         message,
     };
-    calling
-        .call(found)
-        .map_err(|error| nobody().caused_by(error))
+    let call = calling.call();
+    call.map_err(|error| Failure::new(FailureKind::NoCluster).caused_by(error))
 }
 
 impl Heard {
     /// Judges what the service answered, or that it did not.
     pub fn judge(
         limit: Arc<GlobalLimit>,
-        told: &Result<Vec<u8>, Failure>,
+        told: &Result<Answer, Failure>,
         random: &mut fastrand::Rng,
     ) -> Self {
-        let judged = limit.judge(told.as_deref().ok(), || random.u64(..));
+        let message = told.as_ref().ok().map(|answer| answer.body.as_slice());
+        let judged = limit.judge(message, || random.u64(..));
         let failed = limit.asked().failed;
         if let (Err(failure), true) = (told, failed.is_power_of_two()) {
             // Not each time: there may be as many as there are requests.
@@ -101,7 +86,7 @@ impl Heard {
 
     /// What becomes of the request instead, if it does not pass; `told` says why where nobody knows.
     #[must_use]
-    pub fn refusal(&self, told: Result<Vec<u8>, Failure>) -> Option<Failure> {
+    pub fn refusal(&self, told: Result<Answer, Failure>) -> Option<Failure> {
         let outcome = self.judged.outcome;
         let kind = match outcome {
             Outcome::Passes => return None,
@@ -111,18 +96,13 @@ impl Heard {
         let (http, grpc) = self.limit.statuses(outcome);
         let told_as = (http, grpc.unwrap_or_else(|| grpc_of_http(http)));
         let failure = Failure::told_as(kind, told_as);
-        Some(match (outcome, told) {
-            (Outcome::Unknown, Err(cause)) => failure.caused_by(format!(
-                "rate limit service {}: {:?} {}",
-                self.limit.cluster(),
-                cause.kind,
-                cause.reason()
-            )),
-            (Outcome::Unknown, Ok(_)) => failure.caused_by(format!(
-                "rate limit service {}: the answer cannot be read",
-                self.limit.cluster()
-            )),
-            (Outcome::Passes | Outcome::Refused, _) => failure,
+        Some(match outcome {
+            Outcome::Unknown => {
+                let why = why_unknown(told.as_ref().err());
+                let cluster = self.limit.cluster();
+                failure.caused_by(format!("rate limit service {cluster}: {why}"))
+            }
+            Outcome::Passes | Outcome::Refused => failure,
         })
     }
 
@@ -151,5 +131,13 @@ impl Heard {
         for (name, value) in self.judged.response.iter() {
             head.fields.append(name, value).ok();
         }
+    }
+}
+
+/// Why a service did not say what becomes of a request: it could not be asked, or its answer is none.
+pub(crate) fn why_unknown(failure: Option<&Failure>) -> String {
+    match failure {
+        Some(cause) => format!("{:?} {}", cause.kind, cause.reason()),
+        None => "the answer cannot be read".to_owned(),
     }
 }

@@ -246,6 +246,10 @@ fn policy_kind(failure: &Failure) -> Option<PolicyKind> {
         | FailureKind::RateLimited
         | FailureKind::OverLimit
         | FailureKind::LimitUnknown
+        | FailureKind::Unauthorized
+        | FailureKind::AuthorizationUnknown
+        | FailureKind::AuthorizationInvalid
+        | FailureKind::BodyTooLarge
         | FailureKind::Draining => return None,
     })
 }

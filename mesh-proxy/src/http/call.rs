@@ -1,16 +1,20 @@
-//! Questions that a request waits for the answer to: calls of gRPC to a service that says what becomes of it.
+//! Questions that a request waits for the answer to: calls to a service that says what becomes of it.
 //!
-//! A call is a request of the proxy's own, sent as any other through the cluster of the service. It is tried once.
+//! A call is a request of the proxy's own, by gRPC or by plain HTTP, through the cluster of the service. It is tried
+//! once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_http::{BadField, Fields, RequestHead, Scheme, Version};
-use mesh_traffic::cluster::Cluster;
+use mesh_http::{BadField, Fields, RequestHead, ResponseHead, Scheme, Version};
+use mesh_model::Str;
+use mesh_traffic::Config;
+use mesh_traffic::authz::Check;
+use mesh_traffic::cluster::{Cluster, UpstreamProtocol};
+use mesh_traffic::limit::service::GlobalLimit;
 
-use crate::http::mirror::{self, Mirrored};
-use crate::http::route::Found;
-use crate::http::shape::{Plan, Shaped};
+use crate::http::failure::{Failure, FailureKind};
+use crate::http::own::OwnRequest;
 
 /// Bytes that an answer may have.
 pub const MOST: usize = 64 * 1024;
@@ -21,12 +25,50 @@ const PREFIX: usize = 5;
 #[derive(Debug)]
 pub struct Call {
     /// How it is sent, and its head.
-    pub sent: Mirrored,
+    pub sent: OwnRequest,
     /// Its body.
+    pub body: Vec<u8>,
+    /// How its answer is read.
+    pub speaks: Speaks,
+}
+
+/// How a service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// By gRPC: the answer is one message, and its status is that of success.
+    Grpc,
+    /// By plain HTTP: any answer is one.
+    Http,
+}
+
+/// What a service has answered.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The head.
+    pub head: ResponseHead,
+    /// The body; of gRPC the message.
     pub body: Vec<u8>,
 }
 
-/// What a call is made of.
+/// A service that is asked about a request.
+#[derive(Debug)]
+pub struct Asking {
+    /// On whose behalf.
+    pub by: AskedBy,
+    /// What is to be sent to it, until that is on its way.
+    pub call: Option<Call>,
+}
+
+/// On whose behalf a service is asked.
+#[derive(Debug)]
+pub enum AskedBy {
+    /// A limit that counts for many proxies.
+    Limit(Arc<GlobalLimit>),
+    /// A filter that lets nobody pass without leave.
+    Authorization(Check),
+}
+
+/// A call of gRPC.
 pub struct Calling<'a> {
     /// The cluster of the service.
     pub cluster: Arc<Cluster>,
@@ -40,17 +82,32 @@ pub struct Calling<'a> {
     pub message: &'a [u8],
 }
 
+/// The cluster of a service.
+///
+/// # Errors
+/// When it is not there, or does not speak as the service is called.
+pub fn cluster(config: &Config, name: &Str, speaks: Speaks) -> Result<Arc<Cluster>, Failure> {
+    let nobody = |why: String| Failure::new(FailureKind::NoCluster).caused_by(why);
+    let found = config.cluster(name);
+    let found = found.ok_or_else(|| nobody(format!("there is no cluster {name}")))?;
+    if speaks == Speaks::Grpc && found.protocol == UpstreamProtocol::Http1 {
+        let why = format!("cluster {name} speaks HTTP/1.1, and gRPC needs HTTP/2");
+        return Err(nobody(why));
+    }
+    Ok(found.clone())
+}
+
 impl Calling<'_> {
-    /// The call; `found` is where the request stands that asks.
+    /// The call.
     ///
     /// # Errors
     /// When the authority cannot stand in a head.
-    pub fn call(self, found: &Found) -> Result<Call, BadField> {
+    pub fn call(self) -> Result<Call, BadField> {
         let mut fields = Fields::new();
         fields.append("content-type", "application/grpc")?;
         fields.append("te", "trailers")?;
         fields.append("grpc-timeout", format!("{}m", self.timeout.as_millis()))?;
-        let head = RequestHead {
+        let head = Box::new(RequestHead {
             version: Version::Http2,
             method: "POST".into(),
             scheme: Scheme::Http,
@@ -58,16 +115,29 @@ impl Calling<'_> {
             path: self.method.into(),
             fields,
             ..RequestHead::default()
-        };
-        let plan = Plan::Forward(mirror::once(self.cluster, Some(self.timeout)));
-        let found = found.without_place();
+        });
         Ok(Call {
-            sent: Mirrored {
-                shaped: Shaped { found, plan },
-                head: Box::new(head),
-            },
+            sent: OwnRequest::once(head, self.cluster, Some(self.timeout)),
             body: framed(self.message),
+            speaks: Speaks::Grpc,
         })
+    }
+}
+
+impl Call {
+    /// A call by plain HTTP.
+    #[must_use]
+    pub fn http(
+        cluster: Arc<Cluster>,
+        timeout: Duration,
+        head: Box<RequestHead>,
+        body: Vec<u8>,
+    ) -> Self {
+        Self {
+            sent: OwnRequest::once(head, cluster, Some(timeout)),
+            body,
+            speaks: Speaks::Http,
+        }
     }
 }
 

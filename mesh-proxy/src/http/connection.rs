@@ -32,6 +32,8 @@ pub struct Connection {
     pub sni: Option<Str>,
     /// Who the client is, by its certificate.
     pub peer: Option<Peer>,
+    /// Its certificate in PEM, as it stands in a URL, where a service is to see it.
+    pub certificate: Option<Str>,
     /// Who we are, for x-forwarded-client-cert.
     pub own_identity: Option<Str>,
     /// How many requests it has left, where limits count connections apart.

@@ -53,6 +53,17 @@ impl<'a> Looked<'a> {
     }
 }
 
+/// A request at which somebody has looked before.
+#[must_use]
+pub fn seen(admitted: Admitted<'_>) -> Looked<'_> {
+    let (headed, found, action) = admitted.into_parts();
+    Looked {
+        headed,
+        found,
+        action,
+    }
+}
+
 /// Looks at a request; the second value is nothing where it goes on as if there were no pages.
 pub fn cors<'a>(
     served: &Served,

@@ -63,6 +63,14 @@ pub enum FailureKind {
     OverLimit,
     /// Nobody could say whether it is, and then it shall not pass (500, RLSE).
     LimitUnknown,
+    /// A service that says who may pass says that it may not (403, UAEX).
+    Unauthorized,
+    /// Nobody could say whether it may (403, UAEX).
+    AuthorizationUnknown,
+    /// That service wants what cannot be done (500).
+    AuthorizationInvalid,
+    /// The client's body is longer than a service may see (413).
+    BodyTooLarge,
     /// The route names a cluster that the configuration does not have (503, NC).
     NoCluster,
     /// The route was refused when the configuration was compiled (500).
@@ -109,7 +117,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, for tables and their tests.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::BadRequest,
         Self::Http10,
         Self::HeadTooLarge,
@@ -124,6 +132,10 @@ impl FailureKind {
         Self::RateLimited,
         Self::OverLimit,
         Self::LimitUnknown,
+        Self::Unauthorized,
+        Self::AuthorizationUnknown,
+        Self::AuthorizationInvalid,
+        Self::BodyTooLarge,
         Self::NoCluster,
         Self::RouteUnusable,
         Self::Denied,
@@ -179,6 +191,7 @@ impl FailureKind {
             | Self::UpgradeUnsupported
             | Self::DownstreamGone
             | Self::DownstreamBody
+            | Self::BodyTooLarge
             | Self::BodyTimeout => Side::Downstream,
             Self::ConnectFailed
             | Self::ConnectTimeout
@@ -197,6 +210,9 @@ impl FailureKind {
             | Self::RateLimited
             | Self::OverLimit
             | Self::LimitUnknown
+            | Self::Unauthorized
+            | Self::AuthorizationUnknown
+            | Self::AuthorizationInvalid
             | Self::NoCluster
             | Self::RouteUnusable
             | Self::Denied

@@ -7,6 +7,8 @@ mod body;
 mod call;
 mod copy;
 mod end;
+mod gather;
+mod own;
 mod times;
 
 use std::rc::Rc;
@@ -313,6 +315,7 @@ impl Engine {
             random: &mut self.random,
             now: self.now,
             own: &self.own,
+            clock: &*self.clock,
         };
         Some(flow.exchange.advance(&mut with, event))
     }
@@ -354,6 +357,7 @@ impl Engine {
                     self.make_call(key);
                     None
                 }
+                Next::Wait(Wait::Body(wanted)) => self.gather(key, wanted),
                 Next::Wait(Wait::Pause(pause)) => {
                     self.drop_leg(key, ErrorCode::CANCEL);
                     self.pause(key, pause);

@@ -1,34 +1,21 @@
 //! Copies of a request for the clusters that its route names beside its own.
 //!
-//! A copy is the request as it goes out, with a host of its own. It is tried once, within the route's time, and
-//! says nothing to anybody: no metric of requests and no line of the log, as with Envoy.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! A copy is the request as it goes out, with a host of its own. It is tried once, within the route's time.
 
 use mesh_http::RequestHead;
-use mesh_traffic::cluster::Cluster;
+use mesh_traffic::Action;
 use mesh_traffic::config::Config;
-use mesh_traffic::{Action, RetryPolicy};
 
 use crate::http::exchange::ATTEMPT_COUNT;
 use crate::http::head::put;
-use crate::http::shape::{Forwarding, Plan, Shaped};
-
-/// A copy that is to be sent.
-#[derive(Debug)]
-pub struct Mirrored {
-    /// How it is sent.
-    pub shaped: Shaped,
-    /// As it goes out.
-    pub head: Box<RequestHead>,
-}
+use crate::http::own::OwnRequest;
+use crate::http::shape::{Plan, Shaped};
 
 /// The copies of a request.
 #[derive(Debug, Default)]
 pub struct Copies {
     /// Those that are to be sent.
-    pub ready: Vec<Mirrored>,
+    pub ready: Vec<OwnRequest>,
     /// How many there are for clusters that are not there.
     pub lost: usize,
 }
@@ -92,25 +79,8 @@ pub fn copies(
         if counts {
             put(&mut head.fields, ATTEMPT_COUNT, "1");
         }
-        let plan = Plan::Forward(once(cluster.clone(), original.timeout));
-        // What its route says was done to the request already.
-        let found = shaped.found.without_place();
-        let shaped = Shaped { found, plan };
-        copies.ready.push(Mirrored { shaped, head });
+        let copy = OwnRequest::once(head, cluster.clone(), original.timeout);
+        copies.ready.push(copy);
     }
     copies
-}
-
-/// To that cluster, in that time, and never again.
-pub(crate) fn once(cluster: Arc<Cluster>, timeout: Option<Duration>) -> Forwarding {
-    Forwarding {
-        cluster,
-        retry: Arc::new(RetryPolicy::NEVER),
-        timeout,
-        upgrade: None,
-        is_mirrored: false,
-        endpoint_names_host: false,
-        hash: None,
-        cookies: Vec::new(),
-    }
 }

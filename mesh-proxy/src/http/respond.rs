@@ -8,7 +8,6 @@ use mesh_traffic::cors::Asked;
 use mesh_traffic::health::{DEGRADED, Stands};
 use mesh_traffic::listener::{Direction, HttpManager, ServerHeader};
 
-use crate::http::ask::Heard;
 use crate::http::attempt::is_idempotent;
 use crate::http::connection::Connection;
 use crate::http::cors::OfPage;
@@ -16,7 +15,7 @@ use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
 use crate::http::failure::{Failure, FailureKind, Retry};
 use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
 use crate::http::health;
-use crate::http::limit::Counted;
+use crate::http::remark::Remarks;
 use crate::http::shape::{OwnAnswer, Shaped, facts};
 
 const SERVER: Name = Name::new("server");
@@ -61,10 +60,8 @@ pub struct Answering<'a> {
     pub may_have_run: bool,
     /// What the route says of the page that sent the request, if one did.
     pub of_page: Option<&'a OfPage>,
-    /// What a limit says of the request.
-    pub counted: Option<&'a Counted>,
-    /// What a service says of the request.
-    pub asked: Option<&'a Heard>,
+    /// What stages say of the request that may not have let it pass.
+    pub remarks: &'a Remarks,
     /// Our own metadata.
     pub own: &'a OwnMetadata,
     /// Whether an operator has said that this proxy is to fail health checks.
@@ -186,25 +183,25 @@ pub fn failed(with: &Answering<'_>, failure: &Failure) -> Reply {
     if failure.kind == FailureKind::Overflow {
         put_named(&mut head.fields, OVERLOADED, "true");
     }
+    let said = with.remarks.body(failure.kind);
     let body = if request.is_grpc() {
         head.status = 200;
         put(&mut head.fields, "content-type", "application/grpc");
         put_grpc_status(&mut head.fields, failure);
+        if !said.is_empty() {
+            put(&mut head.fields, "grpc-message", percent_encoded(said));
+        }
         Bytes::new()
     } else {
-        let body = match with.asked.map(Heard::body) {
-            Some(body @ [_, ..]) => Bytes::copy_from_slice(body),
-            Some([]) | None => Bytes::from(explain(failure)),
+        let body = match said {
+            [] => Bytes::from(explain(failure)),
+            said => Bytes::copy_from_slice(said),
         };
         describe_body(&mut head.fields, &body);
         body
     };
-    if let (FailureKind::RateLimited, Some(counted)) = (failure.kind, with.counted) {
-        counted.tell(&mut head, request, with.connection);
-    }
-    if let (FailureKind::OverLimit, Some(asked)) = (failure.kind, with.asked) {
-        asked.tell(&mut head, request, with.connection);
-    }
+    let remarks = with.remarks;
+    remarks.tell(failure.kind, &mut head, request, with.connection);
     finish(with, &mut head);
     Reply {
         head,
@@ -268,17 +265,17 @@ pub(crate) fn put_grpc_status(fields: &mut Fields, failure: &Failure) {
     put(fields, "grpc-status", code.to_string());
     let text = explain(failure);
     if !text.is_empty() {
-        put(fields, "grpc-message", percent_encoded(&text));
+        put(fields, "grpc-message", percent_encoded(text.as_bytes()));
     }
 }
 
 /// As gRPC over HTTP/2 encodes messages: everything but printable ASCII, and the per cent sign.
-fn percent_encoded(text: &str) -> String {
+fn percent_encoded(text: &[u8]) -> String {
     let encode = |byte: u8| match byte {
         b' '..=b'~' if byte != b'%' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
-    text.bytes().map(encode).collect()
+    text.iter().copied().map(encode).collect()
 }
 
 /// What Envoy writes into the body; users search for these words.
@@ -311,6 +308,7 @@ fn explain(failure: &Failure) -> String {
         | FailureKind::DownstreamBody => failure.reason(),
         FailureKind::FaultInjected => "fault filter abort".to_owned(),
         FailureKind::RateLimited => "local_rate_limited".to_owned(),
+        FailureKind::BodyTooLarge => "Payload Too Large".to_owned(),
         FailureKind::BodyTimeout => "request body timeout".to_owned(),
         FailureKind::HeadTimeout => "request header timeout".to_owned(),
         FailureKind::StreamIdle => "stream timeout".to_owned(),
@@ -320,6 +318,9 @@ fn explain(failure: &Failure) -> String {
         | FailureKind::NoRoute
         | FailureKind::OverLimit
         | FailureKind::LimitUnknown
+        | FailureKind::Unauthorized
+        | FailureKind::AuthorizationUnknown
+        | FailureKind::AuthorizationInvalid
         | FailureKind::NoCluster
         | FailureKind::RouteUnusable
         | FailureKind::Denied
@@ -348,12 +349,7 @@ fn finish(with: &Answering<'_>, head: &mut ResponseHead) {
     {
         cors.allow(with.request, &mut head.fields);
     }
-    if let Some(counted) = with.counted {
-        counted.show(head);
-    }
-    if let Some(asked) = with.asked {
-        asked.show(head);
-    }
+    with.remarks.show(head);
     health::tell(with, head);
     if with.metadata_asked {
         with.own.put(&mut head.fields);

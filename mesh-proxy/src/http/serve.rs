@@ -4,24 +4,25 @@
 //! I/O and knows no runtime: whoever drives it connects, sends, waits and writes.
 
 mod ahead;
+mod authorize;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_http::{Fields, RequestHead, ResponseHead};
+use mesh_model::time::Clock;
+use mesh_traffic::authz::{Body, Moment};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
 use mesh_traffic::health::{Checker, FAIL_AT_ONCE};
-use mesh_traffic::limit::service::GlobalLimit;
 use mesh_traffic::listener::Direction;
 use mesh_traffic::outlier::Outcome as Seen;
 use mesh_traffic::template::{Needs, Points};
 
 use crate::config::live::LiveConfig;
-use crate::http::ask::Heard;
 use crate::http::attempt::{Attempts, Tried, Verdict};
-use crate::http::call::Call;
+use crate::http::call::{Answer, Asking, Call};
 use crate::http::connect::{self, Connected};
 use crate::http::connection::{Connection, Served};
 use crate::http::cors::OfPage;
@@ -29,9 +30,12 @@ use crate::http::exchange::{self, OwnMetadata, Sending};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::head::{self, Arrival, Arriving, PeerMetadata};
 use crate::http::limit::{self, Counted, LimitWith};
-use crate::http::mirror::{self, Copies, Mirrored};
+use crate::http::mirror::{self, Copies};
+use crate::http::own::OwnRequest;
 use crate::http::pick::{self, EndpointAt, PickFrom, Picked};
+use crate::http::remark::{Remark, Remarks};
 use crate::http::respond::{self, Answering, Reply};
+use crate::http::route::Parted;
 use crate::http::shape::{Forwarding, Plan, ShapeWith, Shaped};
 use crate::http::stage::{Stage, Wait};
 use crate::http::{admit, cors, health, route, shape};
@@ -47,6 +51,8 @@ pub struct Worker<'a> {
     pub random: &'a mut fastrand::Rng,
     /// The moment of the event.
     pub now: Instant,
+    /// What tells the time of day.
+    pub clock: &'a dyn Clock,
     /// Our own workload's metadata.
     pub own: &'a OwnMetadata,
 }
@@ -56,8 +62,8 @@ pub struct Worker<'a> {
 pub enum Event {
     /// A request arrived.
     Arrived(Arrival),
-    /// It is a copy of another, and ready to be sent.
-    Copied,
+    /// It is one of our own, and ready to be sent.
+    Own,
     /// What arrived is no request: it is only answered.
     Refused(RequestHead, Failure),
     /// The connection that was asked for is there, or not.
@@ -65,7 +71,9 @@ pub enum Event {
     /// The upstream's answer is there, or not.
     Answered(Result<ResponseHead, Failure>),
     /// The service that was asked has answered, or not.
-    Told(Result<Vec<u8>, Failure>),
+    Told(Result<Answer, Failure>),
+    /// There is as much of the body as a service is to see, or there will not be; nothing where there is no body.
+    Gathered(Result<Option<Body>, Failure>),
     /// The pause is over.
     Paused,
     /// Time ran out.
@@ -130,14 +138,12 @@ pub struct Exchange {
     pub can_repeat: bool,
     /// What the route says of the page that sent it, if one did.
     of_page: Option<OfPage>,
-    /// What a limit says of it.
-    counted: Option<Counted>,
-    /// The limit whose service is being asked about it.
-    asking: Option<Arc<GlobalLimit>>,
-    /// What is to be sent to that.
-    call: Option<Box<Call>>,
-    /// What that has said.
-    asked: Option<Box<Heard>>,
+    /// What stages say of it that may not have let it pass.
+    remarks: Remarks,
+    /// The service that is asked about it.
+    asking: Option<Box<Asking>>,
+    /// Its route while a service is asked before anything else is done.
+    parted: Option<Box<Parted>>,
     /// What goes wrong with it on purpose.
     injected: Injected,
     sent: Option<Instant>,
@@ -219,10 +225,9 @@ impl Exchange {
             kept: Kept::default(),
             can_repeat: true,
             of_page: None,
-            counted: None,
+            remarks: Remarks::default(),
             asking: None,
-            call: None,
-            asked: None,
+            parted: None,
             injected: Injected::default(),
             sent: None,
             outgoing: None,
@@ -257,26 +262,25 @@ impl Exchange {
         self.kept.clear();
         self.can_repeat = true;
         self.of_page = None;
-        self.counted = None;
+        self.remarks.clear();
         self.asking = None;
-        self.call = None;
-        self.asked = None;
+        self.parted = None;
         self.injected = Injected::default();
         self.sent = None;
         self.spent = false;
     }
 
-    /// Becomes the copy of another request.
-    pub fn become_copy(&mut self, mirrored: Mirrored) {
+    /// Becomes a request of our own.
+    pub fn become_own(&mut self, own: OwnRequest) {
         let out = self.outgoing.get_or_insert_default();
-        out.clone_from(&mirrored.head);
-        self.request = mirrored.head;
-        self.shaped = Some(mirrored.shaped);
+        out.clone_from(&own.head);
+        self.request = own.head;
+        self.shaped = Some(own.shaped);
     }
 
     /// The call that it waits for the answer to.
     pub fn take_call(&mut self) -> Option<Call> {
-        self.call.take().map(|call| *call)
+        self.asking.as_mut()?.call.take()
     }
 
     /// The copies that its route wants of it; none when asked again.
@@ -318,7 +322,7 @@ impl Exchange {
     pub fn advance(&mut self, worker: &mut Worker<'_>, event: Event) -> Next {
         let outcome = match event {
             Event::Arrived(arrival) => self.arrived(worker, arrival),
-            Event::Copied => self.attempt(worker),
+            Event::Own => self.attempt(worker),
             Event::Refused(head, failure) => {
                 // The log says as much of it as could be read.
                 *self.request = head;
@@ -330,6 +334,7 @@ impl Exchange {
                 self.attempt_failed(worker, failure)
             }
             Event::Told(told) => self.told(worker, told),
+            Event::Gathered(body) => self.gathered(worker, body),
             // What stands before the attempts is not done again for another one.
             Event::Paused if self.attempts.made() > 0 => self.attempt(worker),
             Event::Paused => self.abort_or_attempt(worker),
@@ -355,6 +360,7 @@ impl Exchange {
     fn arrived(&mut self, worker: &mut Worker<'_>, arrival: Arrival) -> Outcome {
         // Should it be refused, the log still says what was asked for.
         self.spare = Some(std::mem::replace(&mut self.request, arrival.head));
+        self.remarks.clear();
         let arriving = Arriving {
             head: &mut self.request,
             peer_metadata: &mut self.peer_metadata,
@@ -376,28 +382,43 @@ impl Exchange {
                 }
             };
         }
+        let routed = match route::route(&self.served, headed, worker.random) {
+            Stage::Fail(failure) => Err(failure),
+            routed => Ok(ready!(routed).part()),
+        };
+        match routed {
+            // Envoy: nobody is asked about what no route takes.
+            Ok(parted) if self.served.authorization().is_some() => {
+                self.authorize_first(worker, parted)
+            }
+            routed => self.go_through(worker, routed),
+        }
+    }
+
+    /// admit -> cors -> limit -> shape
+    fn go_through(&mut self, worker: &mut Worker<'_>, routed: Result<Parted, Failure>) -> Outcome {
         let counting = LimitWith {
             connection: &self.connection,
             served: &self.served,
             own: worker.own,
             now: worker.now,
         };
-        let routed = match route::route(&self.served, headed, worker.random) {
-            Stage::Fail(failure) => {
+        let routed = match routed {
+            Ok(parted) => parted.join(&self.request),
+            Err(failure) => {
                 // What no route takes is counted all the same.
-                self.counted = limit::limit(&counting, &self.request, None, worker.random);
-                let refusal = self.counted.as_ref().and_then(Counted::refusal);
+                let counted = limit::limit(&counting, &self.request, None, worker.random);
+                let refusal = self.remarks_of(counted);
                 return self.refused_by(refusal.unwrap_or(failure));
             }
-            routed => ready!(routed),
         };
         let admitted = ready!(admit::admit(routed));
         let (looked, of_page) = cors::cors(&self.served, admitted, worker.random);
         self.of_page = of_page;
-        if looked.is_to_be_counted(&self.served) {
+        let counted = looked.is_to_be_counted(&self.served).then(|| {
             let (head, found) = looked.request();
-            self.counted = limit::limit(&counting, head, Some(found), worker.random);
-        }
+            limit::limit(&counting, head, Some(found), worker.random)
+        });
         let with = ShapeWith {
             config: &self.config,
             connection: &self.connection,
@@ -405,22 +426,27 @@ impl Exchange {
         };
         let out = self.outgoing.get_or_insert_default();
         let shaped = shape::shape(&with, looked, out);
-        if let Some(refusal) = self.counted.as_ref().and_then(Counted::refusal) {
+        if let Some(refusal) = self.remarks_of(counted.flatten()) {
             if let Stage::Ready(shaped) = shaped {
                 // The books know all the same where it would have gone.
                 self.shaped = Some(shaped);
             }
             return self.refused_by(refusal);
         }
-        let shaped = ready!(shaped);
-        let fault = shaped.fault();
-        let spared = self.is_cors_first() && matches!(shaped.plan, Plan::Preflight);
-        self.shaped = Some(shaped);
+        self.shaped = Some(ready!(shaped));
         self.mark();
-        match fault {
-            Some(fault) if !spared => self.inject(worker, &fault),
-            Some(_) | None => self.count_and_go_on(worker),
+        match self.authorize(worker, Moment::BeforeFault) {
+            Some(outcome) => outcome,
+            None => self.inject_or_go_on(worker),
         }
+    }
+
+    /// Keeps what a limit says; the failure that the request becomes if it does not pass.
+    fn remarks_of(&mut self, counted: Option<Counted>) -> Option<Failure> {
+        let counted = counted?;
+        let refusal = counted.refusal();
+        self.remarks.push(Remark::Counted(counted));
+        refusal
     }
 
     /// attempt[ pick -> connect -> exchange ]
@@ -575,8 +601,7 @@ impl Exchange {
             attempts: self.attempts.made(),
             may_have_run: self.attempts.may_have_run(),
             of_page: self.of_page.as_ref(),
-            counted: self.counted.as_ref(),
-            asked: self.asked.as_deref(),
+            remarks: &self.remarks,
             own: worker.own,
             fails: worker.live.fails_health_checks(),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mesh_traffic::authz::Buffering;
+
 use crate::http::failure::Failure;
 use crate::upstream::target::Target;
 
@@ -25,6 +27,8 @@ pub enum Wait {
     Answer,
     /// The answer of a service that is asked about the request.
     Service,
+    /// As much of the request's body as a service is to see.
+    Body(Buffering),
     /// Time to pass before another attempt.
     Pause(Duration),
 }

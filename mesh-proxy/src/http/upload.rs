@@ -20,6 +20,8 @@ pub(crate) struct Upload {
     next: usize,
     /// Bytes for which the client was given credit again.
     released: u64,
+    /// Bytes for which it is given credit although they are kept: somebody wants to see them first.
+    wanted: u64,
     received: u64,
     trailers: Option<Fields>,
     ended: bool,
@@ -41,6 +43,27 @@ impl Upload {
             ended: bodiless,
             ..Self::default()
         };
+    }
+
+    /// Begins with all that there will be.
+    pub(crate) fn begin_with(&mut self, body: Vec<u8>) {
+        *self = Self {
+            received: body.len() as u64,
+            kept: body,
+            ended: true,
+            ..Self::default()
+        };
+    }
+
+    /// From now on the client may send so much before any of it is sent on.
+    pub(crate) fn want(&mut self, bytes: usize) {
+        self.wanted = bytes as u64;
+    }
+
+    /// Bytes for which the client has to wait until they are sent.
+    pub(crate) fn in_the_way(&self) -> usize {
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
+        self.unsent().len().saturating_sub(wanted)
     }
 
     /// Begins as the copy of another: with what that has of its body and what is still to come.
@@ -126,7 +149,9 @@ impl Upload {
 
     /// How much credit the client is due since the last call.
     pub(crate) fn take_credit(&mut self) -> usize {
+        let came = self.dropped + self.kept.len() as u64;
         let sent = self.dropped + self.next as u64;
+        let sent = sent.max(came.min(self.wanted));
         let due = sent.saturating_sub(self.released);
         self.released = self.released.max(sent);
         usize::try_from(due).unwrap_or(usize::MAX)

@@ -65,6 +65,7 @@ impl Fixture {
                 own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
                 limits: Default::default(),
                 element: Default::default(),
+                certificate: None,
             },
             request,
             cluster: Some(Arc::new(cluster)),

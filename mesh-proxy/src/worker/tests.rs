@@ -1,5 +1,6 @@
 //! Requests over sockets, through workers, to real origins.
 
+mod authorization;
 mod checks;
 mod drain;
 mod failures;

@@ -15,7 +15,7 @@ use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_mana
 use mesh_proto::envoy::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
 use super::common::{is_true, is_true_or, limit, number};
-use super::{access_log, forward, health_filter, limit as limits, limit_service};
+use super::{access_log, authz, forward, health_filter, limit as limits, limit_service};
 use crate::listener::{
     ClientCertDetails, ClientCertMode, Codec, CorsAt, HttpManager, RouteSource, ServerHeader,
     Underscores,
@@ -41,8 +41,9 @@ pub(super) const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
 pub(super) const FAULT: &str = "envoy.extensions.filters.http.fault.v3.HTTPFault";
 /// Filters whose work is built in, or that do nothing without configuration of a route, which is
 /// refused where it stands.
-const BUILT_IN: [&str; 9] = [
+const BUILT_IN: [&str; 10] = [
     CORS,
+    authz::TYPE,
     health_filter::TYPE,
     limit_service::TYPE,
     limits::TYPE,
@@ -61,6 +62,8 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         .upgrade_configs
         .iter()
         .find(|u| forward::is_websocket(&u.upgrade_type));
+    let authorization = authz::of_manager(&pb.http_filters, &pb.stat_prefix)?;
+    let moment = authorization.as_ref().map(|at| at.moment);
     Ok(HttpManager {
         stat_prefix: pb.stat_prefix.as_str().into(),
         codec: codec(pb.codec_type)?,
@@ -75,7 +78,8 @@ pub(super) fn compile(pb: &pb::HttpConnectionManager) -> Compiled<HttpManager> {
         filters: filters(&pb.http_filters)?,
         cors: cors(&pb.http_filters),
         health: health_filter::of_manager(&pb.http_filters)?,
-        limit: limits::of_manager(&pb.http_filters)?,
+        limit: limits::of_manager(&pb.http_filters, moment)?,
+        authorization,
         service_limit: limit_service::of_manager(&pb.http_filters)?,
         websocket: websocket.is_some_and(|u| is_true_or(u.enabled.as_ref(), true)),
         generate_request_id: is_true_or(pb.generate_request_id.as_ref(), true),

@@ -20,6 +20,7 @@ use mesh_proto::{Any, any};
 use super::common::{duration, is_true_or, number, runtime_share, text, unpack};
 use super::http::{CORS, FAULT, message, typed};
 use super::{descriptor, ops, route};
+use crate::authz::Moment;
 use crate::fault::Share;
 pub(super) use crate::limit::Said;
 use crate::limit::{ConnectionLimit, Described, Filling, LocalLimit, OfHost, Rules};
@@ -47,8 +48,11 @@ const MOST_HEADERS: usize = 10;
 /// The largest stage that Envoy takes.
 pub(super) const LAST_STAGE: u32 = 10;
 
-/// The filter among those of a listener, with its place.
-pub(super) fn of_manager(list: &[HttpFilter]) -> Compiled<Option<LimitAt>> {
+/// The filter among those of a listener, with its place; `authorized` says when a service is asked about requests.
+pub(super) fn of_manager(
+    list: &[HttpFilter],
+    authorized: Option<Moment>,
+) -> Compiled<Option<LimitAt>> {
     let at = |wanted: &str| {
         let is_it = |filter: &HttpFilter| typed(filter).is_some_and(|it| message(it) == wanted);
         list.iter().position(is_it)
@@ -67,7 +71,8 @@ pub(super) fn of_manager(list: &[HttpFilter]) -> Compiled<Option<LimitAt>> {
     Ok(Some(LimitAt {
         own: own_limit.at_index("http_filters", own)?.flatten(),
         before_cors: stands_before(CORS),
-        before_fault: stands_before(FAULT),
+        // What is counted after requests were authorized is counted after faults too.
+        before_fault: stands_before(FAULT) && authorized != Some(Moment::BeforeLimit),
     }))
 }
 

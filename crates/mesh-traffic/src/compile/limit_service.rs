@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_model::Str;
-use mesh_proto::envoy::envoy::config::core::v3::{ApiVersion, GrpcService, grpc_service};
 use mesh_proto::envoy::envoy::config::ratelimit::v3::RateLimitServiceConfig;
 use mesh_proto::envoy::envoy::config::route::v3::FilterConfig;
 use mesh_proto::envoy::envoy::extensions::filters::http::ratelimit::v3 as pb;
@@ -17,7 +16,7 @@ use mesh_proto::{Any, any};
 use super::common::{duration, runtime_share, text, unpack};
 use super::http::{CORS, FAULT, message, typed};
 use super::limit::{self, LAST_STAGE, TOO_MANY};
-use super::{descriptor, route};
+use super::{authz, descriptor, grpc, route};
 use crate::fault::Share;
 use crate::limit::OfHost;
 use crate::limit::service::{GlobalLimit, OfPlace, ServiceRules};
@@ -44,7 +43,8 @@ pub(super) fn of_manager(list: &[HttpFilter]) -> Compiled<Option<Arc<GlobalLimit
         return Ok(None);
     };
     let later = list.iter().skip(own + 1);
-    let mut later = later.filter(|filter| is(filter, &[TYPE, CORS, FAULT, limit::TYPE]));
+    let mut later =
+        later.filter(|filter| is(filter, &[TYPE, CORS, FAULT, limit::TYPE, authz::TYPE]));
     if let Some(other) = later.next_back() {
         let why = format!("must stand after {:?}", other.name);
         return Err(Fault::new("", why)).at_index("http_filters", own);
@@ -119,7 +119,8 @@ pub(crate) fn compile(pb: &pb::RateLimit) -> Compiled<GlobalLimit> {
     }))
 }
 
-fn status(pb: Option<&HttpStatus>, default: u16) -> u16 {
+/// A status of an error, as it is written or else Envoy's.
+pub(super) fn status(pb: Option<&HttpStatus>, default: u16) -> u16 {
     let code = pb.and_then(|status| u16::try_from(status.code).ok());
     code.filter(|code| (400..600).contains(code))
         .unwrap_or(default)
@@ -133,44 +134,15 @@ fn service(pb: &pb::RateLimit) -> Compiled<(Str, Str)> {
 }
 
 fn service_of(service: &RateLimitServiceConfig) -> Compiled<(Str, Str)> {
-    match ApiVersion::try_from(service.transport_api_version) {
-        Ok(ApiVersion::V3) => {}
-        Ok(ApiVersion::Auto | ApiVersion::V2) | Err(_) => {
-            return Err(Fault::new("transport_api_version", "is not V3"));
-        }
-    }
-    let grpc = service.grpc_service.as_ref();
-    let grpc = grpc.ok_or_else(|| Fault::missing("grpc_service"))?;
-    grpc_service(grpc).at("grpc_service")
-}
-
-fn grpc_service(pb: &GrpcService) -> Compiled<(Str, Str)> {
-    let features = [
-        (!pb.initial_metadata.is_empty(), "initial_metadata"),
-        (pb.retry_policy.is_some(), "retry_policy"),
-        (pb.timeout.is_some(), "timeout"),
-    ];
-    route::refuse(&features)?;
-    let envoy = match &pb.target_specifier {
-        Some(grpc_service::TargetSpecifier::EnvoyGrpc(envoy)) => envoy,
-        Some(grpc_service::TargetSpecifier::GoogleGrpc(_)) => {
-            return Err(Fault::unsupported("google_grpc"));
-        }
-        None => return Err(Fault::missing("envoy_grpc")),
-    };
-    let features = [
-        (envoy.retry_policy.is_some(), "envoy_grpc.retry_policy"),
-        (
-            envoy.max_receive_message_length.is_some(),
-            "envoy_grpc.max_receive_message_length",
-        ),
-    ];
-    route::refuse(&features)?;
-    let cluster = text(&envoy.cluster_name);
-    let cluster = cluster.ok_or_else(|| Fault::missing("envoy_grpc.cluster_name"))?;
-    // Envoy: the cluster's name stands for an authority that is not said.
-    let authority = text(&envoy.authority).unwrap_or_else(|| cluster.clone());
-    Ok((cluster, authority))
+    grpc::version(service.transport_api_version)?;
+    let pb = service.grpc_service.as_ref();
+    let pb = pb.ok_or_else(|| Fault::missing("grpc_service"))?;
+    // The filter has a timeout of its own.
+    let refused = route::refuse(&[(pb.timeout.is_some(), "timeout")]);
+    let called = refused
+        .and_then(|()| grpc::service(pb))
+        .at("grpc_service")?;
+    Ok((called.cluster, called.authority))
 }
 
 /// What a table, a virtual host or a route says of it.

@@ -13,7 +13,10 @@ use mesh_proto::envoy::envoy::config::route::v3::virtual_host::TlsRequirementTyp
 use super::common::{metadata_text, number, text};
 use super::cors::{self, Said};
 use super::ops::{self, lists};
-use super::{descriptor, fault, forward, limit, limit_service, matcher, mirror, redirect, retry};
+use super::{
+    authz, descriptor, fault, forward, limit, limit_service, matcher, mirror, redirect, retry,
+};
+use crate::authz::OfPlace as Authorized;
 use crate::limit::service::OfPlace;
 use crate::matching::host::Hosts;
 use crate::mirror::Mirror;
@@ -24,14 +27,20 @@ use crate::route::{Redirect, Respond, Route, RouteAction, RouteTable, VirtualHos
 /// Envoy's bound for the bodies of direct responses, where the resource names none.
 const DEFAULT_MAX_BODY: u32 = 4096;
 /// The filters that routes configure.
-const OF_ROUTE: [&str; 4] = [
+const OF_ROUTE: [&str; 5] = [
+    authz::FILTER,
     fault::FILTER,
     cors::FILTER,
     limit::FILTER,
     limit_service::FILTER,
 ];
 /// Those that tables and virtual hosts configure.
-const OF_MANY: [&str; 3] = [cors::FILTER, limit::FILTER, limit_service::FILTER];
+const OF_MANY: [&str; 4] = [
+    authz::FILTER,
+    cors::FILTER,
+    limit::FILTER,
+    limit_service::FILTER,
+];
 
 pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
     let features = [
@@ -53,6 +62,7 @@ pub(crate) fn compile(pb: &pb::RouteConfiguration) -> Compiled<RouteTable> {
         cors: Said::of(&pb.typed_per_filter_config, None)?,
         limit: limit::of_place(&pb.typed_per_filter_config)?,
         service: limit_service::of_place(&pb.typed_per_filter_config)?,
+        authorized: authz::of_place(&pb.typed_per_filter_config, None)?,
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &Arc::default())?,
     };
     let mut hosts = Hosts::new(pb.ignore_port_in_host_matching);
@@ -138,6 +148,7 @@ fn virtual_host(pb: &pb::VirtualHost, of_table: &OfTable) -> Compiled<VirtualHos
         limit: limit::of_place(&pb.typed_per_filter_config)?.or_else(|| of_table.limit.clone()),
         service: limit_service::of_place(&pb.typed_per_filter_config)?
             .or_else(|| of_table.service.clone()),
+        authorized: authz::of_place(&pb.typed_per_filter_config, of_table.authorized.as_ref())?,
         mirrors: mirror::mirrors(&pb.request_mirror_policies, &of_table.mirrors)?,
     };
     let routes = pb.routes.iter().enumerate();
@@ -186,6 +197,7 @@ struct OfTable {
     cors: Said,
     limit: Option<limit::Said>,
     service: Option<Arc<OfPlace>>,
+    authorized: Option<Arc<Authorized>>,
     mirrors: Arc<[Mirror]>,
 }
 
@@ -196,6 +208,7 @@ pub(super) struct Inherited {
     cors: Said,
     limit: Option<limit::Said>,
     service: Option<Arc<OfPlace>>,
+    authorized: Option<Arc<Authorized>>,
     pub(super) mirrors: Arc<[Mirror]>,
 }
 
@@ -206,6 +219,7 @@ impl Inherited {
         let fault = fault::of_route(filters)?;
         let local_limit = limit::of_place(filters)?.or_else(|| self.limit.clone());
         let global_limit = limit_service::of_place(filters)?.or_else(|| self.service.clone());
+        let authorization = authz::of_place(filters, self.authorized.as_ref())?;
         let cors = Said::of(filters, older_cors(pb))?.within(&self.cors);
         let matcher = pb.r#match.as_ref().ok_or_else(|| Fault::missing("match"))?;
         let matches = matcher::route(matcher).at("match")?;
@@ -241,6 +255,7 @@ impl Inherited {
             action: action?,
             local_limit,
             global_limit,
+            authorization,
             ops: ops::compile(&lists!(pb))?,
         })
     }

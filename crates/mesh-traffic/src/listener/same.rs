@@ -77,6 +77,7 @@ impl HttpManager {
             filters,
             cors,
             health,
+            authorization,
             limit,
             service_limit,
             websocket,
@@ -102,6 +103,7 @@ impl HttpManager {
             && *filters == other.filters
             && *cors == other.cors
             && *health == other.health
+            && *authorization == other.authorization
             && *limit == other.limit
             && *service_limit == other.service_limit
             && *websocket == other.websocket

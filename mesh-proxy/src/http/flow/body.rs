@@ -59,6 +59,7 @@ impl Engine {
             flow.exchange.points.request_ends = Some(at);
         }
         self.pump_upload(key);
+        self.gather_more(key);
         if ended {
             self.start_route_time(key);
             self.arm(key);
@@ -154,7 +155,7 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
-        let (credit, held) = (flow.upload.take_credit(), flow.upload.unsent().len());
+        let (credit, held) = (flow.upload.take_credit(), flow.upload.in_the_way());
         let bytes = flow.held();
         self.held.note(&mut flow.holding, bytes);
         let (down_key, stream) = (flow.down, flow.stream);

@@ -3,11 +3,12 @@
 //! A call is a request of its own without a client, as a copy is; but somebody waits for it. It ends with the request
 //! that waits for it, and the request hears of it in a turn of its own.
 
-use mesh_http::{BodyLength, ErrorCode, Fields};
+use mesh_http::{BodyLength, ErrorCode, Fields, ResponseHead};
+use mesh_traffic::authz::Buffering;
 
-use super::copy::flow_beside;
+use super::own::flow_beside;
 use super::{Flow, Step, grpc_status};
-use crate::http::call::{self, Call};
+use crate::http::call::{self, Answer, Call, Speaks};
 use crate::http::failure::{Failure, FailureKind};
 use crate::http::observe::Finish;
 use crate::http::respond::{Reply, ReplyBody};
@@ -25,12 +26,16 @@ pub(crate) struct Calls {
     /// The one that it waits for.
     waits_for: Option<FlowKey>,
     /// What came of that.
-    told: Option<Result<Vec<u8>, Failure>>,
+    told: Option<Result<Answer, Failure>>,
+    /// How much of its body is to be there before there is one.
+    pub(super) gathers: Option<Buffering>,
 }
 
 #[derive(Debug)]
 struct IsCall {
     of: FlowKey,
+    speaks: Speaks,
+    head: ResponseHead,
     answer: Vec<u8>,
     status: Option<u32>,
 }
@@ -39,6 +44,34 @@ impl Calls {
     /// Begins anew, for another request.
     pub(super) fn restart(&mut self) {
         *self = Self::default();
+    }
+
+    /// Whether what becomes of the request is not known yet.
+    pub(super) fn waits(&self) -> bool {
+        self.waits_for.is_some() || self.gathers.is_some()
+    }
+}
+
+impl IsCall {
+    /// The whole answer, as whoever waits for it is to get it.
+    fn take_answer(&mut self) -> Result<Answer, Failure> {
+        let (head, body) = (
+            std::mem::take(&mut self.head),
+            std::mem::take(&mut self.answer),
+        );
+        match (self.speaks, self.status) {
+            (Speaks::Http, _) => Ok(Answer { head, body }),
+            (Speaks::Grpc, Some(0)) => {
+                let message = call::message(&body).map(<[u8]>::to_vec);
+                let none = || upstream("the answer is no message".to_owned());
+                let body = message.ok_or_else(none)?;
+                Ok(Answer { head, body })
+            }
+            (Speaks::Grpc, status) => {
+                let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+                Err(upstream(format!("the status of gRPC is {status}")))
+            }
+        }
     }
 }
 
@@ -64,23 +97,23 @@ impl Engine {
             let failure = Failure::new(FailureKind::Overflow).caused_by("too many calls under way");
             return self.tell(key, Err(failure));
         };
-        let next = self.advance(made, Event::Copied);
+        let next = self.advance(made, Event::Own);
         self.follow(made, next);
     }
 
     fn begin_call(&mut self, of: FlowKey, call: Call) -> Option<FlowKey> {
         let now = self.now;
         let asking = self.flows.get(of)?;
-        let mut flow = flow_beside(&mut self.spares, asking, now);
+        let Call { sent, body, speaks } = call;
+        let mut flow = flow_beside(&mut self.spares, asking, sent, now);
         flow.calls.is_call = Some(IsCall {
             of,
+            speaks,
+            head: ResponseHead::default(),
             answer: Vec::new(),
             status: None,
         });
-        flow.exchange.become_copy(call.sent);
-        flow.upload.restart(false);
-        flow.upload.push(&call.body);
-        flow.upload.end(None);
+        flow.upload.begin_with(body);
         let key = self.flows.insert(flow);
         self.calls += 1;
         if let Some(flow) = self.flows.get_mut(of) {
@@ -100,13 +133,15 @@ impl Engine {
             let failure = failure.unwrap_or_else(|| FailureKind::RouteUnusable.into());
             return self.call_over(key, Some(failure));
         }
-        if reply.head.status != 200 {
+        let Some(call) = &mut flow.calls.is_call else {
+            return;
+        };
+        if call.speaks == Speaks::Grpc && reply.head.status != 200 {
             let why = format!("the service answered {}", reply.head.status);
             return self.call_over(key, Some(upstream(why)));
         }
-        if let Some(call) = &mut flow.calls.is_call {
-            call.status = grpc_status(&reply.head.fields);
-        }
+        call.status = grpc_status(&reply.head.fields);
+        call.head = reply.head;
         if matches!(body, None | Some(BodyLength::None)) {
             self.call_over(key, None);
         }
@@ -147,21 +182,9 @@ impl Engine {
             return;
         };
         let of = call.of;
-        let answer = std::mem::take(&mut call.answer);
-        let (result, code) = match (failure, call.status) {
-            (Some(failure), _) => (Err(failure), ErrorCode::CANCEL),
-            (None, Some(0)) => match call::message(&answer) {
-                Some(message) => (Ok(message.to_vec()), ErrorCode::NO_ERROR),
-                None => (
-                    Err(upstream("the answer is no message".to_owned())),
-                    ErrorCode::NO_ERROR,
-                ),
-            },
-            (None, status) => {
-                let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-                let why = format!("the status of gRPC is {status}");
-                (Err(upstream(why)), ErrorCode::NO_ERROR)
-            }
+        let (result, code) = match failure {
+            Some(failure) => (Err(failure), ErrorCode::CANCEL),
+            None => (call.take_answer(), ErrorCode::NO_ERROR),
         };
         self.tell_of(of, key, result);
         self.close_books(key, Finish::Complete);
@@ -187,14 +210,14 @@ impl Engine {
     }
 
     /// Tells a request what came of the call that it waits for; not if it waits for another, or for none.
-    fn tell_of(&mut self, of: FlowKey, call: FlowKey, result: Result<Vec<u8>, Failure>) {
+    fn tell_of(&mut self, of: FlowKey, call: FlowKey, result: Result<Answer, Failure>) {
         let asking = self.flows.get(of);
         if asking.is_some_and(|flow| flow.calls.waits_for == Some(call)) {
             self.tell(of, result);
         }
     }
 
-    fn tell(&mut self, of: FlowKey, result: Result<Vec<u8>, Failure>) {
+    fn tell(&mut self, of: FlowKey, result: Result<Answer, Failure>) {
         if let Some(flow) = self.flows.get_mut(of) {
             flow.calls.waits_for = None;
             flow.calls.told = Some(result);

@@ -3,20 +3,19 @@
 //! A copy is a request of its own without a client. It never holds the request up: what it does not take in time
 //! waits here within bounds, and beyond them the copy is given up.
 
-use std::time::Instant;
-
 use mesh_http::{BodyLength, ErrorCode, Fields};
 
+use super::own::flow_beside;
 use super::{Flow, Step};
 use crate::http::downstream::HIGH_WATER;
 use crate::http::failure::FailureKind;
-use crate::http::mirror::{Copies, CopyEnd, Mirrored};
+use crate::http::mirror::{Copies, CopyEnd};
 use crate::http::observe::Finish;
+use crate::http::own::OwnRequest;
 use crate::http::respond::{Reply, ReplyBody};
-use crate::http::serve::{Event, Exchange};
-use crate::worker::engine::{ConnKey, Engine, FlowKey};
+use crate::http::serve::Event;
+use crate::worker::engine::{Engine, FlowKey};
 use crate::worker::overload::Level;
-use crate::worker::shelf::Shelf;
 
 /// Copies that one worker has under way (Envoy's default `max_requests` of a cluster).
 const COPIES: usize = 1024;
@@ -47,22 +46,6 @@ impl Flow {
     }
 }
 
-/// A request of our own beside another one, without a client.
-pub(super) fn flow_beside(spares: &mut Shelf<Box<Flow>>, flow: &Flow, now: Instant) -> Box<Flow> {
-    let of = &flow.exchange;
-    let (config, served) = (of.config.clone(), of.served.clone());
-    let connection = of.connection.clone();
-    let nobody = ConnKey::default();
-    match spares.take() {
-        Some(mut spare) => {
-            spare.exchange.restart(config, connection, served, now);
-            spare.restart(nobody, 0);
-            spare
-        }
-        None => Box::new(Flow::new(nobody, 0, Exchange::new(config, connection, now))),
-    }
-}
-
 impl Engine {
     /// Makes the copies that the route of a request wants, once for all of its attempts; they have what it has
     /// of its body, and are not sent yet.
@@ -75,11 +58,10 @@ impl Engine {
             self.observer.copy_ended(CopyEnd::Failed);
         }
         let made = ready.into_iter();
-        made.filter_map(|mirrored| self.make_copy(key, mirrored))
-            .collect()
+        made.filter_map(|copy| self.make_copy(key, copy)).collect()
     }
 
-    fn make_copy(&mut self, original: FlowKey, mirrored: Mirrored) -> Option<FlowKey> {
+    fn make_copy(&mut self, original: FlowKey, own: OwnRequest) -> Option<FlowKey> {
         let (now, most) = (self.now, self.copy_may_wait());
         let has_room = self.copies < COPIES && self.level < Level::Pause;
         let flow = self.flows.get(original)?;
@@ -87,9 +69,8 @@ impl Engine {
             self.observer.copy_ended(CopyEnd::GivenUp);
             return None;
         }
-        let mut copy = flow_beside(&mut self.spares, flow, now);
+        let mut copy = flow_beside(&mut self.spares, flow, own, now);
         copy.copying.is_copy = true;
-        copy.exchange.become_copy(mirrored);
         copy.upload.copy(&flow.upload);
         let wants_more = !copy.upload.has_ended();
         let key = self.flows.insert(copy);
@@ -103,7 +84,7 @@ impl Engine {
     /// Sends copies of a request that is on its way itself.
     pub(super) fn send_copies(&mut self, copies: Vec<FlowKey>) {
         for key in copies {
-            let next = self.advance(key, Event::Copied);
+            let next = self.advance(key, Event::Own);
             self.follow(key, next);
             self.touch(key);
         }

@@ -17,7 +17,9 @@ impl Engine {
         let Some(flow) = self.flows.get_mut(key) else {
             return;
         };
-        if flow.upload.has_ended() && flow.limits.route.is_none() {
+        // Envoy: services are asked before the router counts the time.
+        let has_begun = flow.upload.has_ended() && !flow.calls.waits();
+        if has_begun && flow.limits.route.is_none() {
             flow.limits.route = flow.exchange.timeout().map(|bound| now + bound);
         }
     }

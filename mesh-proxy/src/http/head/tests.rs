@@ -61,6 +61,7 @@ fn run(mk: &Mk, authenticated: bool, arrival: Arrival) -> Result<RequestHead, Fa
         own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
         limits: Default::default(),
         element: Default::default(),
+        certificate: None,
         listener,
     };
     let served = connection.served(&config);

@@ -1,15 +1,17 @@
 //! What may happen to a request before it is sent: it is held up or made to fail on purpose, or answered here.
 
+use mesh_traffic::authz::Moment;
 use mesh_traffic::fault::{Abort, Fault};
-use mesh_traffic::limit::Verdict;
 use mesh_traffic::listener::{CorsAt, LimitAt};
 
 use super::{Exchange, Next, Outcome, Worker};
 use crate::http::ask::{self, Heard, Question};
+use crate::http::call::{Answer, AskedBy, Asking, Call};
 use crate::http::failure::{Failure, FailureKind, grpc_of_http};
-use crate::http::limit::{self, Counted, LimitWith};
+use crate::http::limit::{self, LimitWith};
+use crate::http::remark::Remark;
 use crate::http::respond;
-use crate::http::shape::Plan;
+use crate::http::shape::{Plan, Shaped};
 use crate::http::stage::Wait;
 
 impl Exchange {
@@ -27,11 +29,28 @@ impl Exchange {
         Outcome::Next(Next::Respond(reply))
     }
 
+    /// Makes a request fail if its route says so; else it goes on.
+    pub(super) fn inject_or_go_on(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        let fault = self.shaped.as_ref().and_then(Shaped::fault);
+        let spared = self.is_cors_first() && self.is_preflight();
+        match fault {
+            Some(fault) if !spared => self.inject(worker, &fault),
+            Some(_) | None => self.authorize_and_count(worker),
+        }
+    }
+
+    fn authorize_and_count(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        match self.authorize(worker, Moment::BeforeLimit) {
+            Some(outcome) => outcome,
+            None => self.count_and_go_on(worker),
+        }
+    }
+
     /// Counts a request where that comes after all that may go wrong on purpose, and goes on with it.
     pub(super) fn count_and_go_on(&mut self, worker: &mut Worker<'_>) -> Outcome {
         let is_answered = self.is_preflight() && !self.is_counted_before(|at| at.before_cors);
         if is_answered || self.is_counted_before(|at| at.before_fault) {
-            return self.ask(worker);
+            return self.authorize_and_ask(worker);
         }
         let found = self.shaped.as_ref().map(|shaped| &shaped.found);
         let with = LimitWith {
@@ -40,16 +59,23 @@ impl Exchange {
             own: worker.own,
             now: worker.now,
         };
-        self.counted = limit::limit(&with, &self.request, found, worker.random);
-        if let Some(refusal) = self.counted.as_ref().and_then(Counted::refusal) {
+        let counted = limit::limit(&with, &self.request, found, worker.random);
+        if let Some(refusal) = self.remarks_of(counted) {
             return self.refused_by(refusal);
         }
         self.mark();
-        self.ask(worker)
+        self.authorize_and_ask(worker)
+    }
+
+    fn authorize_and_ask(&mut self, worker: &mut Worker<'_>) -> Outcome {
+        match self.authorize(worker, Moment::Last) {
+            Some(outcome) => outcome,
+            None => self.ask(worker),
+        }
     }
 
     /// Asks the service that counts for many proxies, where there is one; goes on where there is none.
-    fn ask(&mut self, worker: &mut Worker<'_>) -> Outcome {
+    pub(super) fn ask(&mut self, worker: &mut Worker<'_>) -> Outcome {
         let found = match &self.shaped {
             Some(shaped) if !self.is_preflight() => &shaped.found,
             Some(_) | None => return self.go_on(worker),
@@ -65,13 +91,24 @@ impl Exchange {
         else {
             return self.go_on(worker);
         };
-        self.asking = Some(limit);
-        match call {
-            Ok(call) => {
-                self.call = Some(Box::new(call));
-                Outcome::Next(Next::Wait(Wait::Service))
-            }
-            Err(failure) => self.told(worker, Err(failure)),
+        self.call_service(worker, AskedBy::Limit(limit), call)
+    }
+
+    /// A call is to be made, or cannot be, which is an answer too.
+    pub(super) fn call_service(
+        &mut self,
+        worker: &mut Worker<'_>,
+        by: AskedBy,
+        call: Result<Call, Failure>,
+    ) -> Outcome {
+        let (call, told) = match call {
+            Ok(call) => (Some(call), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        self.asking = Some(Box::new(Asking { by, call }));
+        match told {
+            Some(failure) => self.told(worker, Err(failure)),
+            None => Outcome::Next(Next::Wait(Wait::Service)),
         }
     }
 
@@ -79,17 +116,29 @@ impl Exchange {
     pub(super) fn told(
         &mut self,
         worker: &mut Worker<'_>,
-        told: Result<Vec<u8>, Failure>,
+        told: Result<Answer, Failure>,
     ) -> Outcome {
-        let Some(limit) = self.asking.take() else {
-            return Outcome::Failed(FailureKind::RouteUnusable.into());
-        };
-        let asked = Heard::judge(limit, &told, worker.random);
-        let refusal = asked.refusal(told);
-        if refusal.is_none() && asked.add(&mut self.request) {
+        match self.asking.take().map(|asking| asking.by) {
+            Some(AskedBy::Limit(limit)) => {
+                let heard = Heard::judge(limit, &told, worker.random);
+                self.heard(worker, heard, told)
+            }
+            Some(AskedBy::Authorization(check)) => self.authorized(worker, check, &told),
+            None => Outcome::Failed(FailureKind::RouteUnusable.into()),
+        }
+    }
+
+    fn heard(
+        &mut self,
+        worker: &mut Worker<'_>,
+        heard: Heard,
+        told: Result<Answer, Failure>,
+    ) -> Outcome {
+        let refusal = heard.refusal(told);
+        if refusal.is_none() && heard.add(&mut self.request) {
             self.write_again();
         }
-        self.asked = Some(Box::new(asked));
+        self.remarks.push(Remark::Heard(Box::new(heard)));
         match refusal {
             Some(refusal) => Outcome::Failed(refusal),
             None => self.go_on(worker),
@@ -107,12 +156,9 @@ impl Exchange {
 
     /// Writes into the request that it is one too many, where it passes all the same.
     pub(super) fn mark(&mut self) {
-        let Some(counted) = &self.counted else {
+        let Some(counted) = self.remarks.marked() else {
             return;
         };
-        if counted.verdict != Verdict::Marked {
-            return;
-        }
         let found = self.shaped.as_ref().map(|shaped| &shaped.found);
         let cluster = found.and_then(|found| found.cluster()).cloned();
         counted.mark(&mut self.request, &self.connection, cluster.as_deref());
@@ -155,7 +201,7 @@ impl Exchange {
             self.of_page = None;
         }
         match abort {
-            None => self.count_and_go_on(worker),
+            None => self.authorize_and_count(worker),
             Some(Abort::Http(status)) => {
                 Outcome::Failed(Failure::on_purpose(status, grpc_of_http(status)))
             }

@@ -63,6 +63,7 @@ impl Bench {
             own_identity: Some("spiffe://cluster.local/ns/default/sa/own".into()),
             limits: Default::default(),
             element: Default::default(),
+            certificate: None,
             listener,
         };
         Self {
@@ -81,6 +82,7 @@ impl Bench {
             random: &mut self.random,
             now: self.exchange.started + Duration::from_millis(12),
             own: &self.own,
+            clock: &SystemClock,
         };
         self.exchange.advance(&mut worker, event)
     }
@@ -570,5 +572,6 @@ fn an_answer_that_the_policy_repeats_is_repeated() {
     assert_eq!(bench.replies(answer(200, &[])).head.status, 200);
 }
 
+mod authorization;
 mod limits;
 mod pages;

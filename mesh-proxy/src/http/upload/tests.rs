@@ -72,3 +72,29 @@ fn the_last_credit_is_for_all_that_came_and_was_given_no_credit() {
     upload.push(b"tunnelled");
     assert_eq!(upload.take_last_credit(), 9);
 }
+
+#[test]
+fn who_wants_to_see_a_body_gets_it_before_it_is_sent_on() {
+    let mut upload = Upload::default();
+    upload.want(8);
+    upload.push(b"12345");
+    assert_eq!((upload.take_credit(), upload.in_the_way()), (5, 0));
+    upload.push(b"67890");
+    // There is no credit for what nobody wants to see.
+    assert_eq!((upload.take_credit(), upload.in_the_way()), (3, 2));
+    upload.want(0);
+    assert_eq!((upload.take_credit(), upload.in_the_way()), (0, 10));
+    upload.sent(9, REPLAY_LIMIT);
+    assert_eq!(upload.take_credit(), 1);
+    assert_eq!(upload.take_last_credit(), 1);
+}
+
+#[test]
+fn a_body_of_our_own_is_whole_from_the_start() {
+    let mut upload = Upload::default();
+    upload.begin_with(b"abc".to_vec());
+    assert!(upload.has_ended() && upload.can_repeat() && !upload.is_empty());
+    assert_eq!(upload.unsent(), b"abc");
+    upload.begin_with(Vec::new());
+    assert!(upload.is_empty());
+}

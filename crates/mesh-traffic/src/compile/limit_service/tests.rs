@@ -1,3 +1,4 @@
+use mesh_proto::envoy::envoy::config::core::v3::{GrpcService, grpc_service};
 use mesh_proto::envoy::envoy::extensions::filters::http::fault::v3::HttpFault;
 use mesh_proto::envoy::envoy::extensions::filters::http::router::v3::Router;
 
