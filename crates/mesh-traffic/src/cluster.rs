@@ -269,6 +269,12 @@ impl Cluster {
         }
     }
 
+    /// Whether anybody wants to know what becomes of its requests.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.detector.is_some() | self.checker.is_some()
+    }
+
     /// Our own address for calls of this one.
     #[must_use]
     pub fn source_for(&self, endpoint: IpAddr) -> Option<IpAddr> {

@@ -2,7 +2,7 @@
 
 use mesh_http::{RequestHead, ResponseHead};
 use mesh_traffic::Config;
-use mesh_traffic::health::{DEGRADED, FAIL_AT_ONCE, HealthFilter, SERVICE, Stands};
+use mesh_traffic::health::{DEGRADED, FAIL_AT_ONCE, SERVICE, Stands};
 
 use crate::http::connection::Served;
 use crate::http::failure::{Failure, FailureKind, grpc_of_http};
@@ -18,7 +18,10 @@ pub fn health(
     config: &Config,
     worker: &Worker<'_>,
 ) -> Option<Stands> {
-    let filter = filter(served).filter(|filter| filter.takes(head))?;
+    let filter = served.manager()?.health.as_deref()?;
+    if !filter.takes(head) {
+        return None;
+    }
     filter.answer(worker.live.fails_health_checks(), config, worker.now)
 }
 
@@ -31,29 +34,19 @@ pub fn failure(stands: Stands) -> Option<Failure> {
     fails.then(|| Failure::told_as(FailureKind::FailedHealthCheck, told))
 }
 
-/// Takes note of what the application answers to a health check.
-pub fn note(served: &Served, request: &RequestHead, head: &ResponseHead, worker: &Worker<'_>) {
-    if let Some(filter) = filter(served).filter(|filter| filter.takes(request)) {
-        let stands = Stands {
-            status: head.status,
-            degraded: head.fields.contains(DEGRADED),
-        };
-        filter.note(stands, worker.now);
-    }
-}
-
-/// Writes into any answer what the clients' own health checks look for.
+/// Takes note of any answer to a health check, and writes into all answers what the clients' own checks look for.
 pub fn tell(with: &Answering<'_>, head: &mut ResponseHead) {
     let Some(filter) = with.manager.and_then(|manager| manager.health.as_deref()) else {
         return;
     };
     if filter.takes(with.request) {
+        let stands = Stands {
+            status: head.status,
+            degraded: head.fields.contains(DEGRADED),
+        };
+        filter.note(stands, with.now);
         put(&mut head.fields, SERVICE, with.own.cluster());
     } else if with.fails {
         put(&mut head.fields, FAIL_AT_ONCE, "true");
     }
-}
-
-fn filter(served: &Served) -> Option<&HealthFilter> {
-    served.manager()?.health.as_deref()
 }

@@ -1,6 +1,6 @@
 //! Stage respond: the head that the client gets, for an answer, a refusal or a failure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mesh_http::{ErrorCode, Fields, Name, RequestHead, ResponseHead, Version};
@@ -66,6 +66,8 @@ pub struct Answering<'a> {
     pub own: &'a OwnMetadata,
     /// Whether an operator has said that this proxy is to fail health checks.
     pub fails: bool,
+    /// The moment.
+    pub now: Instant,
 }
 
 /// An answer of the upstream.

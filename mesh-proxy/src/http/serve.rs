@@ -15,7 +15,6 @@ use mesh_traffic::authz::{Body, Moment};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::fault::Injected;
-use mesh_traffic::health::{Checker, FAIL_AT_ONCE};
 use mesh_traffic::listener::Direction;
 use mesh_traffic::outlier::Outcome as Seen;
 use mesh_traffic::template::{Needs, Points};
@@ -506,11 +505,12 @@ impl Exchange {
     }
 
     fn answered(&mut self, worker: &mut Worker<'_>, mut head: ResponseHead) -> Outcome {
-        self.report(worker, || exchange::outcome_of(&head));
+        let picked = self.picked.as_ref();
+        if let Some(watched) = picked.and_then(|picked| picked.watched.as_ref()) {
+            watched.report(exchange::outcome_of(&head), worker.now, worker.random);
+            watched.look(&head);
+        }
         if let Some(Plan::Forward(forwarding)) = self.shaped.as_ref().map(|shaped| &shaped.plan) {
-            if let Some(checker) = &forwarding.cluster.checker {
-                self.look_whether_failed(checker, &head);
-            }
             let seen = exchange::seen_by_policy(&head);
             let tried = tried!(self, forwarding);
             let wanted = self
@@ -520,7 +520,6 @@ impl Exchange {
                 return self.pause(worker, pause);
             }
         }
-        health::note(&self.served, &self.request, &head, worker);
         let authentic = self.is_mutual_tls();
         head::take_metadata(&mut head.fields, authentic, &mut self.upstream_metadata);
         let took = self.sent.map_or(Duration::ZERO, |sent| worker.now - sent);
@@ -532,19 +531,6 @@ impl Exchange {
         let cluster = self.cluster_name();
         let reply = respond::answer(&self.answering(worker), shaped, head, cluster, took);
         Outcome::Next(Next::Respond(reply))
-    }
-
-    /// An endpoint may say in any answer that its health check is to fail at once.
-    fn look_whether_failed(&self, checker: &Checker, head: &ResponseHead) {
-        let at = self
-            .picked
-            .as_ref()
-            .and_then(|picked| picked.endpoint.as_ref());
-        if head.fields.contains(FAIL_AT_ONCE)
-            && let Some(endpoint) = at.and_then(EndpointAt::endpoint)
-        {
-            checker.fail_at_once(endpoint.address);
-        }
     }
 
     /// Tells whoever keeps an eye on the endpoint what became of the attempt.
@@ -604,6 +590,7 @@ impl Exchange {
             remarks: &self.remarks,
             own: worker.own,
             fails: worker.live.fails_health_checks(),
+            now: worker.now,
         }
     }
 

@@ -9,11 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mesh_http::ResponseHead;
 use mesh_model::Str;
 use mesh_traffic::balance::{self, Balancer};
 use mesh_traffic::cluster::Cluster;
 use mesh_traffic::config::Config;
 use mesh_traffic::endpoint::Endpoints;
+use mesh_traffic::health::{Checker, FAIL_AT_ONCE};
 use mesh_traffic::outlier::{Detector, Host, Outcome};
 
 /// The balancers of all clusters that this worker has sent a request to.
@@ -70,6 +72,14 @@ pub struct Choice {
 /// An endpoint on which somebody keeps an eye.
 #[derive(Debug, Clone)]
 pub struct Watched {
+    address: SocketAddr,
+    detected: Option<Detected>,
+    checker: Option<Checker>,
+}
+
+/// What outlier detection has to do with it.
+#[derive(Debug, Clone)]
+struct Detected {
     detector: Detector,
     host: Arc<Host>,
     hosts: usize,
@@ -78,12 +88,26 @@ pub struct Watched {
 impl Watched {
     /// Tells what became of a request.
     pub fn report(&self, outcome: Outcome, now: Instant, random: &mut fastrand::Rng) {
+        let Some(Detected {
+            detector,
+            host,
+            hosts,
+        }) = &self.detected
+        else {
+            return;
+        };
         let mut draw = || random.u64(..);
-        let cause = self
-            .detector
-            .report(&self.host, outcome, self.hosts, now, &mut draw);
-        if let Some(cause) = cause {
-            tracing::info!(endpoint = %self.host.address(), ?cause, "endpoint ejected");
+        if let Some(cause) = detector.report(host, outcome, *hosts, now, &mut draw) {
+            tracing::info!(endpoint = %self.address, ?cause, "endpoint ejected");
+        }
+    }
+
+    /// An endpoint may say in any answer that its health check is to fail at once.
+    pub fn look(&self, head: &ResponseHead) {
+        if let Some(checker) = &self.checker
+            && head.fields.contains(FAIL_AT_ONCE)
+        {
+            checker.fail_at_once(self.address);
         }
     }
 }
@@ -135,11 +159,10 @@ impl Balancers {
         let index = balancer.pick(endpoints, &choice, &mut || random.u64(..))?;
         let address = endpoints.all.get(index)?.address;
         let load = LoadGuard::new(loads.entry(address).or_default());
-        let watched = cluster.detector.as_ref().map(|detector| Watched {
-            detector: detector.clone(),
-            host: state.host(detector, address),
-            hosts: endpoints.all.len(),
-        });
+        let hosts = endpoints.all.len();
+        let watched = cluster
+            .is_watched()
+            .then(|| state.watched(cluster, address, hosts));
         Some(Choice {
             index,
             load,
@@ -223,6 +246,19 @@ impl State {
             all: all.clone(),
         });
         Some(all)
+    }
+
+    fn watched(&mut self, cluster: &Cluster, address: SocketAddr, hosts: usize) -> Watched {
+        let detected = cluster.detector.as_ref().map(|detector| Detected {
+            detector: detector.clone(),
+            host: self.host(detector, address),
+            hosts,
+        });
+        Watched {
+            address,
+            detected,
+            checker: cluster.checker.clone(),
+        }
     }
 
     fn host(&mut self, detector: &Detector, address: SocketAddr) -> Arc<Host> {

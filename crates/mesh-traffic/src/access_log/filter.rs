@@ -22,7 +22,7 @@ pub(crate) enum Filter {
     Grpc { statuses: Vec<u32>, others: bool },
     /// A share of them.
     Sample(Share),
-    /// All that no health check has sent: such end at the proxy's own pages, and none is logged.
+    /// All that are no health checks of this proxy, as the listener's filter says.
     NoHealthChecks,
     /// Those that every one of these takes.
     All(Vec<Self>),
@@ -74,7 +74,7 @@ impl Filter {
                 statuses.contains(&status) != *others
             }
             Self::Sample(share) => share.takes(draw()),
-            Self::NoHealthChecks => true,
+            Self::NoHealthChecks => !subject.ended.is_some_and(|ended| ended.health_check),
             Self::All(filters) => filters.iter().all(|filter| filter.takes(subject, draw)),
             Self::Any(filters) => filters.iter().any(|filter| filter.takes(subject, draw)),
         }

@@ -25,6 +25,7 @@ pub(crate) fn ended() -> Ended<'static> {
         host_name: "reviews-v1-0",
         status: 503,
         grpc_status: None,
+        health_check: false,
         flags: Flags::CONNECT_FAILURE.with(Flags::RETRY_LIMIT),
         details: "via_upstream",
         failure: "",

@@ -73,6 +73,8 @@ pub struct Ended<'a> {
     pub status: u16,
     /// gRPC status of head or trailers.
     pub grpc_status: Option<u32>,
+    /// Whether it was a health check of this proxy.
+    pub health_check: bool,
     /// Response flags.
     pub flags: Flags,
     /// Where the answer came from; empty where there was none.

@@ -86,6 +86,7 @@ impl Passed {
             host_name,
             status: 0,
             grpc_status: None,
+            health_check: false,
             flags: self.flags,
             details: "",
             failure: &self.failure,
@@ -176,6 +177,7 @@ fn ended<'a>(record: &'a Record<'_>, host_name: &'a str) -> Ended<'a> {
         host_name,
         status: response.status,
         grpc_status: response.grpc_status,
+        health_check: is_health_check(record),
         flags: response.flags,
         details: response.details,
         failure: &response.transport_failure,
@@ -185,6 +187,19 @@ fn ended<'a>(record: &'a Record<'_>, host_name: &'a str) -> Ended<'a> {
         sent: bytes.response_body,
         request_head: bytes.request_head,
         response_head: bytes.response_head,
+    }
+}
+
+/// Whether the listener's filter takes it for a health check.
+fn is_health_check(record: &Record<'_>) -> bool {
+    let connection = record.connection;
+    let chain = connection.listener.chains.get(connection.chain);
+    match chain.map(|chain| &chain.network) {
+        Some(Network::Http(manager)) => {
+            let filter = manager.health.as_deref();
+            filter.is_some_and(|filter| filter.takes(record.request))
+        }
+        Some(Network::Tcp(_)) | None => false,
     }
 }
 

@@ -227,6 +227,15 @@ fn filters_choose_by_status_duration_header_and_flags() {
 }
 
 #[test]
+fn health_checks_of_the_proxy_can_be_left_out() {
+    let (request, mut ended) = (call("GET http://a/healthz"), ended());
+    ended.health_check = true;
+    let by = By::NotHealthCheckFilter(pb::NotHealthCheckFilter {});
+    let logs = compiled(&filtered(by));
+    assert!(!logs[0].takes(&subject(&request, &ended), &mut || 0));
+}
+
+#[test]
 fn filters_choose_by_grpc_chance_and_one_another() {
     let grpc = |statuses: &[i32], exclude| {
         takes(By::GrpcStatusFilter(pb::GrpcStatusFilter {
