@@ -1,5 +1,6 @@
 //! Services that say who passes: one of gRPC, played by tonic, and one of plain HTTP.
 
+mod bodies;
 mod http;
 mod tls;
 
