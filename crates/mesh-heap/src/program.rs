@@ -2,21 +2,22 @@
 //!
 //! A page of the program is mapped when it runs, and its neighbours with it, 64 KiB at a time: after a start,
 //! of which most never runs again, nearly all of it is. Taken out again, only what runs comes back, from the page
-//! cache, a microsecond for sixteen pages.
+//! cache, a microsecond for sixteen pages. Libraries are left alone: they are small, what of them runs once in an hour
+//! would look like growth, and other programs have them mapped anyway.
 
 use std::io;
+use std::path::Path;
 
-/// Takes all pages of the program and its libraries out of the process that are as they are in their files;
-/// says how many bytes of addresses that were.
+/// Takes all pages of the program out of the process that are as they are in its file; says how many bytes of
+/// addresses that were.
 ///
 /// # Errors
 /// When the kernel does not tell what is mapped.
 pub fn forget() -> io::Result<usize> {
+    let program = std::fs::read_link("/proc/self/exe")?;
     let smaps = std::fs::read_to_string("/proc/self/smaps")?;
-    let unwritten: Vec<Mapping<'_>> = unwritten(&smaps).collect();
-    let runs = |file: &str| unwritten.iter().any(|one| one.runs && one.file == file);
-    let of_code = unwritten.iter().filter(|one| runs(one.file));
-    let forgotten = of_code.filter(|mapping| forget_one(**mapping));
+    let of_program = unwritten(&smaps).filter(|one| Path::new(one.file) == program);
+    let forgotten = of_program.filter(|mapping| forget_one(*mapping));
     Ok(forgotten.map(|mapping| mapping.bytes).sum())
 }
 
@@ -26,8 +27,6 @@ struct Mapping<'a> {
     start: usize,
     bytes: usize,
     file: &'a str,
-    /// Whether it is code.
-    runs: bool,
 }
 
 /// Parts of files that cannot be written and never were: relocated pages and those with a breakpoint are
@@ -58,7 +57,6 @@ fn of_file(line: &str) -> Option<Mapping<'_>> {
         start,
         bytes: end.checked_sub(start)?,
         file,
-        runs: rights == "r-xp",
     })
 }
 
@@ -67,9 +65,8 @@ fn of_file(line: &str) -> Option<Mapping<'_>> {
 fn forget_one(mapping: Mapping<'_>) -> bool {
     let start = std::ptr::with_exposed_provenance_mut(mapping.start);
     // SAFETY: the addresses are of a private mapping of a file, not writable, of which no page differs from the
-    // file: the kernel has just said so. The file has code that is mapped, so it is the program or one of its
-    // libraries, and these stay mapped as long as it runs: mesh opens and closes no library. What is dropped is read
-    // again from the file when it is touched, and so nobody sees a difference.
+    // file: the kernel has just said so. The file is the program's own, which stays mapped as long as it runs. What is
+    // dropped is read again from the file when it is touched, and so nobody sees a difference.
     unsafe { libc::madvise(start, mapping.bytes, libc::MADV_DONTNEED) == 0 }
 }
 

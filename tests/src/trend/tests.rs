@@ -28,6 +28,14 @@ fn what_comes_and_goes_is_no_growth() {
 }
 
 #[test]
+fn what_wanders_for_minutes_behind_what_jumps_each_second_is_no_growth() {
+    // 300 KiB up and down in four minutes, looked at from its lowest to its highest, under a noise that hides it.
+    let wander = |at: f64| 150e3 * (1.0 - (at * std::f64::consts::TAU / 240.0).cos());
+    let trend = trend(|at| wander(at) + if at % 2.0 < 1.0 { 300e3 } else { 0.0 });
+    assert!(!trend.exceeds(20.0), "{trend:?}");
+}
+
+#[test]
 fn growth_by_pages_is_seen_through_what_comes_and_goes() {
     let noise = |at: f64| if at % 7.0 > 3.0 { 40_960.0 } else { 0.0 };
     let trend = trend(|at| (at * 300.0 / 4096.0).floor() * 4096.0 + noise(at));

@@ -27,17 +27,16 @@ Anonymous:             0 kB
 #[test]
 fn only_what_is_as_in_its_file_is_forgotten() {
     let found: Vec<_> = unwritten(SMAPS).collect();
-    let mapping = |start, bytes, runs| Mapping {
+    let mapping = |start, bytes| Mapping {
         start,
         bytes,
         file: "/usr/bin/program",
-        runs,
     };
     assert_eq!(
         found,
         [
-            mapping(0x55d0_c0a0_0000, 0x10_0000, false),
-            mapping(0x55d0_c0b0_0000, 0x20_0000, true)
+            mapping(0x55d0_c0a0_0000, 0x10_0000),
+            mapping(0x55d0_c0b0_0000, 0x20_0000)
         ]
     );
 }
@@ -55,14 +54,14 @@ fn what_cannot_be_read_is_left_alone() {
     }
 }
 
-/// The program goes on, constants and libraries included, and has fewer pages of files for a while.
+/// The program goes on, constants included, and has fewer pages of files for a while.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_program_goes_on_without_its_pages() {
     let words = ["what", "is", "constant", "stays"];
     let before = words.concat();
     let forgotten = forget().unwrap();
-    assert!(forgotten > 1 << 20, "{forgotten}");
+    assert!(forgotten > 256 << 10, "{forgotten}");
     assert_eq!(words.concat(), before);
     assert_eq!(format!("{:?}", 1.5_f64), "1.5");
 }
