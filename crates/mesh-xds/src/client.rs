@@ -7,7 +7,8 @@
 mod run;
 mod stream;
 mod update;
+mod whole;
 
-pub use run::{ChannelMaker, Client, ConnectError, State};
+pub use run::{Asking, ChannelMaker, Client, ConnectError, State, Variant};
 pub use stream::{Ignored, Machine, Received};
 pub use update::{Applied, Handler, Rejection, Update, Upsert};

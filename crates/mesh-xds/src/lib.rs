@@ -1,4 +1,4 @@
-//! xDS transport: aggregated delta discovery, as server and as client.
+//! xDS transport: aggregated discovery in both variants, delta and state of the world, as server and as client.
 //!
 //! Knows type URLs, versions and nonces, and nothing of what a resource means or who may have it.
 //! The protocol itself is two pure state machines, [`server::Machine`] and [`client::Machine`];

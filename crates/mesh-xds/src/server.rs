@@ -6,6 +6,7 @@
 
 mod ads;
 mod hub;
+mod speech;
 mod status;
 mod stream;
 

@@ -20,7 +20,7 @@ use mesh_runtime::admin::Admin;
 use mesh_runtime::{SystemClock, Tasks};
 use mesh_test::eventually_async;
 use mesh_test::pki::Authority;
-use mesh_xds::client::{Applied, Client, ConnectError, Handler, State, Update};
+use mesh_xds::client::{Applied, Asking, Client, ConnectError, Handler, State, Update};
 use mesh_xds::{Kind, Node};
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -104,7 +104,12 @@ impl Pilot {
             Box::pin(std::future::ready(made)) as _
         };
         let (held, resources) = watch::channel(Held::default());
-        let client = Client::start(Arc::new(channel), node(pod), Collect { held }, &self.tasks);
+        let client = Client::start(
+            Arc::new(channel),
+            Asking::of(node(pod)),
+            Collect { held },
+            &self.tasks,
+        );
         Proxy {
             resources,
             state: client.state(),

@@ -1,6 +1,7 @@
 //! Keeps the stream: connects, comes back with growing pauses, and carries messages between the
 //! server, the state machine and the handler.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,16 +9,18 @@ use std::time::Duration;
 
 use mesh_model::time::Backoff;
 use mesh_proto::envoy::envoy::service::discovery::v3::DeltaDiscoveryRequest;
-use mesh_proto::envoy::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use mesh_runtime::Tasks;
-use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::watch;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
 
-use crate::Node;
+use crate::client::run::line::Line;
 use crate::client::stream::Machine;
+use crate::client::whole::Whole;
 use crate::client::{Handler, Update};
+use crate::{Kind, Node};
+
+mod line;
 
 /// First pause after a stream ended.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -25,10 +28,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a connection may take to come about.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// Requests on their way to the server; the server always reads, so a full queue empties.
-const QUEUE: usize = 16;
-/// Largest response that is read.
-const MAX_RESPONSE: usize = 64 << 20;
 
 /// Why there is no channel.
 pub type ConnectError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,6 +36,45 @@ pub type ConnectError = Box<dyn std::error::Error + Send + Sync>;
 pub type ChannelMaker = Arc<
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<Channel, ConnectError>> + Send>> + Send + Sync,
 >;
+
+/// How responses tell of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variant {
+    /// By differences (`DeltaAggregatedResources`).
+    #[default]
+    Delta,
+    /// By all there is, each time (`StreamAggregatedResources`).
+    StateOfTheWorld,
+}
+
+/// Who asks a server, and how.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// Who we are.
+    pub node: Node,
+    /// The variant of the protocol.
+    pub variant: Variant,
+    /// The types of which every resource is asked for: clusters, listeners or both.
+    pub all_of: Vec<Kind>,
+    /// Of others what is asked for by name from the start.
+    pub names: Vec<(Kind, BTreeSet<String>)>,
+}
+
+impl Asking {
+    /// As every proxy asks its pilot: for every cluster and listener, by differences.
+    #[must_use]
+    pub fn of(node: Node) -> Self {
+        let all_of = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_wildcard_by_default());
+        Self {
+            node,
+            variant: Variant::Delta,
+            all_of: all_of.collect(),
+            names: Vec::new(),
+        }
+    }
+}
 
 /// How the stream fares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,13 +98,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts to ask for every cluster and listener, and for what the handler wants because of
+    /// Starts to ask for every resource of some types, and for what the handler wants because of
     /// them.
-    pub fn start<H: Handler>(channel: ChannelMaker, node: Node, handler: H, tasks: &Tasks) -> Self {
+    pub fn start<H: Handler>(
+        channel: ChannelMaker,
+        asking: Asking,
+        handler: H,
+        tasks: &Tasks,
+    ) -> Self {
         let (report, state) = watch::channel(State::default());
         let run = Run {
             channel,
-            machine: Machine::new(node),
+            variant: asking.variant,
+            machine: Machine::new(asking.node, &asking.all_of, asking.names),
+            whole: Whole::default(),
             handler,
             report,
         };
@@ -89,7 +134,9 @@ impl Client {
 
 struct Run<H> {
     channel: ChannelMaker,
+    variant: Variant,
     machine: Machine,
+    whole: Whole,
     handler: H,
     report: watch::Sender<State>,
 }
@@ -129,14 +176,21 @@ impl<H: Handler> Run<H> {
 
     /// Runs one stream to its end.
     async fn stream(&mut self) -> End {
-        let (requests, responses) = match tokio::time::timeout(CONNECT_DEADLINE, self.open()).await
-        {
+        // It knows of the stream what only the stream needs, and goes back afterwards.
+        let mut whole = std::mem::take(&mut self.whole);
+        let end = self.stream_with(&mut whole).await;
+        self.whole = whole;
+        end
+    }
+
+    async fn stream_with(&mut self, whole: &mut Whole) -> End {
+        let line = match tokio::time::timeout(CONNECT_DEADLINE, self.open(whole)).await {
             Err(_elapsed) => return End::before_it_began("no connection in time".to_owned()),
             Ok(Err(why)) => return End::before_it_began(why),
             Ok(Ok(opened)) => opened,
         };
         self.report.send_modify(|state| state.connected = true);
-        match self.exchange(&requests, responses).await {
+        match self.exchange(line).await {
             Ok(()) => End {
                 welcome: true,
                 why: "the server ended the stream".to_owned(),
@@ -148,30 +202,14 @@ impl<H: Handler> Run<H> {
         }
     }
 
-    async fn open(&mut self) -> Result<(Requests, Responses), String> {
+    async fn open<'a>(&mut self, whole: &'a mut Whole) -> Result<Line<'a>, String> {
         self.report.send_modify(|state| state.streams += 1);
         let channel = (self.channel)().await.map_err(|error| chain(&*error))?;
-        let mut client =
-            AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE);
-        let (requests, outgoing) = mpsc::channel(QUEUE);
-        for request in self.machine.connect() {
-            if requests.try_send(request).is_err() {
-                return Err("more first requests than the queue holds".to_owned());
-            }
-        }
-        let responses = client
-            .delta_aggregated_resources(ReceiverStream::new(outgoing))
-            .await
-            .map_err(|status| explain(&status))?;
-        Ok((requests, responses.into_inner()))
+        Line::open(channel, self.variant, whole, self.machine.connect()).await
     }
 
-    async fn exchange(
-        &mut self,
-        requests: &Requests,
-        mut responses: Responses,
-    ) -> Result<(), Status> {
-        while let Some(response) = responses.message().await? {
+    async fn exchange(&mut self, mut line: Line<'_>) -> Result<(), Status> {
+        while let Some(response) = line.next().await? {
             let (update, received) = match self.machine.on_response(response) {
                 Ok(taken) => taken,
                 Err(ignored) => {
@@ -183,8 +221,8 @@ impl<H: Handler> Run<H> {
             let applied = self.apply(update);
             for request in self.machine.answer(&removals, received, applied) {
                 self.note(&request);
-                if requests.send(request).await.is_err() {
-                    return Ok(()); // the connection is gone, and says so on the way back
+                if !line.send(request).await {
+                    return Ok(());
                 }
             }
         }
@@ -223,10 +261,6 @@ impl<H: Handler> Run<H> {
         });
     }
 }
-
-type Requests = mpsc::Sender<DeltaDiscoveryRequest>;
-type Responses =
-    Streaming<mesh_proto::envoy::envoy::service::discovery::v3::DeltaDiscoveryResponse>;
 
 /// Whether the server turned us away, so that to come back at once would be rude.
 fn is_unwelcome(code: tonic::Code) -> bool {

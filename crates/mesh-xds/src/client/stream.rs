@@ -54,21 +54,26 @@ pub struct Received {
 }
 
 impl Machine {
-    /// Asks for every cluster and listener, as every proxy does; the rest follows from these.
+    /// Asks for every resource of some types, and for some by name; the rest follows from these.
     #[must_use]
-    pub fn new(node: Node) -> Self {
-        let wildcard = |kind: &Kind| kind.is_wildcard_by_default();
-        let types = Kind::ALL.into_iter().filter(wildcard);
-        let subscription = |kind| {
+    pub fn new(node: Node, all_of: &[Kind], names: Vec<(Kind, BTreeSet<String>)>) -> Self {
+        let subscription = |kind: &Kind| {
             let everything = Subscription {
                 wildcard: true,
                 ..Subscription::default()
             };
-            (kind, everything)
+            (*kind, everything)
         };
+        let by_name = names.into_iter().map(|(kind, names)| {
+            let some = Subscription {
+                names,
+                ..Subscription::default()
+            };
+            (kind, some)
+        });
         Self {
             node,
-            types: types.map(subscription).collect(),
+            types: by_name.chain(all_of.iter().map(subscription)).collect(),
             introduced: false,
         }
     }

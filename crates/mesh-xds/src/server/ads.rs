@@ -1,7 +1,6 @@
 //! The gRPC service: one task per stream, which moves messages between the client, the hub and the
 //! stream's state machine.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Resources;
 use crate::server::hub::Membership;
+use crate::server::speech::{Delta, Speech, StateOfTheWorld};
 use crate::server::{Hub, Machine};
 
 /// How often the server asks an idle connection for a sign of life (Istio's GRPC_KEEPALIVE_INTERVAL).
@@ -29,8 +29,9 @@ const SEND_DEADLINE: Duration = Duration::from_secs(30);
 /// Messages between the stream's task and the connection; what is newer waits as a snapshot.
 const QUEUE: usize = 1;
 
-type Outbound = mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>;
-type Inbound = Streaming<DeltaDiscoveryRequest>;
+type Outbound<S> = mpsc::Sender<Result<<S as Speech>::Response, Status>>;
+type Inbound<S> = Streaming<<S as Speech>::Request>;
+type Responses<S> = ReceiverStream<Result<<S as Speech>::Response, Status>>;
 
 /// The aggregated discovery service over a [`Hub`].
 pub struct Ads {
@@ -43,48 +44,50 @@ impl Ads {
     }
 }
 
+impl Ads {
+    fn begin<S: Speech>(&self, request: Request<Inbound<S>>) -> Response<Responses<S>> {
+        let peer = self.hub.peer(request.extensions());
+        let (outbound, responses) = mpsc::channel(QUEUE);
+        let hub = self.hub.clone();
+        let inbound = request.into_inner();
+        self.hub.tasks().spawn("xds stream", async move {
+            if let Err(status) = serve::<S>(&hub, peer, inbound, &outbound).await {
+                tracing::debug!(code = ?status.code(), error = status.message(), "xds stream ended");
+                // A client that is gone, or does not read, need not hear why.
+                let _unheard = outbound.try_send(Err(status));
+            }
+        });
+        Response::new(ReceiverStream::new(responses))
+    }
+}
+
 #[tonic::async_trait]
 impl AggregatedDiscoveryService for Ads {
-    type StreamAggregatedResourcesStream =
-        Pin<Box<dyn tokio_stream::Stream<Item = Result<DiscoveryResponse, Status>> + Send>>;
+    type StreamAggregatedResourcesStream = ReceiverStream<Result<DiscoveryResponse, Status>>;
 
     async fn stream_aggregated_resources(
         &self,
-        _request: Request<Streaming<DiscoveryRequest>>,
+        request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Err(Status::unimplemented(
-            "state-of-the-world discovery is not served; use DeltaAggregatedResources \
-             (api_type DELTA_GRPC)",
-        ))
+        Ok(self.begin::<StateOfTheWorld>(request))
     }
 
     type DeltaAggregatedResourcesStream = ReceiverStream<Result<DeltaDiscoveryResponse, Status>>;
 
     async fn delta_aggregated_resources(
         &self,
-        request: Request<Inbound>,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        let peer = self.hub.peer(request.extensions());
-        let (outbound, responses) = mpsc::channel(QUEUE);
-        let hub = self.hub.clone();
-        let inbound = request.into_inner();
-        self.hub.tasks().spawn("xds stream", async move {
-            if let Err(status) = serve(&hub, peer, inbound, &outbound).await {
-                tracing::debug!(code = ?status.code(), error = status.message(), "xds stream ended");
-                // A client that is gone, or does not read, need not hear why.
-                let _unheard = outbound.try_send(Err(status));
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(responses)))
+        Ok(self.begin::<Delta>(request))
     }
 }
 
 /// Serves one stream from its first request to its end.
-async fn serve(
+async fn serve<S: Speech>(
     hub: &Hub,
     peer: Option<SpiffeId>,
-    mut inbound: Inbound,
-    outbound: &Outbound,
+    mut inbound: Inbound<S>,
+    outbound: &Outbound<S>,
 ) -> Result<(), Status> {
     let stopping = hub.tasks().stopping().clone();
     let first = tokio::select! {
@@ -94,7 +97,7 @@ async fn serve(
     let Some(first) = first.map_err(|_| Status::deadline_exceeded("no request came"))?? else {
         return Ok(());
     };
-    let Some(node) = first.node.as_ref().filter(|node| !node.id.is_empty()) else {
+    let Some(node) = S::node(&first).filter(|node| !node.id.is_empty()) else {
         return Err(Status::invalid_argument(
             "the first request must name its node: node.id is missing",
         ));
@@ -103,25 +106,25 @@ async fn serve(
     tracing::info!(proxy = %key, "proxy connected");
     let membership = hub.join(&key, node);
     let stream = membership.stream;
-    let end = exchange(hub, membership, first, inbound, outbound).await;
+    let end = exchange::<S>(hub, membership, first, inbound, outbound).await;
     hub.leave(&key, stream);
     tracing::info!(proxy = %key, "proxy disconnected");
     end
 }
 
-enum Event<'a> {
-    Request(Box<DeltaDiscoveryRequest>),
+enum Event<'a, S: Speech> {
+    Request(Box<S::Request>),
     End(Result<(), Status>),
     Snapshot(Option<Arc<Resources>>),
-    Room(mpsc::Permit<'a, Result<DeltaDiscoveryResponse, Status>>),
+    Room(mpsc::Permit<'a, Result<S::Response, Status>>),
 }
 
-async fn exchange(
+async fn exchange<S: Speech>(
     hub: &Hub,
     membership: Membership,
-    first: DeltaDiscoveryRequest,
-    mut inbound: Inbound,
-    outbound: &Outbound,
+    first: S::Request,
+    mut inbound: Inbound<S>,
+    outbound: &Outbound<S>,
 ) -> Result<(), Status> {
     let Membership {
         stream,
@@ -129,12 +132,17 @@ async fn exchange(
         ended,
     } = membership;
     let mut machine = Machine::new();
-    let mut waiting: Option<DeltaDiscoveryResponse> = None;
-    let mut event = Event::Request(Box::new(first));
+    let mut speech = S::default();
+    let mut waiting: Option<S::Response> = None;
+    let mut event = Event::<S>::Request(Box::new(first));
     let mut patience = Box::pin(tokio::time::sleep(SEND_DEADLINE));
     loop {
         match event {
-            Event::Request(request) => on_request(&mut machine, &request)?,
+            Event::Request(request) => {
+                if let Some(request) = speech.request(*request) {
+                    on_request(&mut machine, &request)?;
+                }
+            }
             Event::Snapshot(Some(resources)) => machine.publish(resources),
             Event::Snapshot(None) => {}
             Event::Room(permit) => {
@@ -145,7 +153,8 @@ async fn exchange(
             Event::End(end) => return end,
         }
         if waiting.is_none() {
-            waiting = machine.next_response();
+            let next = machine.next_response();
+            waiting = next.map(|(response, snapshot)| speech.response(response, &snapshot));
             patience.set(tokio::time::sleep(SEND_DEADLINE));
         }
         report(hub, stream, &machine);

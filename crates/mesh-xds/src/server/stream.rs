@@ -114,8 +114,8 @@ impl Machine {
         Ok(())
     }
 
-    /// What to send next, if anything may be sent now. It counts as sent.
-    pub fn next_response(&mut self) -> Option<discovery::DeltaDiscoveryResponse> {
+    /// What to send next, if anything may be sent now, and the snapshot that it is of. It counts as sent.
+    pub fn next_response(&mut self) -> Option<(discovery::DeltaDiscoveryResponse, Arc<Resources>)> {
         let current = self.current.clone()?;
         for (kind, part) in ORDER {
             let Some(subscription) = self.types.get_mut(&kind) else {
@@ -142,7 +142,7 @@ impl Machine {
             if kind == Kind::Cluster {
                 self.repeat_endpoints(Some(&response));
             }
-            return Some(response);
+            return Some((response, current));
         }
         self.note_synced(current.version);
         None
@@ -197,7 +197,7 @@ impl Machine {
     }
 }
 
-fn resources_of(snapshot: &Resources, kind: Kind) -> &BTreeMap<String, Resource> {
+pub(super) fn resources_of(snapshot: &Resources, kind: Kind) -> &BTreeMap<String, Resource> {
     static NONE: BTreeMap<String, Resource> = BTreeMap::new();
     snapshot.by_type.get(kind.type_url()).unwrap_or(&NONE)
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mesh_model::ident::SpiffeId;
 use mesh_proto::Any;
+use mesh_proto::envoy::envoy::config::cluster::v3::Cluster;
 use mesh_runtime::SystemClock;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -123,6 +124,10 @@ impl Keeper {
 }
 
 fn start(address: SocketAddr, id: &str, keeper: &Keeper) -> (Client, Tasks) {
+    start_by(Variant::Delta, address, id, keeper)
+}
+
+fn start_by(variant: Variant, address: SocketAddr, id: &str, keeper: &Keeper) -> (Client, Tasks) {
     let tasks = Tasks::new(&prometheus::Registry::new());
     let channel: ChannelMaker = Arc::new(move || {
         Box::pin(async move {
@@ -134,7 +139,14 @@ fn start(address: SocketAddr, id: &str, keeper: &Keeper) -> (Client, Tasks) {
         id: id.to_owned(),
         ..Node::default()
     };
-    (Client::start(channel, node, keeper.clone(), &tasks), tasks)
+    let asking = Asking {
+        variant,
+        ..Asking::of(node)
+    };
+    (
+        Client::start(channel, asking, keeper.clone(), &tasks),
+        tasks,
+    )
 }
 
 fn resources(version: u64, content: &[(Kind, &str, &str)]) -> Arc<Resources> {
@@ -209,6 +221,69 @@ async fn what_is_published_reaches_the_client_and_is_acknowledged() {
     }
     assert_eq!(*server.door.events.lock(), ["+a", "-a"]);
     assert!(!server.hub.publish(&key, resources(3, &second)));
+    assert!(server.tasks.stop(DEADLINE).await);
+}
+
+/// Resources that carry their name, as those of Envoy do; the content of a cluster is its other name.
+fn named(version: u64, content: &[(Kind, &str, &str)]) -> Arc<Resources> {
+    let mut resources = Resources {
+        version,
+        ..Resources::default()
+    };
+    for (kind, name, other) in content {
+        let named = Cluster {
+            name: (*name).to_owned(),
+            alt_stat_name: (*other).to_owned(),
+            ..Cluster::default()
+        };
+        let any = Any {
+            type_url: kind.type_url().to_owned(),
+            value: prost::Message::encode_to_vec(&named),
+        };
+        let of_type = resources.by_type.entry(kind.type_url()).or_default();
+        of_type.insert((*name).to_owned(), Resource::new(any));
+    }
+    Arc::new(resources)
+}
+
+#[tokio::test]
+async fn the_whole_state_each_time_comes_to_the_same() {
+    let server = serve("127.0.0.1:0").await;
+    let keeper = Keeper::default();
+    let (_client, tasks) = start_by(Variant::StateOfTheWorld, server.address, "a", &keeper);
+    until(&server.hub, |_| true).await;
+    let key = "a".to_owned();
+    let names = || keeper.held.lock().keys().cloned().collect::<Vec<_>>();
+    let of = |kind: Kind, name: &str| (kind, name.to_owned());
+    let first = [
+        (Kind::Cluster, "c", "1"),
+        (Kind::Cluster, "d", "1"),
+        (Kind::Endpoint, "c", "1"),
+        (Kind::Endpoint, "d", "1"),
+        (Kind::Listener, "l", "1"),
+    ];
+    server.hub.publish(&key, named(1, &first));
+    until(&server.hub, acked(1)).await;
+    let all = first.map(|(kind, name, _)| of(kind, name));
+    assert_eq!(names(), all);
+    keeper.given.lock().clear();
+
+    // One changes, one goes, one comes: nobody hears again of what stays.
+    let second = [
+        (Kind::Cluster, "c", "2"),
+        (Kind::Cluster, "e", "1"),
+        (Kind::Endpoint, "c", "1"),
+        (Kind::Endpoint, "e", "1"),
+        (Kind::Listener, "l", "1"),
+    ];
+    server.hub.publish(&key, named(2, &second));
+    until(&server.hub, acked(2)).await;
+    let all = second.map(|(kind, name, _)| of(kind, name));
+    assert_eq!(names(), all);
+    let given = keeper.given.lock().clone();
+    assert_eq!(given, ["Cluster c", "Cluster e", "Endpoint e"]);
+
+    assert!(tasks.stop(DEADLINE).await);
     assert!(server.tasks.stop(DEADLINE).await);
 }
 

@@ -3,10 +3,11 @@ use mesh_proto::Any;
 use super::*;
 
 fn machine() -> Machine {
-    Machine::new(Node {
+    let node = Node {
         id: "sidecar~127.0.0.1~a.default~default.svc.cluster.local".into(),
         ..Node::default()
-    })
+    };
+    Machine::new(node, &[Kind::Cluster, Kind::Listener], Vec::new())
 }
 
 fn response(

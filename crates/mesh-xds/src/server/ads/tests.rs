@@ -92,15 +92,6 @@ async fn a_client_without_a_node_is_turned_away() {
 }
 
 #[tokio::test]
-async fn state_of_the_world_is_answered_with_the_way_out() {
-    let (_hub, mut client) = serve_anyone().await;
-    let none = tokio_stream::empty::<DiscoveryRequest>();
-    let status = client.stream_aggregated_resources(none).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("DeltaAggregatedResources"));
-}
-
-#[tokio::test]
 async fn unknown_types_and_wrong_nonces_do_no_harm() {
     let (hub, mut client) = serve_anyone().await;
     let mut raw = Raw::open(&mut client).await;

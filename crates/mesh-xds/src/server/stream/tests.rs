@@ -126,7 +126,7 @@ impl Stream {
 
     fn drain(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        while let Some(response) = self.machine.next_response() {
+        while let Some((response, _)) = self.machine.next_response() {
             let kind = Kind::of(&response.type_url).unwrap();
             let upserts = response.resources.iter().map(|r| format!(" +{}", r.name));
             let removals = response
