@@ -11,6 +11,7 @@ use mesh_model::time::Clock;
 use mesh_runtime::{SystemClock, Tasks};
 use mesh_status::{Sockets, Subject};
 use mesh_traffic::{AccessLog, Config};
+use mesh_xds::client::Asking;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ use crate::record::metrics::Metrics;
 use crate::record::observer::{self, Recorder};
 use crate::record::peer::own_metadata;
 use crate::settings::drain::DrainSettings;
+use crate::settings::{MeshSettings, Told};
 use crate::telemetry::Reporter;
 use crate::worker::overload::{self, Overload};
 use crate::worker::{Door, Shared, Workers};
@@ -42,8 +44,8 @@ const BIND_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a run is given from outside.
 pub struct Deps {
-    /// Where the admin pages are served.
-    pub admin: TcpListener,
+    /// Where the admin pages are served, if they are.
+    pub admin: Option<TcpListener>,
     /// Where the kubelet and Prometheus are answered.
     pub status: Sockets,
     /// The time.
@@ -63,9 +65,13 @@ impl Deps {
     /// When the admin address or one of the status ports cannot be bound.
     pub async fn of_process(settings: &Settings) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let admin = TcpListener::bind(settings.admin)
-            .await
-            .with_context(|| format!("--admin: cannot listen on {}", settings.admin))?;
+        let admin = match settings.admin {
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.with_context(|| format!("--admin: cannot listen on {address}"))?)
+            }
+            None => None,
+        };
         let status = Sockets::open(&settings.status)?;
         Ok(Self {
             admin,
@@ -113,28 +119,23 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
         overload: Arc::new(Overload::new(&settings.overload)),
     };
     let pages = admin::pages(sources.clone(), actions(&shutdown, &draining));
-    tasks.spawn("admin", pages.serve(admin, tasks.clone()));
+    if let Some(admin) = admin {
+        tasks.spawn("admin", pages.serve(admin, tasks.clone()));
+    }
     let subject = subject(&sources, &shutdown);
     let status_settings = settings.status.clone();
     mesh_status::serve(status, status_settings, subject, &sources.registry, &tasks);
 
-    // Large, and gone once there is a certificate: no part of what runs for ever.
-    let obtained = Box::pin(Identity::start(
-        settings.identity.clone(),
-        clock.clone(),
-        &tasks,
-    ));
-    let Some(obtained) = shutdown.run_until_cancelled(obtained).await else {
+    let told = be_told(&settings.told, &sources, &tasks);
+    // Large, and gone once it is clear: no part of what runs for ever.
+    let Some(told) = shutdown.run_until_cancelled(Box::pin(told)).await else {
         return Ok(());
     };
-    let obtained = obtained?;
-    let identity = sources.identity.get_or_init(|| obtained).clone();
-    follow_pilot(&settings, &sources, &identity, &tasks)?;
-    report_to_mixer(&settings, &sources, &identity, &tasks)?;
+    told?;
 
-    let shared = Arc::new(shared(&sources, log, &identity, &tasks));
+    let shared = Arc::new(shared(&sources, log, &tasks));
     let workers = Workers::start(settings.concurrency, &shared).context("workers")?;
-    check_health(&sources, &identity, workers.doors(), &tasks);
+    check_health(&sources, workers.doors(), &tasks);
     let drain = settings.drain;
     overload::watch(&sources.overload, workers.doors(), &tasks);
     let mut listeners = Listeners::new(
@@ -157,6 +158,22 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     workers.stop();
     if !tasks.stop(LAST_WORDS).await {
         tracing::warn!("tasks were still running at the end");
+    }
+    Ok(())
+}
+
+/// Says whether a bootstrap file can be run from: whether all that stands in it can be used.
+///
+/// # Errors
+/// What keeps it from being used, as [`run`] has it.
+pub fn validate(settings: &Settings) -> anyhow::Result<()> {
+    if let Told::Bootstrap(bootstrap) = &settings.told {
+        let live = Arc::new(LiveConfig::new(Config::default()));
+        let feed = Feed::new(live, Catalog::new(), Arc::new(SystemClock));
+        let feed = feed.with_file(&bootstrap.resources)?;
+        if bootstrap.server.is_none() {
+            feed.complete()?;
+        }
     }
     Ok(())
 }
@@ -186,13 +203,8 @@ fn subject(sources: &Sources, shutdown: &CancellationToken) -> Subject {
     }
 }
 
-fn follow_pilot(
-    settings: &Settings,
-    sources: &Sources,
-    identity: &Identity,
-    tasks: &Tasks,
-) -> anyhow::Result<()> {
-    let pilot = identity.channel_to(&settings.xds_address, identity::PILOT_ACCOUNT)?;
+/// Begins to follow whoever tells this proxy what to do, with an identity if it belongs to a mesh.
+async fn be_told(told: &Told, sources: &Sources, tasks: &Tasks) -> anyhow::Result<()> {
     let Sources {
         live,
         catalog,
@@ -200,26 +212,52 @@ fn follow_pilot(
         ..
     } = sources;
     let feed = Feed::new(live.clone(), catalog.clone(), clock.clone());
-    let begin = || feed.start(pilot, sources.workload.node(), tasks);
-    sources.xds.get_or_init(begin);
-    Ok(())
+    match told {
+        Told::Mesh(mesh) => {
+            let obtained = Identity::start(mesh.identity.clone(), clock.clone(), tasks).await?;
+            let identity = sources.identity.get_or_init(|| obtained);
+            let pilot = identity.channel_to(&mesh.xds_address, identity::PILOT_ACCOUNT)?;
+            let asking = Asking::of(sources.workload.node());
+            let begin = || feed.start(pilot, asking, tasks);
+            sources.xds.get_or_init(begin);
+            report_to_mixer(mesh, sources, identity, tasks)
+        }
+        Told::Bootstrap(bootstrap) => {
+            let feed = feed.with_file(&bootstrap.resources)?;
+            match &bootstrap.server {
+                None => feed.start_alone(tasks),
+                Some(server) => {
+                    let asking = Asking {
+                        node: bootstrap.node.clone(),
+                        variant: server.variant,
+                        all_of: server.all_of.clone(),
+                        names: Vec::new(),
+                    };
+                    let begin = || feed.start(server.channels(), asking, tasks);
+                    sources.xds.get_or_init(begin);
+                    Ok(())
+                }
+            }
+        }
+    }
 }
 
-fn check_health(sources: &Sources, identity: &Identity, doors: Vec<Door>, tasks: &Tasks) {
+fn check_health(sources: &Sources, doors: Vec<Door>, tasks: &Tasks) {
     let Sources {
         live, clock, logs, ..
     } = sources;
-    let identity = Some(identity.live.clone());
+    let identity = sources.identity.get();
+    let identity = identity.map(|identity| identity.live.clone());
     Prober::new(live.clone(), clock.clone(), identity, logs.clone(), doors).follow(tasks);
 }
 
 fn report_to_mixer(
-    settings: &Settings,
+    mesh: &MeshSettings,
     sources: &Sources,
     identity: &Identity,
     tasks: &Tasks,
 ) -> anyhow::Result<()> {
-    if let Some(address) = &settings.telemetry_address {
+    if let Some(address) = &mesh.telemetry_address {
         let mixer = identity.channel_to(address, identity::MIXER_ACCOUNT)?;
         let begin = || Reporter::start(sources.metrics.clone(), mixer, tasks);
         sources.telemetry.get_or_init(begin);
@@ -227,7 +265,7 @@ fn report_to_mixer(
     Ok(())
 }
 
-fn shared(sources: &Sources, log: Option<AccessLog>, identity: &Identity, tasks: &Tasks) -> Shared {
+fn shared(sources: &Sources, log: Option<AccessLog>, tasks: &Tasks) -> Shared {
     let books = observer::Books {
         own: sources.workload.clone(),
         metrics: sources.metrics.clone(),
@@ -238,7 +276,7 @@ fn shared(sources: &Sources, log: Option<AccessLog>, identity: &Identity, tasks:
     };
     Shared {
         live: sources.live.clone(),
-        identity: Some(identity.live.clone()),
+        identity: sources.identity.get().map(|identity| identity.live.clone()),
         clock: sources.clock.clone(),
         own: own_metadata(&sources.workload),
         observers: Box::new(move || Rc::new(Recorder::new(&books)) as Rc<dyn Observer>),

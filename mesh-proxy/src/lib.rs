@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod app;
+pub mod bootstrap;
 pub mod capture;
 pub mod config;
 pub mod conn;
@@ -19,5 +20,5 @@ mod testing;
 pub mod upstream;
 pub mod worker;
 
-pub use app::{Deps, run};
+pub use app::{Deps, run, validate};
 pub use settings::Settings;

@@ -11,14 +11,15 @@ use mesh_model::Str;
 use mesh_runtime::log::LogFlags;
 use mesh_status::{BadStatus, Environment, StatusFlags, StatusSettings};
 
+use crate::bootstrap::Bootstrap;
 use crate::config::{Interception, Role, Workload};
 use crate::settings::drain::{DrainFlags, DrainSettings};
 use crate::worker::overload::settings::{OverloadFlags, OverloadSettings};
 
 /// The data plane of mesh: a sidecar beside a workload, or a gateway.
 ///
-/// `mesh-proxy capture` redirects a pod's connections to it, `mesh-proxy wait` waits until it is ready;
-/// both have a `--help` of their own.
+/// `mesh-proxy bootstrap` runs from a file of Envoy's, `mesh-proxy capture` redirects a pod's connections to it,
+/// `mesh-proxy wait` waits until it is ready; each has a `--help` of its own.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesh-proxy", version)]
 // istio: a pod that names no service account has the one named default.
@@ -93,14 +94,10 @@ pub enum RoleFlag {
 pub struct Settings {
     /// The workload that it stands for.
     pub workload: Workload,
-    /// How it gets its certificate.
-    pub identity: IdentitySettings,
-    /// Where pilot serves configuration.
-    pub xds_address: String,
-    /// Where mixer takes telemetry.
-    pub telemetry_address: Option<String>,
-    /// Where the admin pages are served.
-    pub admin: SocketAddr,
+    /// Who tells it what to do.
+    pub told: Told,
+    /// Where the admin pages are served, if they are.
+    pub admin: Option<SocketAddr>,
     /// Worker threads.
     pub concurrency: usize,
     /// Where requests are logged.
@@ -111,6 +108,26 @@ pub struct Settings {
     pub status: StatusSettings,
     /// What the proxy may use.
     pub overload: OverloadSettings,
+}
+
+/// Who tells a proxy what to do.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// The control plane of its mesh.
+    Mesh(Box<MeshSettings>),
+    /// A file of its own, and the server that is named there.
+    Bootstrap(Box<Bootstrap>),
+}
+
+/// How a proxy belongs to a mesh.
+#[derive(Debug, Clone)]
+pub struct MeshSettings {
+    /// How it gets its certificate.
+    pub identity: IdentitySettings,
+    /// Where pilot serves configuration.
+    pub xds_address: String,
+    /// Where mixer takes telemetry.
+    pub telemetry_address: Option<String>,
 }
 
 /// Why flags, or what stands in the environment beside them, cannot be used.
@@ -151,10 +168,12 @@ impl TryFrom<Flags> for Settings {
         };
         Ok(Self {
             workload,
-            identity,
-            xds_address: flags.xds_address,
-            telemetry_address: flags.telemetry_address,
-            admin: flags.admin,
+            told: Told::Mesh(Box::new(MeshSettings {
+                identity,
+                xds_address: flags.xds_address,
+                telemetry_address: flags.telemetry_address,
+            })),
+            admin: Some(flags.admin),
             concurrency: usize::from(flags.concurrency),
             // Lines for the null device are not even made.
             access_log: flags

@@ -37,7 +37,19 @@ pub struct BadAddress {
 /// # Errors
 /// When the address has no port or no valid host.
 pub fn grpc_channel(address: &str, config: ClientConfig) -> Result<Channel, BadAddress> {
-    let dial = Dial::new(address, config)?;
+    grpc_channel_to(address, None, config)
+}
+
+/// The same to a server that is asked for by this name (SNI), where that is not the host of its address.
+///
+/// # Errors
+/// When the address has no port or no valid host, or the name is none.
+pub fn grpc_channel_to(
+    address: &str,
+    name: Option<&str>,
+    config: ClientConfig,
+) -> Result<Channel, BadAddress> {
+    let dial = Dial::new(address, name, config)?;
     let endpoint = Endpoint::from(dial.uri.clone())
         .http2_keep_alive_interval(PROBE_AFTER)
         .keep_alive_timeout(PROBE_TIMEOUT);
@@ -54,7 +66,11 @@ struct Dial {
 }
 
 impl Dial {
-    fn new(address: &str, mut config: ClientConfig) -> Result<Self, BadAddress> {
+    fn new(
+        address: &str,
+        name: Option<&str>,
+        mut config: ClientConfig,
+    ) -> Result<Self, BadAddress> {
         let bad = || BadAddress {
             address: address.to_owned(),
         };
@@ -63,7 +79,8 @@ impl Dial {
             return Err(bad());
         }
         let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|_| bad())?;
+        let name = name.map_or(host, str::to_owned);
+        let name = ServerName::try_from(name).map_err(|_| bad())?;
         let uri = Uri::builder()
             .scheme("http")
             .authority(authority)

@@ -10,7 +10,7 @@ pub mod incoming;
 pub mod settings;
 
 pub use agent::{Agent, StartError, Status};
-pub use channel::grpc_channel;
+pub use channel::{grpc_channel, grpc_channel_to};
 pub use flags::{BadIdentity, IdentityFlags};
 pub use incoming::{PeerInfo, TlsConnection, tls_incoming};
 pub use settings::IdentitySettings;

@@ -1,8 +1,10 @@
 //! Protocol types: Envoy's xDS v3, Istio's certificate service, the telemetry of mesh.
 //!
-//! Data and stubs only; the one handwritten piece is [`any`], which knows type URLs.
+//! Data and stubs; by hand are [`any`], which knows type URLs, and [`json`], which writes messages as
+//! protobuf's JSON.
 
 pub mod any;
+pub mod json;
 
 /// Envoy's API, xDS v3 (generated elsewhere, by the crate `envoy-types`).
 pub use envoy_types::pb as envoy;

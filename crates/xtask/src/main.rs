@@ -7,6 +7,7 @@ mod bench;
 mod charts;
 mod ci;
 mod crds;
+mod descriptors;
 mod dist;
 mod fuzz;
 mod images;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Writes the custom resource definitions of charts/mesh-init, which are made of mesh-api's types.
     Crds,
+    /// Writes the descriptors of Envoy's API, by which mesh-proto reads and writes JSON.
+    Descriptors,
     /// Writes which values the chart mesh knows, from its schema.
     Charts,
     /// Makes a root file system and an OCI archive of each program, without a daemon.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Bench { kube, arguments } if kube => bench::kube(&root, &arguments),
         Command::Bench { arguments, .. } => bench::run(&root, &arguments),
         Command::Crds => crds::run(&root),
+        Command::Descriptors => descriptors::run(&root),
         Command::Charts => charts::run(&root),
         Command::Images(wish) => images::run(&root, &wish),
         Command::Bookinfo(wish) => images::bookinfo::run(&root, &wish),

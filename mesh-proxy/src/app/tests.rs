@@ -5,6 +5,8 @@ use mesh_test::client::{Client, Http, get};
 use super::*;
 use crate::settings::Flags;
 
+mod bootstrap;
+
 fn mk_settings() -> Settings {
     let flags = "mesh-proxy --name web-0 --address 127.0.0.1 --workload web --namespace default \
         --ca-address 127.0.0.1:1 --ca-root nowhere --token-file nowhere \
@@ -24,7 +26,7 @@ async fn a_sidecar_without_a_certificate_says_so_and_can_be_ended() {
     let [one, two, three] = sockets.map(Some);
     let registry = Registry::new();
     let deps = Deps {
-        admin: mk_socket().await,
+        admin: Some(mk_socket().await),
         status: Sockets {
             status: one,
             health: two,

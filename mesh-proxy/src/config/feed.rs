@@ -3,7 +3,6 @@
 //!
 //! Of a refused resource the last good version stays. Without a server everything stays.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_model::Str;
@@ -11,9 +10,10 @@ use mesh_model::time::Clock;
 use mesh_proto::any::unpack;
 use mesh_runtime::{Tasks, heap};
 use mesh_traffic::{Cluster, Config, Endpoints, Listener, Reject, RouteTable, Secret};
-use mesh_xds::client::{Applied, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
-use mesh_xds::{Kind, Node};
+use mesh_xds::Kind;
+use mesh_xds::client::{Applied, Asking, ChannelMaker, Client, Handler, Rejection, Update, Upsert};
 
+use crate::bootstrap::list_of;
 use crate::config::files::Files;
 use crate::config::names::Names;
 use crate::config::warm::{Newest, Wanted};
@@ -21,6 +21,17 @@ use crate::config::{Catalog, LiveConfig};
 
 /// An update of so many bytes leaves as much behind that is worth giving back.
 const LARGE: usize = 64 << 10;
+
+/// Why a server's resource is refused that the proxy's own file has.
+const IN_FILE: &str = "stands in the bootstrap file, which no server changes";
+
+/// A resource of a bootstrap file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{list}: {rejection}")]
+pub struct BadFile {
+    list: &'static str,
+    rejection: Rejection,
+}
 
 /// Takes updates and puts them in force.
 pub struct Feed {
@@ -49,11 +60,71 @@ impl Feed {
         }
     }
 
+    /// A feed that begins with what stands in a file, of which no server changes anything.
+    ///
+    /// # Errors
+    /// Names the first resource that cannot be used, and its field.
+    pub fn with_file(mut self, resources: &[(Kind, Upsert)]) -> Result<Self, BadFile> {
+        let now = self.clock.wall();
+        for (kind, upsert) in resources {
+            self.take(*kind, upsert).map_err(|rejection| BadFile {
+                list: list_of(*kind),
+                rejection,
+            })?;
+            self.catalog
+                .accept(*kind, &upsert.name, &upsert.version, now);
+            self.newest.keep(*kind, &upsert.name);
+        }
+        Ok(self)
+    }
+
+    /// Feeds on nothing but its file.
+    ///
+    /// # Errors
+    /// When the file asks for something that nobody sends.
+    pub fn start_alone(self, tasks: &Tasks) -> anyhow::Result<()> {
+        let feed = self.complete()?;
+        feed.files.follow(feed.live.clone(), tasks);
+        feed.names.follow(tasks);
+        Ok(())
+    }
+
+    /// Puts in force what stands in the file, if that is all there is.
+    ///
+    /// # Errors
+    /// When the file asks for something that nobody sends.
+    pub fn complete(mut self) -> anyhow::Result<Self> {
+        self.begin(&[]);
+        let wanted = self.wanted.names();
+        if let Some(name) = wanted.iter().flat_map(|(_, names)| names).next() {
+            anyhow::bail!(
+                "{name} is to be asked for, and dynamic_resources.ads_config names no server"
+            );
+        }
+        Ok(self)
+    }
+
     /// Connects to a server and feeds on what it sends, until the tasks are stopped.
-    pub fn start(self, channel: ChannelMaker, node: Node, tasks: &Tasks) -> Client {
+    pub fn start(mut self, channel: ChannelMaker, asking: Asking, tasks: &Tasks) -> Client {
+        self.begin(&asking.all_of);
         self.files.clone().follow(self.live.clone(), tasks);
         self.names.clone().follow(tasks);
-        Client::start(channel, node, self, tasks)
+        let asking = Asking {
+            names: self.wanted.names(),
+            ..asking
+        };
+        Client::start(channel, asking, self, tasks)
+    }
+
+    /// Puts in force what there is before anybody is asked: of these types everything.
+    fn begin(&mut self, all_of: &[Kind]) {
+        let others = [Kind::Cluster, Kind::Listener];
+        for kind in others.iter().filter(|kind| !all_of.contains(kind)) {
+            self.newest.heard_of(*kind);
+        }
+        if !self.newest.is_empty() {
+            self.put_in_force();
+        }
     }
 
     /// Takes one resource.
@@ -120,6 +191,10 @@ impl Handler for Feed {
         self.newest.heard_of(kind);
         for upsert in &update.upserts {
             self.newest.answered(kind, &upsert.name);
+            if self.newest.is_kept(kind, &upsert.name) {
+                rejections.push(reject(&upsert.name, "name", IN_FILE));
+                continue;
+            }
             match self.take(kind, upsert) {
                 Ok(()) => self
                     .catalog
@@ -131,6 +206,9 @@ impl Handler for Feed {
             }
         }
         for name in &update.removals {
+            if self.newest.is_kept(kind, name) {
+                continue;
+            }
             self.newest.answered(kind, name);
             self.newest.remove(kind, name);
             self.catalog.remove(kind, name);
@@ -142,17 +220,9 @@ impl Handler for Feed {
         }
         Applied {
             rejections,
-            wanted: vec![
-                (Kind::Endpoint, owned(&self.wanted.endpoints)),
-                (Kind::Route, owned(&self.wanted.routes)),
-                (Kind::Secret, owned(&self.wanted.secrets)),
-            ],
+            wanted: self.wanted.names(),
         }
     }
-}
-
-fn owned(names: &BTreeSet<Str>) -> BTreeSet<String> {
-    names.iter().map(Str::to_string).collect()
 }
 
 /// Reads and compiles a resource, which must have the name under which it was sent.

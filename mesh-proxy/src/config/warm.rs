@@ -31,12 +31,30 @@ pub(super) struct Newest {
     answered: BTreeSet<(Kind, Str)>,
     /// Types of which a first response came.
     heard_of: BTreeSet<Kind>,
+    /// Those of a file of our own.
+    kept: BTreeSet<(Kind, Str)>,
 }
 
 impl Newest {
     /// Notes that a response for the type came.
     pub(super) fn heard_of(&mut self, kind: Kind) {
         self.heard_of.insert(kind);
+    }
+
+    /// Notes that a resource is of a file of our own; nobody is asked about it.
+    pub(super) fn keep(&mut self, kind: Kind, name: &str) {
+        self.answered(kind, name);
+        self.kept.insert((kind, name.into()));
+    }
+
+    /// Whether a resource is of a file of our own.
+    pub(super) fn is_kept(&self, kind: Kind, name: &str) -> bool {
+        !self.kept.is_empty() && self.kept.contains(&(kind, name.into()))
+    }
+
+    /// Whether there is nothing yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.clusters.is_empty() && self.listeners.is_empty() && self.secrets.is_empty()
     }
 
     /// Notes that the server has said something about a name.
@@ -156,6 +174,7 @@ impl Newest {
             secrets: listeners
                 .clone()
                 .flat_map(|listener| secrets_of(listener))
+                .filter(|name| !self.is_kept(Kind::Secret, name))
                 .cloned()
                 .collect(),
             endpoints: clusters
@@ -181,8 +200,12 @@ impl Newest {
         self.endpoints
             .retain(|name, _| wanted.endpoints.contains(name));
         self.routes.retain(|name, _| wanted.routes.contains(name));
-        self.secrets.retain(|name, _| wanted.secrets.contains(name));
+        let kept = &self.kept;
+        let is_kept = |kind, name: &Str| !kept.is_empty() && kept.contains(&(kind, name.clone()));
+        self.secrets
+            .retain(|name, _| wanted.secrets.contains(name) || is_kept(Kind::Secret, name));
         self.answered.retain(|(kind, name)| match kind {
+            _ if is_kept(*kind, name) => true,
             Kind::Endpoint => wanted.endpoints.contains(name),
             Kind::Route => wanted.routes.contains(name),
             Kind::Secret => wanted.secrets.contains(name),
@@ -212,6 +235,18 @@ pub(super) struct Wanted {
 /// Whether it counts only once its endpoints were probed.
 fn is_probed_first(cluster: &Cluster) -> bool {
     cluster.checker.is_some() && !matches!(cluster.discovery, Discovery::Dns(_))
+}
+
+impl Wanted {
+    /// The names by type, as they are asked for.
+    pub(super) fn names(&self) -> Vec<(Kind, BTreeSet<String>)> {
+        let owned = |names: &BTreeSet<Str>| names.iter().map(Str::to_string).collect();
+        vec![
+            (Kind::Endpoint, owned(&self.endpoints)),
+            (Kind::Route, owned(&self.routes)),
+            (Kind::Secret, owned(&self.secrets)),
+        ]
+    }
 }
 
 fn endpoints_of(cluster: &Cluster) -> Option<&Str> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::{Flags, Settings};
+use super::{Flags, Settings, Told};
 
 fn mk_flags(more: &[&str]) -> Result<Flags, clap::Error> {
     let least = "mesh-proxy --name reviews-v1-0 --address 127.7.4.1 --workload reviews-v1 \
@@ -17,8 +17,11 @@ fn the_flags_of_the_local_mesh_make_settings() {
     let flags = mk_flags(&["--label", "app=reviews", "--label", "version=v1"]).unwrap();
     let settings = Settings::try_from(flags).unwrap();
     assert_eq!(settings.concurrency, 2);
+    let Told::Mesh(mesh) = &settings.told else {
+        panic!("{:?}", settings.told);
+    };
     assert_eq!(
-        settings.identity.identity().to_string(),
+        mesh.identity.identity().to_string(),
         "spiffe://cluster.local/ns/default/sa/bookinfo-reviews"
     );
     assert_eq!(

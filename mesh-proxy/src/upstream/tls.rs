@@ -18,6 +18,7 @@ use rustls::pki_types::ServerName;
 
 use crate::http::failure::{Failure, FailureKind};
 use crate::upstream::target::Speak;
+pub use crate::upstream::tls::outside::OutsideError;
 
 /// ALPN of a connection between two proxies of the mesh: Istio's marks, by which a listener that
 /// takes both TLS of the mesh and of applications tells them apart, and the real protocols.
@@ -111,6 +112,14 @@ impl TlsConfigs {
         tls::client_config(live, expect, mesh_alpn(carries))
             .map_err(|error| failed().caused_by(error))
     }
+}
+
+/// The configuration towards a gRPC server outside the mesh, anew.
+///
+/// # Errors
+/// When it asks for something that this proxy does not have, or its files cannot be read.
+pub fn outside_grpc(wanted: &UpstreamTls) -> Result<ClientConfig, OutsideError> {
+    outside::make(wanted, Carries::Http(Speak::Http2))
 }
 
 /// Whether both sides are workloads of the mesh, each with its own identity.

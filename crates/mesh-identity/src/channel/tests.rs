@@ -32,7 +32,7 @@ async fn addresses_are_host_and_port() {
 fn http_2_is_negotiated_whatever_the_configuration_says() {
     let mut config = config();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let dial = Dial::new("127.0.0.1:1", config).unwrap();
+    let dial = Dial::new("127.0.0.1:1", None, config).unwrap();
     assert_eq!(dial.tls.config().alpn_protocols, [ALPN_H2]);
 }
 

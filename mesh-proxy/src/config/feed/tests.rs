@@ -13,6 +13,7 @@ use mesh_runtime::SystemClock;
 
 use super::*;
 
+mod file;
 mod health;
 mod secrets;
 

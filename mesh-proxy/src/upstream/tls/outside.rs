@@ -24,7 +24,7 @@ const SYSTEM_ROOTS: [&str; 3] = [
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OutsideError {
+pub enum OutsideError {
     /// It asks for something that this proxy does not have.
     #[error("{0}")]
     Unsupported(&'static str),
