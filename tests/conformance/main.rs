@@ -17,6 +17,7 @@ mod exchanges;
 mod grpc;
 mod h2spec;
 mod python;
+mod routing;
 mod servers;
 mod websocket;
 mod world;

@@ -2,6 +2,7 @@
 
 use mesh_http::{Fields, RequestHead, ResponseHead};
 use mesh_model::Str;
+use smallvec::SmallVec;
 
 use crate::decide::{Action, Forward, RouteDecision};
 use crate::route::HostRewrite;
@@ -54,45 +55,52 @@ impl RouteDecision<'_> {
         forward.rewrite(head);
     }
 
-    /// Changes a response as its route says. `request` is the request as it came.
+    /// Changes a response as its route says. `request` is the request as it came; what is written of it into the
+    /// response is, as in Envoy, what was sent on.
     pub fn shape_response(
         &self,
         head: &mut ResponseHead,
         request: &RequestHead,
         facts: &Facts<'_>,
     ) {
-        for ops in self.ops_in_order(|ops| &ops.response) {
+        let all = self.ops_in_order(|ops| &ops.response);
+        let mut sent = None;
+        if all.iter().copied().flatten().any(HeaderOp::is_filled) {
+            let sent = sent.insert(request.clone());
+            self.shape_request(sent, facts);
+        }
+        let request = sent.as_ref().unwrap_or(request);
+        for ops in all {
             change_response(ops, head, request, facts);
         }
     }
 
-    /// Envoy's order: from the weighted cluster out to the table, or the other way round where the
-    /// table says that the most specific shall win.
+    /// Envoy's order: the weighted cluster, then from the route out to the table, or these the other way round where
+    /// the table says that the most specific shall win.
     fn ops_in_order(&self, of: impl Fn(&HeaderOps) -> &[HeaderOp]) -> [&[HeaderOp]; 4] {
         let choice = match &self.action {
             Action::Forward(forward) => of(forward.ops()),
             Action::Redirect(_) | Action::Respond(_) | Action::NotFound => &[],
         };
-        let mut all = [
-            choice,
+        let mut places = [
             self.route.map_or(&[][..], |route| of(&route.ops)),
             self.virtual_host.map_or(&[][..], |host| of(&host.ops)),
             of(&self.table.ops),
         ];
         if self.table.most_specific_wins {
-            all.reverse();
+            places.reverse();
         }
-        all
+        let [first, second, third] = places;
+        [choice, first, second, third]
     }
 }
 
 /// Changes the fields of a request.
 pub(crate) fn change_request(ops: &[HeaderOp], head: &mut RequestHead, facts: &Facts<'_>) {
-    for op in ops {
-        let value = |template: &Template| template.fill(facts, head, None);
-        let value = op.value(value);
-        op.apply(&mut head.fields, value.as_deref());
-    }
+    remove(ops, &mut head.fields);
+    let value = |template: &Template| template.fill(facts, head, None);
+    let puts = wanted(ops, &head.fields, value);
+    put_all(&puts, &mut head.fields);
 }
 
 /// Changes the fields of an answer.
@@ -102,10 +110,52 @@ pub(crate) fn change_response(
     request: &RequestHead,
     facts: &Facts<'_>,
 ) {
+    remove(ops, &mut head.fields);
+    let value = |template: &Template| template.fill(facts, request, Some(head));
+    let puts = wanted(ops, &head.fields, value);
+    put_all(&puts, &mut head.fields);
+}
+
+/// What one place in a table puts; more than so many are rare.
+type Puts<'o> = SmallVec<[(&'o str, Put, ValueOf<'o>); 4]>;
+
+fn remove(ops: &[HeaderOp], fields: &mut Fields) {
     for op in ops {
-        let value = |template: &Template| template.fill(facts, request, Some(head));
-        let value = op.value(value);
-        op.apply(&mut head.fields, value.as_deref());
+        if let HeaderOp::Remove(name) = op {
+            fields.remove(name);
+        }
+    }
+}
+
+/// What is to be put, by what the fields are before any of it is.
+fn wanted<'o>(
+    ops: &'o [HeaderOp],
+    fields: &Fields,
+    fill: impl Fn(&Template) -> Vec<u8>,
+) -> Puts<'o> {
+    let puts = ops.iter().filter_map(|op| match op {
+        HeaderOp::Remove(_) => None,
+        HeaderOp::Put { name, how, .. } => {
+            let value = op.value(&fill)?;
+            let is_wanted = match how {
+                Put::Append | Put::Overwrite => true,
+                Put::IfAbsent => !fields.contains(name),
+                Put::OverwriteIfExists => fields.contains(name),
+            };
+            is_wanted.then_some((&**name, *how, value))
+        }
+    });
+    puts.collect()
+}
+
+/// What replaces comes before what is added, whatever their order in the list, as Envoy does it.
+fn put_all(puts: &Puts<'_>, fields: &mut Fields) {
+    let replaces = |how: Put| matches!(how, Put::Overwrite | Put::OverwriteIfExists);
+    for (name, _, value) in puts.iter().filter(|(_, how, _)| replaces(*how)) {
+        put(fields, name, value);
+    }
+    for (name, _, value) in puts.iter().filter(|(_, how, _)| !replaces(*how)) {
+        append(fields, name, value);
     }
 }
 
@@ -113,7 +163,10 @@ impl Forward<'_> {
     fn rewrite(&self, head: &mut RequestHead) {
         let host = self.host_rewrite().and_then(|rewrite| match rewrite {
             HostRewrite::Literal(host) => Some(host.to_string()),
-            HostRewrite::Header(name) => head.fields.get_str(&name).map(str::to_owned),
+            HostRewrite::Header(name) => {
+                let host = head.fields.get_str(&name).filter(|host| !host.is_empty());
+                host.map(str::to_owned)
+            }
             HostRewrite::Path { pattern, with } => {
                 let host = pattern.replace(head.path_only(), &with);
                 (!host.is_empty()).then_some(host)
@@ -133,11 +186,14 @@ impl Forward<'_> {
 
     /// Puts another authority into a request, as the route says it is to be done.
     pub fn set_authority(&self, head: &mut RequestHead, host: &str) {
-        if self.policy.append_x_forwarded_host && !head.authority.is_empty() {
-            let old = std::mem::take(&mut head.authority);
-            append(&mut head.fields, "x-forwarded-host", old.as_bytes());
+        let old = std::mem::take(&mut head.authority);
+        if !old.is_empty() {
+            if self.policy.append_x_forwarded_host {
+                append(&mut head.fields, "x-forwarded-host", old.as_bytes());
+            }
+            // As for the path: the application can tell what the client asked for.
+            put(&mut head.fields, "x-envoy-original-host", old.as_bytes());
         }
-        head.authority.clear();
         head.authority.push_str(host);
     }
 }
@@ -158,23 +214,9 @@ impl HeaderOp {
         (*keep_empty || !filled.is_empty()).then_some(filled)
     }
 
-    fn apply(&self, fields: &mut Fields, value: Option<&[u8]>) {
-        match self {
-            Self::Remove(name) => {
-                fields.remove(name);
-            }
-            Self::Put { name, how, .. } => {
-                let Some(value) = value else { return };
-                match how {
-                    Put::Append => append(fields, name, value),
-                    Put::IfAbsent if fields.contains(name) => {}
-                    Put::OverwriteIfExists if !fields.contains(name) => {}
-                    Put::IfAbsent | Put::Overwrite | Put::OverwriteIfExists => {
-                        put(fields, name, value);
-                    }
-                }
-            }
-        }
+    /// Whether its value depends on anything.
+    fn is_filled(&self) -> bool {
+        matches!(self, Self::Put { value, .. } if value.literal().is_none())
     }
 }
 

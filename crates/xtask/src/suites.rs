@@ -193,7 +193,7 @@ const CONFORMANCE: &[&str] = &["--test", "conformance"];
 const HOSTILE: &[&str] = &["--test", "hostile"];
 
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 14] = [
+pub(crate) const SUITES: [Suite; 15] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
@@ -263,6 +263,13 @@ pub(crate) const SUITES: [Suite; 14] = [
         ],
         cargo: CONFORMANCE,
         only: &["servers::"],
+    },
+    Suite {
+        name: "routing",
+        proves: "from one bootstrap file mesh-proxy and Envoy route thousands of requests alike",
+        needs: &[Need::Envoy],
+        cargo: CONFORMANCE,
+        only: &["routing::"],
     },
     Suite {
         name: "websocket",

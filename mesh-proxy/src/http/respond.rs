@@ -12,7 +12,7 @@ use crate::http::attempt::is_idempotent;
 use crate::http::connection::Connection;
 use crate::http::cors::OfPage;
 use crate::http::exchange::{ATTEMPT_COUNT, OwnMetadata};
-use crate::http::failure::{Failure, FailureKind, Retry};
+use crate::http::failure::{Failure, FailureKind, Retry, grpc_of_http};
 use crate::http::head::{OF_PROXIES, put, put_named, strip_hop_by_hop};
 use crate::http::health;
 use crate::http::remark::Remarks;
@@ -125,10 +125,26 @@ pub fn own_answer(with: &Answering<'_>, shaped: &Shaped, own: OwnAnswer) -> Repl
     if let Some(decision) = shaped.found.decision() {
         decision.shape_response(&mut head, with.request, &facts(with.connection, None));
     }
+    let mut body = own.body;
+    if with.request.is_grpc() {
+        // As Envoy answers calls: by the status that their clients read.
+        head.status = 200;
+        put(&mut head.fields, "content-type", "application/grpc");
+        put(&mut head.fields, "content-length", "0");
+        put(
+            &mut head.fields,
+            "grpc-status",
+            grpc_of_http(own.status).to_string(),
+        );
+        if !body.is_empty() {
+            put(&mut head.fields, "grpc-message", percent_encoded(&body));
+        }
+        body = Bytes::new();
+    }
     finish(with, &mut head);
     Reply {
         head,
-        body: ReplyBody::Own(own.body),
+        body: ReplyBody::Own(body),
     }
 }
 

@@ -77,10 +77,16 @@ fn headers_match_as_the_matcher_says() {
     check(&exact, "GET http://h/\nx-user: jason", true);
     check(&exact, "GET http://h/\nx-user: Jason", false);
     check(&exact, "GET http://h/", false);
-    // Two fields of one name are one list.
-    check(&exact, "GET http://h/\nx-user: jason\nx-user: tom", false);
+    // Of several fields of one name one is enough.
+    check(&exact, "GET http://h/\nx-user: tom\nx-user: jason", true);
+    check(&exact, "GET http://h/\nx-user: tom\nx-user: tim", false);
     let list = of(Header::ExactMatch("jason,tom".into()));
-    check(&list, "GET http://h/\nx-user: jason\nx-user: tom", true);
+    check(&list, "GET http://h/\nx-user: jason\nx-user: tom", false);
+    let mut other = with_header("x-user", Some(Header::ExactMatch("jason".into())));
+    other.invert_match = true;
+    let other = headers(vec![other]);
+    check(&other, "GET http://h/\nx-user: tom\nx-user: jason", false);
+    check(&other, "GET http://h/\nx-user: tom\nx-user: tim", true);
     check(
         &of(Header::PresentMatch(true)),
         "GET http://h/\nx-user:",

@@ -45,16 +45,23 @@ impl HeaderName {
         }
     }
 
-    /// The value; several fields of one name are joined by commas, as Envoy sees them.
+    /// The value of what is not a field.
+    fn of_head<'h>(&self, head: &'h RequestHead) -> Result<&'h str, &Str> {
+        match self {
+            Self::Method => Ok(&head.method),
+            Self::Authority => Ok(&head.authority),
+            Self::Scheme => Ok(head.scheme.as_str()),
+            Self::Path => Ok(&head.path),
+            Self::Field(name) => Err(name),
+        }
+    }
+
+    /// The value; several fields of one name are joined by commas.
     pub(crate) fn value<'h>(&self, head: &'h RequestHead) -> Option<Cow<'h, [u8]>> {
-        let text = match self {
-            Self::Method => &head.method,
-            Self::Authority => &head.authority,
-            Self::Scheme => head.scheme.as_str(),
-            Self::Path => &head.path,
-            Self::Field(name) => return joined(head, name),
-        };
-        Some(Cow::Borrowed(text.as_bytes()))
+        match self.of_head(head) {
+            Ok(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Err(name) => joined(head, name),
+        }
     }
 }
 
@@ -70,19 +77,27 @@ pub(crate) fn joined<'h>(head: &'h RequestHead, name: &str) -> Option<Cow<'h, [u
 }
 
 impl HeaderMatch {
+    /// Of several fields of one name one is enough, as in Envoy since 1.40; with `invert` none may match.
     pub(crate) fn matches(&self, head: &RequestHead) -> bool {
-        let value = self.name.value(head);
+        match self.name.of_head(head) {
+            Ok(text) => self.match_all(std::iter::once(text.as_bytes())),
+            Err(name) => self.match_all(head.fields.get_all(name)),
+        }
+    }
+
+    fn match_all<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> bool {
+        let mut values = values.peekable();
+        let is_there = values.peek().is_some();
         if let HeaderRule::Present(wanted) = self.rule {
-            let present = value.is_some() || self.missing_is_empty;
+            let present = is_there || self.missing_is_empty;
             return (present == wanted) != self.invert;
         }
-        let value = match value {
-            Some(value) => value,
-            None if self.missing_is_empty => Cow::Borrowed(&b""[..]),
+        match is_there {
+            true => values.any(|value| self.rule.matches(value)) != self.invert,
+            false if self.missing_is_empty => self.rule.matches(b"") != self.invert,
             // Envoy: without the header there is nothing to match, inverted or not.
-            None => return false,
-        };
-        self.rule.matches(&value) != self.invert
+            false => false,
+        }
     }
 }
 

@@ -112,10 +112,24 @@ fn the_outermost_place_has_the_last_word_unless_turned_round() {
         shape(&everywhere(false), "GET http://h/").1,
         ["from: table"]
     );
-    assert_eq!(
-        shape(&everywhere(true), "GET http://h/").1,
-        ["from: cluster"]
-    );
+    // The weighted cluster comes first, whoever wins.
+    assert_eq!(shape(&everywhere(true), "GET http://h/").1, ["from: route"]);
+}
+
+#[test]
+fn what_one_place_puts_does_not_see_what_else_it_puts() {
+    let check = |add: Vec<HeaderValueOption>, request: &str, expect: &[&str]| {
+        assert_eq!(shaped(&[], add, request), expect, "{request}");
+    };
+    // What replaces comes first, wherever it stands.
+    let added_first = vec![put("a", "added", APPEND), put("a", "set", OVERWRITE)];
+    check(added_first, "GET http://h/\na: 1", &["a: set", "a: added"]);
+    let twice = vec![put("a", "1", IF_ABSENT), put("a", "2", IF_ABSENT)];
+    check(twice, "GET http://h/", &["a: 1", "a: 2"]);
+    let read = vec![put("a", "new", OVERWRITE), put("b", "%REQ(a)%", APPEND)];
+    check(read, "GET http://h/\na: 1", &["a: new", "b: 1"]);
+    let none = vec![put("a", "new", APPEND), put("a", "no", OVERWRITE_IF_EXISTS)];
+    check(none, "GET http://h/", &["a: new"]);
 }
 
 #[test]
@@ -142,6 +156,7 @@ fn host_and_path_are_rewritten_after_the_headers() {
         [
             "was: outer",
             "x-forwarded-host: outer",
+            "x-envoy-original-host: outer",
             "x-envoy-original-path: /api/x?q"
         ]
     );
@@ -173,6 +188,39 @@ fn a_host_may_be_made_from_the_path() {
         "outer",
         "nothing is left"
     );
+}
+
+#[test]
+fn a_host_may_be_what_a_header_says() {
+    let action = pb::RouteAction {
+        host_rewrite_specifier: Some(pb::route_action::HostRewriteSpecifier::HostRewriteHeader(
+            "To".into(),
+        )),
+        ..cluster_action("c")
+    };
+    let pb = table(vec![host(&["*"], vec![to(prefix("/"), action)])]);
+    let host_after = |request: &str| shape(&pb, request).0.authority;
+    assert_eq!(host_after("GET http://outer/\nto: inner"), "inner");
+    assert_eq!(host_after("GET http://outer/\nto:"), "outer");
+    assert_eq!(host_after("GET http://outer/"), "outer");
+}
+
+#[test]
+fn answers_tell_of_the_request_as_it_was_sent_on() {
+    let action = pb::RouteAction {
+        prefix_rewrite: "/v1".into(),
+        ..cluster_action("c")
+    };
+    let route = pb::Route {
+        request_headers_to_remove: vec!["secret".into()],
+        response_headers_to_add: vec![put("was", "%REQ(:path)%%REQ(secret)%", APPEND)],
+        ..to(prefix("/api"), action)
+    };
+    let table = RouteTable::compile(&table(vec![host(&["*"], vec![route])])).unwrap();
+    let request = call("GET http://h/api/x\nsecret: 1");
+    let mut response = ResponseHead::default();
+    decide_route(&table, &request, || 0).shape_response(&mut response, &request, &facts());
+    assert_eq!(response.fields.get_str("was"), Some("/v1/x"));
 }
 
 #[test]
