@@ -93,7 +93,7 @@ async fn a_file_is_all_it_needs() {
             (200, &Bytes::from("LIVE\n"))
         );
     };
-    while_it_runs(settings(&text), asking).await;
+    Box::pin(while_it_runs(settings(&text), asking)).await;
 }
 
 struct Anyone;
@@ -171,18 +171,18 @@ dynamic_resources:
             changes.changed().await.unwrap();
         }
     };
-    while_it_runs(settings(&text), asking).await;
+    Box::pin(while_it_runs(settings(&text), asking)).await;
     assert!(tasks.stop(DEADLINE).await);
 }
 
 #[tokio::test]
 async fn a_server_may_tell_it_more_by_differences() {
-    is_told_by_a_server("DELTA_GRPC").await;
+    Box::pin(is_told_by_a_server("DELTA_GRPC")).await;
 }
 
 #[tokio::test]
 async fn a_server_may_tell_it_everything_each_time() {
-    is_told_by_a_server("GRPC").await;
+    Box::pin(is_told_by_a_server("GRPC")).await;
 }
 
 #[test]
