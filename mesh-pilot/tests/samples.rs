@@ -194,7 +194,12 @@ spec:
     let sent = proxy.sent(&from, request);
     assert_eq!(sent.authority, "other");
     let fields: Vec<_> = sent.fields.iter().collect();
-    assert_eq!(fields, [("x-route", &b"beta"[..]), ("x-seen", b"100%")]);
+    let expected = [
+        ("x-route", &b"beta"[..]),
+        ("x-seen", b"100%"),
+        ("x-envoy-original-host", b"reviews:9080"),
+    ];
+    assert_eq!(fields, expected);
 }
 
 #[test]

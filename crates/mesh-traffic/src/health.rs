@@ -1,7 +1,7 @@
 //! Active health checks: endpoints that do not pass them get no requests.
 //!
 //! Each endpoint is probed as often as its cluster says; what comes of it is known to all workers of a proxy. The
-//! rules are Envoy's (`source/extensions/health_checkers`). Whoever probes calls [`Checker::due`] and
+//! rules are Envoy's (`source/extensions/health_checkers`). Whoever probes calls [`Checker::begin`] and
 //! [`Checker::take`]; nothing here knows a socket or a clock.
 
 mod check;

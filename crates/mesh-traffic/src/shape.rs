@@ -5,7 +5,7 @@ use mesh_model::Str;
 use smallvec::SmallVec;
 
 use crate::decide::{Action, Forward, RouteDecision};
-use crate::route::HostRewrite;
+use crate::route::{HostRewrite, PathRewrite};
 use crate::template::{Facts, Template};
 
 /// Header operations of one place in a route table, for requests and for responses.
@@ -68,6 +68,13 @@ impl RouteDecision<'_> {
         if all.iter().copied().flatten().any(HeaderOp::is_filled) {
             let sent = sent.insert(request.clone());
             self.shape_request(sent, facts);
+            if let Action::Redirect(redirect) = &self.action
+                && let Some(rewrite @ (PathRewrite::Prefix { .. } | PathRewrite::Regex { .. })) =
+                    &redirect.path
+            {
+                // Envoy makes the location of the request's own path.
+                sent.path = rewrite.apply(&sent.path);
+            }
         }
         let request = sent.as_ref().unwrap_or(request);
         for ops in all {

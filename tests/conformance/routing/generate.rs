@@ -94,6 +94,14 @@ const VALUES: [&str; 12] = [
     "plain,second",
     " x ",
 ];
+/// What paths become by the matches of a regex.
+const REWRITES: [(&str, &str); 5] = [
+    ("^/items/([0-9]+)", "/i/\\1"),
+    ("/a", "/z"),
+    ("/([^/]+)/([^/]+)", "/\\2/\\1"),
+    ("[ab]", "<\\0>"),
+    ("^/$", "/root"),
+];
 const VALUE_REGEXES: [&str; 4] = ["al.*", "[0-9]+", "(plain|bob)", ".*"];
 const METHODS: [&str; 5] = ["GET", "GET", "POST", "PUT", "DELETE"];
 /// Values that headers are set to.
@@ -326,6 +334,10 @@ fn forward(random: &mut Rng, by: By) -> (Value, bool) {
         0 if by == By::Prefix => {
             action["prefix_rewrite"] = pick(random, &["/", "/new", "/new/", "/n?x=1"]).into();
         }
+        // This one takes the first slash away.
+        1 if random.u8(..6) == 0 => {
+            action["regex_rewrite"] = json!({ "pattern": { "regex": "b*" }, "substitution": "x" });
+        }
         1 => action["regex_rewrite"] = rewrite(random),
         _ => {}
     }
@@ -346,16 +358,7 @@ fn forward(random: &mut Rng, by: By) -> (Value, bool) {
 }
 
 fn rewrite(random: &mut Rng) -> Value {
-    let (regex, substitution) = *random
-        .choice(&[
-            ("^/items/([0-9]+)", "/i/\\1"),
-            ("/a", "/z"),
-            ("/([^/]+)/([^/]+)", "/\\2/\\1"),
-            ("[ab]", "<\\0>"),
-            ("^/$", "/root"),
-            ("b*", "x"),
-        ])
-        .unwrap();
+    let (regex, substitution) = *random.choice(&REWRITES).unwrap();
     json!({ "pattern": { "regex": regex }, "substitution": substitution })
 }
 
