@@ -13,6 +13,7 @@
 mod apps;
 mod clients;
 mod curl;
+mod data_plane;
 mod exchanges;
 mod grpc;
 mod h2spec;

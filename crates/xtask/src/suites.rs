@@ -193,7 +193,7 @@ const CONFORMANCE: &[&str] = &["--test", "conformance"];
 const HOSTILE: &[&str] = &["--test", "hostile"];
 
 /// Every suite, in the order in which they run.
-pub(crate) const SUITES: [Suite; 15] = [
+pub(crate) const SUITES: [Suite; 16] = [
     Suite {
         name: "units",
         proves: "rings 0 to 3: functions, goldens, meaning, one process",
@@ -270,6 +270,13 @@ pub(crate) const SUITES: [Suite; 15] = [
         needs: &[Need::Envoy],
         cargo: CONFORMANCE,
         only: &["routing::"],
+    },
+    Suite {
+        name: "data-plane",
+        proves: "Envoys are a sidecar and a gateway of Bookinfo: they take all that pilot sends, mutual TLS both ways",
+        needs: &[Need::Envoy],
+        cargo: CONFORMANCE,
+        only: &["data_plane::"],
     },
     Suite {
         name: "websocket",
