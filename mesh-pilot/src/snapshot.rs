@@ -71,6 +71,8 @@ pub enum ProxyKind {
     Captured,
     /// At an edge.
     Router,
+    /// In the workload itself: its gRPC library asks, and there is no proxy.
+    Proxyless,
 }
 
 impl World {
@@ -128,6 +130,7 @@ impl World {
                 ),
                 secrets: self.secrets.sent(&self.gateways, workload),
             }),
+            ProxyKind::Proxyless => Role::Proxyless,
         };
         Some(View {
             mesh: self.mesh.clone(),

@@ -13,6 +13,7 @@ mod listener;
 pub mod locality;
 mod message;
 pub mod names;
+mod proxyless;
 mod route;
 mod secret;
 mod tcp_proxy;
@@ -85,7 +86,8 @@ pub fn translate(view: &View) -> Resources {
 
 /// What a proxy is told of a service that it may call: clusters and their endpoints.
 ///
-/// Of the view it depends on nothing but the mesh, [`View::is_chosen_by_client`] and [`locality::standpoint`].
+/// Of the view it depends on nothing but the mesh, [`View::is_proxyless`], [`View::is_chosen_by_client`] and
+/// [`locality::standpoint`].
 #[must_use]
 pub fn of_service(view: &View, service: &VisibleService) -> Resources {
     let mut resources = Resources::default();
@@ -143,6 +145,7 @@ pub fn own(view: &View, kept: &BTreeSet<String>) -> Resources {
                 .map(|(name, secret)| (name.clone(), SecretResource::of(name, secret)))
                 .collect();
         }
+        Role::Proxyless => proxyless::own(view, &mut resources),
     }
     if let Some(logging) = &view.mesh.access_log {
         access_log::put(logging, resources.listeners.values_mut());

@@ -1,9 +1,11 @@
-//! Envoy as a data plane of the mesh: a sidecar of reviews and a gateway of Bookinfo, which pilot programs as it does
-//! ours.
+//! Data planes that are not ours, which pilot programs as it does ours: Envoy as a sidecar of reviews and a gateway of
+//! Bookinfo, and gRPC's library without any proxy.
 
 mod agent;
+mod certificates;
 mod envoy;
 mod guest;
+mod library;
 
 use std::net::SocketAddr;
 
@@ -17,8 +19,6 @@ use mesh_tests::{Caller, Mesh, Metrics, Setup, Stars, fetch, stars};
 use self::envoy::{Envoy, Variant};
 use self::guest::Guest;
 
-/// Who the Envoy beside reviews is.
-const REVIEWS: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-reviews";
 /// Requests in each direction.
 const REQUESTS: u64 = 40;
 
@@ -55,6 +55,8 @@ struct World {
     mesh: Mesh,
     sidecar: Envoy,
     gateway: Envoy,
+    /// Who the Envoy beside reviews is.
+    reviews: String,
 }
 
 impl World {
@@ -73,6 +75,7 @@ impl World {
             mesh,
             sidecar,
             gateway,
+            reviews: reviews.identity(),
         };
         world.all_is_taken("the start").await;
         world
@@ -116,7 +119,7 @@ impl World {
             &[
                 ("reporter", "destination"),
                 ("connection_security_policy", "mutual_tls"),
-                ("source_principal", REVIEWS),
+                ("source_principal", &self.reviews),
                 ("response_code", "200"),
             ],
         )

@@ -8,7 +8,8 @@ use mesh_tests::tools::python;
 
 use crate::world::App;
 
-fn script(name: &str) -> PathBuf {
+/// Path of a script.
+pub(crate) fn script(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.join("conformance/python").join(name)
 }

@@ -273,8 +273,8 @@ pub(crate) const SUITES: [Suite; 16] = [
     },
     Suite {
         name: "data-plane",
-        proves: "Envoys are a sidecar and a gateway of Bookinfo: they take all that pilot sends, mutual TLS both ways",
-        needs: &[Need::Envoy],
+        proves: "Envoy is a sidecar and a gateway of Bookinfo, gRPC resolves xds:/// by pilot, both with mutual TLS",
+        needs: &[Need::Envoy, Need::Grpcio],
         cargo: CONFORMANCE,
         only: &["data_plane::"],
     },

@@ -92,8 +92,8 @@ pub fn authorise(
     }
     let account = peer.service_account().ok_or_else(foreign)?;
     let mut proxy = parse_id(&node.id).ok_or_else(|| Refused::NodeId(node.id.clone()))?;
-    if proxy.kind == ProxyKind::Sidecar && is_captured(node) {
-        proxy.kind = ProxyKind::Captured;
+    if proxy.kind == ProxyKind::Sidecar {
+        proxy.kind = kind_of_sidecar(node);
     }
     claims_match(node, &proxy, peer, &account)?;
     match world.registry.workloads.get(&proxy.workload) {
@@ -133,10 +133,18 @@ fn claims_match(
     })
 }
 
+/// istio: a gRPC library calls itself a sidecar that wants the generator `grpc`.
+///
 /// departs from istio: a proxy that does not say how its connections come has listeners of its own,
 /// as in the local mesh, where Istio takes them for redirected.
-fn is_captured(node: &Node) -> bool {
-    metadata(node, "INTERCEPTION_MODE") == Some("REDIRECT")
+fn kind_of_sidecar(node: &Node) -> ProxyKind {
+    if metadata(node, "GENERATOR") == Some("grpc") {
+        return ProxyKind::Proxyless;
+    }
+    match metadata(node, "INTERCEPTION_MODE") {
+        Some("REDIRECT") => ProxyKind::Captured,
+        _ => ProxyKind::Sidecar,
+    }
 }
 
 fn metadata<'a>(node: &'a Node, key: &str) -> Option<&'a str> {

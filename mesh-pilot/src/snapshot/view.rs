@@ -155,6 +155,8 @@ pub enum Role {
     Captured(CapturedView),
     /// At an edge.
     Router(RouterView),
+    /// In the workload itself: its gRPC library, which calls services and listens to nothing of ours.
+    Proxyless,
 }
 
 /// What a sidecar listens to.
@@ -430,8 +432,14 @@ impl View {
     pub fn captured(&self) -> Option<&CapturedView> {
         match &self.role {
             Role::Captured(captured) => Some(captured),
-            Role::Sidecar(_) | Role::Router(_) => None,
+            Role::Sidecar(_) | Role::Router(_) | Role::Proxyless => None,
         }
+    }
+
+    /// Whether it is a gRPC library instead of a proxy, which knows less.
+    #[must_use]
+    pub fn is_proxyless(&self) -> bool {
+        self.role == Role::Proxyless
     }
 
     /// Whether a call of `service` goes to the very address that the client chose.

@@ -3,6 +3,7 @@
 mod balance;
 pub(super) mod captured;
 mod guards;
+mod proxyless;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -99,7 +100,7 @@ impl Target<'_> {
             return self.where_called(told, blocks.tls);
         }
         let (transport_socket_matches, transport_socket) = self.transport(blocks.tls);
-        proto::Cluster {
+        let told = proto::Cluster {
             cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
             eds_cluster_config: Some(EdsClusterConfig {
                 eds_config: Some(message::ads()),
@@ -112,22 +113,30 @@ impl Target<'_> {
             transport_socket_matches,
             transport_socket,
             ..told
+        };
+        if self.view.is_proxyless() {
+            let mutual = self.is_mutual_for_all(blocks.tls);
+            return proxyless::known(told, mutual.then(|| self.mutual_of_library()));
         }
+        told
     }
 
     /// The cluster of a service whose clients choose the endpoint. There is one transport for all:
     /// mutual TLS where every endpoint takes it.
     fn where_called(&self, told: proto::Cluster, tls: Option<ClientTls>) -> proto::Cluster {
+        proto::Cluster {
+            transport_socket: self.is_mutual_for_all(tls).then(|| self.mutual()),
+            ..captured::where_called(told)
+        }
+    }
+
+    /// Whether there is mutual TLS, where there is one transport for all.
+    fn is_mutual_for_all(&self, tls: Option<ClientTls>) -> bool {
         let endpoints = &self.service.endpoints;
-        let all = !endpoints.is_empty() && endpoints.iter().all(|e| e.mutual_tls);
-        let mutual = match tls {
-            None => all,
+        match tls {
+            None => !endpoints.is_empty() && endpoints.iter().all(|e| e.mutual_tls),
             Some(ClientTls::IstioMutual) => true,
             Some(ClientTls::Disable) => false,
-        };
-        proto::Cluster {
-            transport_socket: mutual.then(|| self.mutual()),
-            ..captured::where_called(told)
         }
     }
 
@@ -148,6 +157,11 @@ impl Target<'_> {
         let trust_domain = &self.view.mesh.trust_domain;
         let carried = Carriage::of(self.port.protocol);
         secret::upstream(sni, &self.service.accounts, trust_domain, carried)
+    }
+
+    fn mutual_of_library(&self) -> core::TransportSocket {
+        let sni = names::sni(self.port.port, self.subset_name(), self.host());
+        secret::of_library(sni, &self.service.accounts, &self.view.mesh.trust_domain)
     }
 
     fn metadata(&self) -> core::Metadata {

@@ -158,6 +158,16 @@ fn of_names(server_names: &[Hostname]) -> proto::FilterChainMatch {
     }
 }
 
+/// What a gRPC library is told of a service's port in place of a listener's chains.
+pub(super) fn of_library(route_table: &str) -> hcm::HttpConnectionManager {
+    hcm::HttpConnectionManager {
+        stat_prefix: route_table.to_owned(),
+        http_filters: http_filters::of_library(),
+        route_specifier: Some(rds(route_table)),
+        ..Default::default()
+    }
+}
+
 /// What all connection managers have in common.
 fn manager(stat_prefix: String) -> hcm::HttpConnectionManager {
     hcm::HttpConnectionManager {

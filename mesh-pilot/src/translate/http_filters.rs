@@ -17,6 +17,11 @@ pub(super) fn filters() -> Vec<hcm::HttpFilter> {
     ]
 }
 
+/// Those that gRPC's libraries have: they refuse what they do not know.
+pub(super) fn of_library() -> Vec<hcm::HttpFilter> {
+    vec![fault(), router()]
+}
+
 /// Name of the filter by which routes make things go wrong.
 pub(super) const FAULT: &str = "envoy.filters.http.fault";
 

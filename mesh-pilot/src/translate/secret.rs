@@ -16,6 +16,8 @@ use crate::snapshot::view::{Carriage, Certificate, Clients, Sent, ServerTls, Sto
 const OWN_CERTIFICATE: &str = "default";
 /// Name of the trust bundle.
 const TRUST_BUNDLE: &str = "ROOTCA";
+/// istio: the provider of certificates in the bootstrap file of a gRPC library.
+const PROVIDER: &str = "default";
 /// The static cluster of a proxy's bootstrap that leads to its agent.
 const AGENT: &str = "sds-grpc";
 
@@ -50,6 +52,56 @@ pub(super) fn upstream(
     };
     socket(pack(&tls::UpstreamTlsContext {
         common_tls_context: Some(common(sans, alpn)),
+        sni: server_name,
+        ..Default::default()
+    }))
+}
+
+/// The same for a gRPC library, which has certificates of providers in its bootstrap file, and refuses a context with
+/// what it does not know.
+pub(super) fn of_library(
+    server_name: String,
+    accounts: &[SpiffeId],
+    trust_domain: &TrustDomain,
+) -> core::TransportSocket {
+    let instance = |name: &str| tls::CertificateProviderPluginInstance {
+        instance_name: PROVIDER.to_owned(),
+        certificate_name: name.to_owned(),
+    };
+    let sans = match accounts {
+        [] => vec![MatchPattern::Prefix(format!("spiffe://{trust_domain}/"))],
+        ids => ids
+            .iter()
+            .map(|id| MatchPattern::Exact(id.to_string()))
+            .collect(),
+    };
+    #[expect(
+        deprecated,
+        reason = "istio sends this form, which every library reads"
+    )]
+    let validation = tls::CertificateValidationContext {
+        ca_certificate_provider_instance: Some(instance(TRUST_BUNDLE)),
+        match_subject_alt_names: sans
+            .into_iter()
+            .map(|pattern| StringMatcher {
+                ignore_case: false,
+                match_pattern: Some(pattern),
+            })
+            .collect(),
+        ..Default::default()
+    };
+    let combined = tls::common_tls_context::CombinedCertificateValidationContext {
+        default_validation_context: Some(validation),
+        ..Default::default()
+    };
+    socket(pack(&tls::UpstreamTlsContext {
+        common_tls_context: Some(tls::CommonTlsContext {
+            tls_certificate_provider_instance: Some(instance(OWN_CERTIFICATE)),
+            validation_context_type: Some(
+                tls::common_tls_context::ValidationContextType::CombinedValidationContext(combined),
+            ),
+            ..Default::default()
+        }),
         sni: server_name,
         ..Default::default()
     }))

@@ -1,6 +1,7 @@
 //! Generated resources as text that a person can read and compare: the fields that decide.
 
 mod guards;
+mod library;
 
 use std::fmt::Write as _;
 
@@ -79,6 +80,9 @@ impl Out {
 }
 
 fn listener(out: &mut Out, it: &listener::Listener) {
+    if let Some(told) = &it.api_listener {
+        return library::listener(out, &it.name, told);
+    }
     out.within(format!("- {}", it.name), |out| {
         let direction = core::TrafficDirection::try_from(it.traffic_direction).unwrap();
         let bound = it.bind_to_port.as_ref().is_none_or(|b| b.value);
@@ -605,6 +609,9 @@ fn of_edge(
 
 fn common_tls(it: &tls::CommonTlsContext) -> String {
     use tls::common_tls_context::ValidationContextType;
+    if let Some(own) = &it.tls_certificate_provider_instance {
+        return library::common_tls(it, own);
+    }
     let own: Vec<_> = it
         .tls_certificate_sds_secret_configs
         .iter()

@@ -46,6 +46,7 @@ pub(crate) fn proxy(text: &str) -> ProxyId {
             "sidecar" => ProxyKind::Sidecar,
             "captured" => ProxyKind::Captured,
             "router" => ProxyKind::Router,
+            "proxyless" => ProxyKind::Proxyless,
             other => panic!("{other:?} is no kind of proxy"),
         },
     }

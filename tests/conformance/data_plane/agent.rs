@@ -21,6 +21,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::certificates::Certificates;
+
 /// A running agent; dropping it ends it.
 pub(super) struct Agent {
     pub(super) address: SocketAddr,
@@ -28,23 +30,23 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// Serves these, in PEM.
-    pub(super) async fn start(chain: &str, key: &str, roots: &str) -> Self {
+    /// Serves these.
+    pub(super) async fn start(own: &Certificates) -> Self {
         let inline = |text: &str| DataSource {
             specifier: Some(Specifier::InlineString(text.to_owned())),
             ..Default::default()
         };
-        let own = tls::secret::Type::TlsCertificate(tls::TlsCertificate {
-            certificate_chain: Some(inline(chain)),
-            private_key: Some(inline(key)),
+        let certificate = tls::secret::Type::TlsCertificate(tls::TlsCertificate {
+            certificate_chain: Some(inline(&own.chain)),
+            private_key: Some(inline(&own.key)),
             ..Default::default()
         });
         let roots = tls::secret::Type::ValidationContext(tls::CertificateValidationContext {
-            trusted_ca: Some(inline(roots)),
+            trusted_ca: Some(inline(&own.roots)),
             ..Default::default()
         });
         let secrets = Secrets(Arc::new(BTreeMap::from([
-            ("default", own),
+            ("default", certificate),
             ("ROOTCA", roots),
         ])));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,20 +3,18 @@
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use mesh_model::time::Clock;
-use mesh_runtime::SystemClock;
 use mesh_test::client::get;
 use mesh_test::eventually_async;
-use mesh_test::pki::to_pem;
 use mesh_tests::{Mesh, tools};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::agent::Agent;
-use super::guest::{Guest, network};
+use super::certificates::Certificates;
+use super::guest::{Guest, pilot};
 
-const TYPES: &str = "type.googleapis.com/envoy.extensions";
+pub(super) const TYPES: &str = "type.googleapis.com/envoy.extensions";
 const PILOT: &str = "spiffe://cluster.local/ns/istio-system/sa/istio-pilot-service-account";
 
 /// The variant of the protocol in which it asks.
@@ -40,40 +38,20 @@ pub(super) struct Envoy {
 impl Envoy {
     pub(super) async fn start(mesh: &Mesh, guest: &Guest, variant: Variant) -> Self {
         let folder = TempDir::new().unwrap();
-        let authority = mesh.authority();
-        let identity = format!(
-            "spiffe://cluster.local/ns/{}/sa/{}",
-            guest.namespace, guest.account
-        );
-        let leaf = authority.leaf(&identity);
-        let chain: String = leaf
-            .chain
-            .iter()
-            .map(|one| to_pem("CERTIFICATE", one))
-            .collect();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path.to_string_lossy().into_owned()
-        };
-        let files = [
-            file("chain.pem", &chain),
-            file("key.pem", &leaf.key_pem),
-            file("roots.pem", &authority.pem()),
-        ];
-        let agent = Agent::start(&chain, &leaf.key_pem, &authority.pem()).await;
+        let own = Certificates::write(mesh, guest, folder.path());
+        let agent = Agent::start(&own).await;
         let admin = SocketAddr::new(guest.ip.into(), 15000);
-        let pilot = SocketAddr::from(([127, network(mesh), 0, 11], 15012));
         let text = json!({
-            "node": node(guest),
+            "node": guest.node(),
             "admin": {"address": place(admin)},
             "dynamic_resources": dynamic(variant),
             "static_resources": {"clusters": [
-                grpc("xds-grpc", pilot, Some(to_pilot(&files))),
+                grpc("xds-grpc", pilot(mesh), Some(to_pilot(&own))),
                 grpc("sds-grpc", agent.address, None),
             ]},
         });
-        let bootstrap = file("bootstrap.json", &text.to_string());
+        let bootstrap = folder.path().join("bootstrap.json");
+        std::fs::write(&bootstrap, text.to_string()).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let process = Command::new(tools::envoy())
             .args([
@@ -83,7 +61,8 @@ impl Envoy {
                 "--concurrency",
                 "1",
             ])
-            .args(["--config-path", &bootstrap])
+            .arg("--config-path")
+            .arg(bootstrap)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -186,22 +165,6 @@ fn escaped(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
-fn node(guest: &Guest) -> Value {
-    let Guest {
-        name,
-        namespace,
-        account,
-        role,
-        ip,
-        ..
-    } = guest;
-    json!({
-        "id": format!("{role}~{ip}~{name}.{namespace}~{namespace}.svc.cluster.local"),
-        "cluster": format!("{name}.{namespace}"),
-        "metadata": {"NAMESPACE": namespace, "SERVICE_ACCOUNT": account, "INTERCEPTION_MODE": "NONE"},
-    })
-}
-
 fn dynamic(variant: Variant) -> Value {
     let everything =
         json!({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"});
@@ -235,7 +198,9 @@ fn grpc(name: &str, to: SocketAddr, transport: Option<Value>) -> Value {
     cluster
 }
 
-fn to_pilot([chain, key, roots]: &[String; 3]) -> Value {
+/// Mutual TLS towards pilot.
+pub(super) fn to_pilot(own: &Certificates) -> Value {
+    let [chain, key, roots] = &own.files;
     json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -254,7 +219,8 @@ fn to_pilot([chain, key, roots]: &[String; 3]) -> Value {
     })
 }
 
-fn place(address: SocketAddr) -> Value {
+/// `socket_address` of an address.
+pub(super) fn place(address: SocketAddr) -> Value {
     let (ip, port) = (address.ip().to_string(), address.port());
     json!({"socket_address": {"address": ip, "port_value": port}})
 }

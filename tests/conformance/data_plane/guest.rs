@@ -78,6 +78,43 @@ impl Guest {
         }
     }
 
+    /// A pod whose gRPC library asks pilot itself.
+    pub(super) fn library(mesh: &Mesh) -> Self {
+        let ip = own(mesh, 202);
+        Self {
+            name: "library-0",
+            namespace: "default",
+            account: "library",
+            role: "sidecar",
+            ip,
+            labels: json!({"app": "library", "service.istio.io/workload-name": "library"}),
+            listeners: json!({}),
+            entry: SocketAddr::new(ip.into(), 9),
+        }
+    }
+
+    /// Who it is.
+    pub(super) fn identity(&self) -> String {
+        format!("spiffe://cluster.local/ns/{}/sa/{}", self.namespace, self.account)
+    }
+
+    /// Its node, as it introduces itself to pilot.
+    pub(super) fn node(&self) -> Value {
+        let Self {
+            name,
+            namespace,
+            account,
+            role,
+            ip,
+            ..
+        } = self;
+        json!({
+            "id": format!("{role}~{ip}~{name}.{namespace}~{namespace}.svc.cluster.local"),
+            "cluster": format!("{name}.{namespace}"),
+            "metadata": {"NAMESPACE": namespace, "SERVICE_ACCOUNT": account, "INTERCEPTION_MODE": "NONE"},
+        })
+    }
+
     /// The pod is there, and ready.
     pub(super) fn enter(&self, mesh: &Mesh) {
         let mut annotations = json!({});
@@ -131,11 +168,16 @@ fn own(mesh: &Mesh, number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, network(mesh), number, 1)
 }
 
+/// Where pilot is.
+pub(super) fn pilot(mesh: &Mesh) -> SocketAddr {
+    SocketAddr::from(([127, network(mesh), 0, 11], 15012))
+}
+
 /// The second part of all addresses of a mesh.
-pub(super) fn network(mesh: &Mesh) -> u8 {
+fn network(mesh: &Mesh) -> u8 {
     let status = mesh.status();
-    let inbound = status.workload("reviews-v2").inbound.as_ref().unwrap();
-    match address(inbound) {
+    let pilot = status.component("pilot").admin.clone();
+    match address(&pilot) {
         SocketAddr::V4(address) => address.ip().octets()[1],
         SocketAddr::V6(address) => panic!("{address} is of no local mesh"),
     }

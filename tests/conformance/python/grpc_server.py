@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import threading
 from concurrent import futures
@@ -86,6 +87,10 @@ def how_many_sent(message, context):
         return str(sent.get(message.decode(), 0)).encode()
 
 
+def who(message, context):
+    return os.environ["SERVER_NAME"].encode()
+
+
 METHODS = {
     "Unary": grpc.unary_unary_rpc_method_handler(unary),
     "ClientStream": grpc.stream_unary_rpc_method_handler(client_stream),
@@ -97,6 +102,7 @@ METHODS = {
     "WaitStream": grpc.unary_stream_rpc_method_handler(wait_stream),
     "HowEnded": grpc.unary_unary_rpc_method_handler(how_ended),
     "HowManySent": grpc.unary_unary_rpc_method_handler(how_many_sent),
+    "Who": grpc.unary_unary_rpc_method_handler(who),
 }
 
 server = grpc.server(

@@ -62,6 +62,19 @@ fn a_sidecar_that_says_so_has_its_connections_redirected() {
 }
 
 #[test]
+fn a_grpc_library_says_which_generator_it_wants() {
+    let mut own = node(ID, "default", "sa-a");
+    for (generator, kind) in [("grpc", "Proxyless"), ("", "Sidecar")] {
+        let fields = &mut own.metadata.as_mut().unwrap().fields;
+        let generator = Value {
+            kind: Some(Kind::StringValue(generator.into())),
+        };
+        fields.insert("GENERATOR".into(), generator);
+        assert_eq!(ask(&own, Some(OWN)), Ok(format!("{kind} default/a")));
+    }
+}
+
+#[test]
 fn a_proxy_is_refused_as_anybody_else() {
     use tonic::Code::{InvalidArgument, PermissionDenied, Unauthenticated, Unavailable};
     let own = node(ID, "default", "sa-a");

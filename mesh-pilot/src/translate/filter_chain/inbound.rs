@@ -67,12 +67,12 @@ struct Chains<'a> {
 
 impl Chains<'_> {
     fn http(&self) -> Vec<proto::FilterChain> {
-        let all: Vec<&str> = MESH_HTTP.into_iter().chain(MESH_TCP).collect();
         match self.mode {
             MtlsMode::Strict => vec![self.mutual_http(&[])],
-            // TLS that is not the mesh's own is the application's business on ports that speak it;
-            // on an HTTP port nothing could answer it, so no chain takes it.
-            MtlsMode::Permissive => vec![self.mutual_http(&all), self.plain_http(&[])],
+            // departs from istio (ADR 0015): which asks for the words of sidecars in ALPN, and leaves all other TLS without a
+            // chain. A client of the mesh that is none, as a gRPC library, says h2 alone; and TLS that is not the
+            // mesh's own nothing behind an HTTP port could answer.
+            MtlsMode::Permissive => vec![self.mutual_http(&[]), self.plain_http(&[])],
             MtlsMode::Disable => vec![self.plain_http(&[])],
         }
     }

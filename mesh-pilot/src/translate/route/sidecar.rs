@@ -44,6 +44,25 @@ fn single(view: &View, service: &VisibleService, port: u16) -> proto::RouteConfi
     super::table(name, vec![host])
 }
 
+/// The table of a service's port, for a gRPC library.
+pub(in crate::translate) fn of_service(
+    view: &View,
+    service: &VisibleService,
+    port: u16,
+) -> proto::RouteConfiguration {
+    single(view, service, port)
+}
+
+/// The names by which a client calls a service's port.
+pub(in crate::translate) fn called(
+    view: &View,
+    service: &VisibleService,
+    port: u16,
+) -> Vec<String> {
+    let names = domains(view, service).into_iter();
+    names.map(|name| names::host_port(&name, port)).collect()
+}
+
 /// The tables that the listeners of redirected calls refer to, without those of these names.
 pub(in crate::translate) fn captured(
     view: &View,
