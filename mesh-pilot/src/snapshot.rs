@@ -31,7 +31,8 @@ use peer_authentication::PeerAuthentications;
 use rules::Routing;
 use view::{
     Application, CapturedView, Carriage, Families, InboundPort, MeshConstants, MtlsMode,
-    OutboundPort, Role, RouterView, SidecarView, View, VisibleAlias, VisibleService, same_services,
+    OutboundPort, Role, RouterView, SidecarView, Software, View, VisibleAlias, VisibleService,
+    same_services,
 };
 
 /// No port has this number, so no mode of a port of its own counts.
@@ -139,6 +140,7 @@ impl World {
             locality: workload.locality.clone(),
             services,
             role,
+            software: Software::default(),
         })
     }
 

@@ -86,7 +86,7 @@ pub fn translate(view: &View) -> Resources {
 
 /// What a proxy is told of a service that it may call: clusters and their endpoints.
 ///
-/// Of the view it depends on nothing but the mesh, [`View::is_proxyless`], [`View::is_chosen_by_client`] and
+/// Of the view it depends on nothing but the mesh, its software, [`View::is_proxyless`], [`View::is_chosen_by_client`] and
 /// [`locality::standpoint`].
 #[must_use]
 pub fn of_service(view: &View, service: &VisibleService) -> Resources {

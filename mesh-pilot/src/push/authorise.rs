@@ -5,6 +5,7 @@ use mesh_model::name::NamespacedName;
 use mesh_proto::envoy::google::protobuf::value::Kind;
 use mesh_xds::Node;
 
+use crate::snapshot::view::Software;
 use crate::snapshot::{ProxyId, ProxyKind, World};
 
 /// Why a proxy gets nothing.
@@ -70,6 +71,8 @@ pub struct Authorised {
     pub proxy: ProxyId,
     /// The account that it proved.
     pub account: ServiceAccount,
+    /// What it says that it is made of.
+    pub software: Software,
 }
 
 /// Lets a proxy in under its own pod's name, and under no other.
@@ -103,7 +106,14 @@ pub fn authorise(
             pod: proxy.workload,
             account: pod.service_account.clone(),
         }),
-        Some(_) => Ok(Authorised { proxy, account }),
+        Some(_) => Ok(Authorised {
+            proxy,
+            account,
+            software: match node.user_agent_name.as_str() {
+                "envoy" => Software::Envoy,
+                _ => Software::Mesh,
+            },
+        }),
     }
 }
 

@@ -168,9 +168,10 @@ impl Pusher {
             self.hub.disconnect(key);
             return;
         }
-        let Some(view) = world.view(proxy) else {
+        let Some(mut view) = world.view(proxy) else {
             return;
         };
+        view.software = member.authorised.software;
         let held = state.held.get(key).map(|(_, held)| held);
         let refreshed = refresh(held, view, world.version, &mut state.shelf);
         for kind in &refreshed.changed {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mesh_xds::Resource;
 
 use crate::push::pack::{self, ByType};
-use crate::snapshot::view::{View, VisibleService};
+use crate::snapshot::view::{Software, View, VisibleService};
 use crate::translate;
 use crate::translate::locality::Standpoint;
 
@@ -19,9 +19,9 @@ pub struct Shelf {
     services: HashMap<Key, Entry>,
 }
 
-/// Where the service is in memory, whether it is a library that asks, whether its clients choose the endpoint, and
-/// where the proxy is if that counts: of what holds for a proxy alone, its resources depend on nothing else.
-type Key = (usize, bool, bool, Option<Standpoint>);
+/// Where the service is in memory, what software asks, whether it is a library, whether its clients choose the endpoint,
+/// and where the proxy is if that counts: of what holds for a proxy alone, its resources depend on nothing else.
+type Key = (usize, Software, bool, bool, Option<Standpoint>);
 
 struct Entry {
     /// Keeps its place in memory from being another's.
@@ -44,6 +44,7 @@ impl Shelf {
         let place = Arc::as_ptr(service).addr();
         let key = (
             place,
+            view.software,
             view.is_proxyless(),
             view.is_chosen_by_client(&service.service),
             translate::locality::standpoint(view, service),

@@ -35,6 +35,18 @@ pub struct View {
     pub services: Arc<[Arc<VisibleService>]>,
     /// What it listens to.
     pub role: Role,
+    /// Who made it.
+    pub software: Software,
+}
+
+/// Who made a proxy: what one takes another may refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Software {
+    /// We did.
+    #[default]
+    Mesh,
+    /// It is an Envoy.
+    Envoy,
 }
 
 /// Services that are in one place are not compared.
@@ -47,12 +59,14 @@ impl PartialEq for View {
             locality,
             services,
             role,
+            software,
         } = self;
         *mesh == other.mesh
             && *namespace == other.namespace
             && *labels == other.labels
             && *locality == other.locality
             && *role == other.role
+            && *software == other.software
             && (Arc::ptr_eq(services, &other.services) || same_services(services, &other.services))
     }
 }

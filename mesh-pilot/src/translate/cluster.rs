@@ -25,7 +25,7 @@ use mesh_proto::envoy::google::protobuf::{Duration, Struct};
 
 use super::{message, names, secret};
 use crate::snapshot::rules::{ClientTls, PolicyBlocks, SubsetPolicy};
-use crate::snapshot::view::{Application, Carriage, InboundPort, View, VisibleService};
+use crate::snapshot::view::{Application, Carriage, InboundPort, Software, View, VisibleService};
 
 /// istio: meshConfig.connectTimeout, `mesh/v1alpha1/config.proto`.
 const CONNECT_TIMEOUT: Duration = Duration {
@@ -90,7 +90,7 @@ impl Target<'_> {
         let pool = blocks.pool.as_deref();
         let told = proto::Cluster {
             connect_timeout: Some(CONNECT_TIMEOUT),
-            typed_extension_protocol_options: protocol_options(self.port.protocol, pool),
+            typed_extension_protocol_options: self.protocol_options(pool),
             metadata: Some(self.metadata()),
             name: self.name(),
             ..Default::default()
@@ -155,8 +155,40 @@ impl Target<'_> {
     fn mutual(&self) -> core::TransportSocket {
         let sni = names::sni(self.port.port, self.subset_name(), self.host());
         let trust_domain = &self.view.mesh.trust_domain;
-        let carried = Carriage::of(self.port.protocol);
-        secret::upstream(sni, &self.service.accounts, trust_domain, carried)
+        secret::upstream(sni, &self.service.accounts, trust_domain, self.offered())
+    }
+
+    /// What is offered in ALPN.
+    fn offered(&self) -> &'static [&'static str] {
+        let protocol = self.port.protocol;
+        match (Carriage::of(protocol), self.view.software) {
+            (Carriage::Tcp, _) => &secret::TCP_ALPN,
+            (_, Software::Mesh) => &secret::HTTP_ALPN,
+            (_, Software::Envoy) if protocol.is_http2() => &secret::HTTP2_ALPN,
+            (_, Software::Envoy) => &secret::HTTP1_ALPN,
+        }
+    }
+
+    /// Between sidecars ALPN decides; where the application is known to speak HTTP/2 alone, it is said.
+    ///
+    /// An Envoy takes no choice by ALPN where an endpoint may have no TLS: it is told one version, as Istio does.
+    fn protocol_options(&self, pool: Option<&ConnectionPool>) -> Options {
+        use http::http_protocol_options::AutoHttpConfig;
+        let protocol = self.port.protocol;
+        if !Carriage::of(protocol).may_be_http() {
+            return Options::new();
+        }
+        let chosen = match (protocol.is_http2(), self.view.software) {
+            (true, Software::Envoy) => http2(pool),
+            (false, Software::Envoy) => return options(None, pool),
+            _ if as_client(pool) => downstream(pool),
+            (true, Software::Mesh) => http2(pool),
+            (false, Software::Mesh) => UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
+                http2_protocol_options: streams(pool),
+                ..Default::default()
+            }),
+        };
+        options(Some(chosen), pool)
     }
 
     fn mutual_of_library(&self) -> core::TransportSocket {
@@ -264,23 +296,6 @@ fn services_field<'a>(services: impl IntoIterator<Item = &'a Service>) -> Struct
 }
 
 type Options = HashMap<String, mesh_proto::Any>;
-
-/// Between sidecars ALPN decides; where the application is known to speak HTTP/2 alone, it is said.
-fn protocol_options(protocol: Protocol, pool: Option<&ConnectionPool>) -> Options {
-    use http::http_protocol_options::AutoHttpConfig;
-    if !Carriage::of(protocol).may_be_http() {
-        return Options::new();
-    }
-    let chosen = match protocol.is_http2() {
-        _ if as_client(pool) => downstream(pool),
-        true => http2(pool),
-        false => UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
-            http2_protocol_options: streams(pool),
-            ..Default::default()
-        }),
-    };
-    options(Some(chosen), pool)
-}
 
 /// Towards the application there is no ALPN: HTTP/1.1 unless it is known to speak HTTP/2.
 fn application_options(protocol: Protocol, pool: Option<&ConnectionPool>) -> Options {

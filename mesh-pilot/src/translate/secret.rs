@@ -10,7 +10,7 @@ use mesh_proto::envoy::envoy::extensions::transport_sockets::tls::v3 as tls;
 use mesh_proto::envoy::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
 use super::message::{self, WAIT_FOR_RESOURCE};
-use crate::snapshot::view::{Carriage, Certificate, Clients, Sent, ServerTls, Stored, TlsVersion};
+use crate::snapshot::view::{Certificate, Clients, Sent, ServerTls, Stored, TlsVersion};
 
 /// Name of the workload's certificate and key.
 const OWN_CERTIFICATE: &str = "default";
@@ -22,9 +22,13 @@ const PROVIDER: &str = "default";
 const AGENT: &str = "sds-grpc";
 
 /// What a client sidecar offers; the server's chains match on the first ones.
-const CLIENT_ALPN: [&str; 5] = ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"];
+pub(super) const HTTP_ALPN: [&str; 5] = ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"];
+/// What it offers where it is to speak HTTP/1 alone.
+pub(super) const HTTP1_ALPN: [&str; 3] = ["istio-http/1.1", "istio", "http/1.1"];
+/// What it offers where it is to speak HTTP/2 alone.
+pub(super) const HTTP2_ALPN: [&str; 3] = ["istio-h2", "istio", "h2"];
 /// What it offers where bytes are passed on.
-const CLIENT_TCP_ALPN: [&str; 2] = ["istio-peer-exchange", "istio"];
+pub(super) const TCP_ALPN: [&str; 2] = ["istio-peer-exchange", "istio"];
 /// What a server agrees to where it reads requests: the `istio` words only mark the client.
 const SERVER_ALPN: [&str; 2] = ["h2", "http/1.1"];
 /// What a server agrees to where it passes bytes on.
@@ -39,16 +43,12 @@ pub(super) fn upstream(
     server_name: String,
     accounts: &[SpiffeId],
     trust_domain: &TrustDomain,
-    carried: Carriage,
+    alpn: &[&str],
 ) -> core::TransportSocket {
     let sans = match accounts {
         // Without a matcher anybody would do.
         [] => vec![of_trust_domain(trust_domain)],
         ids => ids.iter().map(exactly).collect(),
-    };
-    let alpn: &[&str] = match carried {
-        Carriage::Tcp => &CLIENT_TCP_ALPN,
-        Carriage::Http | Carriage::Sniffed | Carriage::Nothing => &CLIENT_ALPN,
     };
     socket(pack(&tls::UpstreamTlsContext {
         common_tls_context: Some(common(sans, alpn)),

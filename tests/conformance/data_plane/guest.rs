@@ -95,7 +95,10 @@ impl Guest {
 
     /// Who it is.
     pub(super) fn identity(&self) -> String {
-        format!("spiffe://cluster.local/ns/{}/sa/{}", self.namespace, self.account)
+        format!(
+            "spiffe://cluster.local/ns/{}/sa/{}",
+            self.namespace, self.account
+        )
     }
 
     /// Its node, as it introduces itself to pilot.

@@ -236,7 +236,10 @@ async fn a_library_balances_fails_over_and_speaks_mutual_tls() {
     world.mesh.apply(STRICT);
     let before = secured(&world, &guest, "two").await;
     let taken = one.answers(100)["two"];
-    assert_eq!(secured(&world, &guest, "two").await - before, u64::from(taken));
+    assert_eq!(
+        secured(&world, &guest, "two").await - before,
+        u64::from(taken)
+    );
 
     // An endpoint goes: none of the calls fails, and the other takes all of them.
     world.mesh.meshctl_ok(&["stop", "two"]);

@@ -9,8 +9,9 @@ import sys
 from collections import Counter
 
 import grpc
+import grpc.experimental
 
-credentials = grpc.xds_channel_credentials(grpc.insecure_channel_credentials())
+credentials = grpc.xds_channel_credentials(grpc.experimental.insecure_channel_credentials())
 channel = grpc.secure_channel(sys.argv[1], credentials)
 ask = channel.unary_unary("/mesh.test.Calls/Who")
 

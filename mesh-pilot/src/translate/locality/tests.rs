@@ -2,7 +2,7 @@ use mesh_api::networking::destination_rule::OutlierDetection;
 
 use super::*;
 use crate::snapshot::rules::{Balancer, Balancing};
-use crate::snapshot::view::{MeshConstants, Role, RouterView};
+use crate::snapshot::view::{MeshConstants, Role, RouterView, Software};
 use std::sync::Arc;
 
 fn mk_locality(text: &str) -> Locality {
@@ -31,6 +31,7 @@ fn mk_view(at: &str, labels: &str, mesh: LocalityLb) -> View {
         locality: mk_locality(at),
         services: Arc::new([]),
         role: Role::Router(RouterView::default()),
+        software: Software::default(),
     }
 }
 
