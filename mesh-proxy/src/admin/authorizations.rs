@@ -60,14 +60,7 @@ pub(super) fn shown(config: &Config) -> Vec<Shown> {
 }
 
 /// The same for Prometheus.
-pub(super) fn prometheus(config: &Config) -> String {
-    let registry = Registry::new();
-    // None of these can fail: names and labels are constants that fit.
-    let _never = fill(&registry, config);
-    mesh_runtime::metrics::text(&registry)
-}
-
-fn fill(registry: &Registry, config: &Config) -> prometheus::Result<()> {
+pub(super) fn fill(registry: &Registry, config: &Config) -> prometheus::Result<()> {
     let counted = IntCounterVec::new(
         Opts::new(
             "mesh_proxy_authorization_requests_total",
