@@ -26,9 +26,16 @@ pub use server::Server;
 
 /// The version of resources that stand in the file.
 const VERSION: &str = "static";
-/// The message, and the fields of it and of its parts that are understood.
-const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+/// The fields that are understood, and those of the messages in them.
 const FIELDS: [&str; 4] = ["node", "static_resources", "dynamic_resources", "admin"];
+const PARTS: [(&str, &[&str]); 3] = [
+    ("static_resources", &["listeners", "clusters", "secrets"]),
+    (
+        "dynamic_resources",
+        &["lds_config", "cds_config", "ads_config"],
+    ),
+    ("admin", &["address"]),
+];
 
 /// What a bootstrap file says.
 #[derive(Debug, Clone)]
@@ -83,27 +90,10 @@ impl Bootstrap {
         let value: Value =
             serde_saphyr::from_str(text).map_err(|error| BadBootstrap::Text(error.to_string()))?;
         let descriptors = Descriptors::load()?;
-        let set = descriptors.fields_of(BOOTSTRAP, &value)?;
-        refuse_others("", &set, &FIELDS)?;
-        let bootstrap: pb::Bootstrap = descriptors.read(&value)?;
-        let part = |name: &str, kind: &str, known: &[&str]| match value.get(name) {
-            Some(part) => refuse_others(
-                &format!("{name}."),
-                &descriptors.fields_of(&format!("{BOOTSTRAP}.{kind}"), part)?,
-                known,
-            ),
-            None => Ok(()),
-        };
-        part(
-            "static_resources",
-            "StaticResources",
-            &["listeners", "clusters", "secrets"],
-        )?;
-        let dynamic = ["lds_config", "cds_config", "ads_config"];
-        part("dynamic_resources", "DynamicResources", &dynamic)?;
-        if let Some(admin) = value.get("admin") {
-            let set = descriptors.fields_of("envoy.config.bootstrap.v3.Admin", admin)?;
-            refuse_others("admin.", &set, &["address"])?;
+        let (bootstrap, set) = descriptors.read_with_set::<pb::Bootstrap>(&value)?;
+        refuse_others("", &set.fields(), &FIELDS)?;
+        for (part, known) in PARTS {
+            refuse_others(&format!("{part}."), &set.fields_in(part), known)?;
         }
         Self::of(bootstrap)
     }

@@ -18,6 +18,10 @@ static DESCRIPTORS: &[u8] = include_bytes!("../descriptors/envoy.binpb.gz");
 #[derive(Debug, Clone)]
 pub struct Descriptors(DescriptorPool);
 
+/// What is set of a message that was read, whichever of its two names each field had there.
+#[derive(Debug, Clone)]
+pub struct Set(DynamicMessage);
+
 /// Why a message cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
@@ -55,18 +59,20 @@ impl Descriptors {
     /// # Errors
     /// [`JsonError::Text`] names the first field that does not fit, also one that the message does not have.
     pub fn read<M: Message + Name + Default>(&self, value: &Value) -> Result<M, JsonError> {
-        let message = self.read_as(&M::full_name(), value)?;
-        Ok(M::decode(message.encode_to_vec().as_slice())?)
+        let (message, _) = self.read_with_set(value)?;
+        Ok(message)
     }
 
-    /// Reads a message of this full name without knowing its type; says also which of its fields are set.
+    /// Reads a message, and what is set of it.
     ///
     /// # Errors
     /// As [`Descriptors::read`].
-    pub fn fields_of(&self, full_name: &str, value: &Value) -> Result<Vec<String>, JsonError> {
-        let message = self.read_as(full_name, value)?;
-        let fields = message.fields().map(|(field, _)| field.name().to_owned());
-        Ok(fields.collect())
+    pub fn read_with_set<M: Message + Name + Default>(
+        &self,
+        value: &Value,
+    ) -> Result<(M, Set), JsonError> {
+        let message = self.read_as(&M::full_name(), value)?;
+        Ok((M::decode(message.encode_to_vec().as_slice())?, Set(message)))
     }
 
     fn read_as(&self, full_name: &str, value: &Value) -> Result<DynamicMessage, JsonError> {
@@ -91,6 +97,27 @@ impl Descriptors {
         let found = self.0.get_message_by_name(full_name);
         found.ok_or_else(|| JsonError::UnknownType(full_name.to_owned()))
     }
+}
+
+impl Set {
+    /// The fields that are set, by their names in the `.proto` file.
+    #[must_use]
+    pub fn fields(&self) -> Vec<String> {
+        names(&self.0)
+    }
+
+    /// The same of the message in a field; none where there is no such message.
+    #[must_use]
+    pub fn fields_in(&self, field: &str) -> Vec<String> {
+        let value = self.0.get_field_by_name(field);
+        let message = value.as_ref().and_then(|value| value.as_message());
+        message.map(names).unwrap_or_default()
+    }
+}
+
+fn names(message: &DynamicMessage) -> Vec<String> {
+    let fields = message.fields().map(|(field, _)| field.name().to_owned());
+    fields.collect()
 }
 
 #[cfg(test)]

@@ -91,6 +91,12 @@ fn what_cannot_be_used_is_named() {
     assert_eq!(other, "stats_sinks is not supported");
     let other = said("admin: { profile_path: /tmp/p }");
     assert_eq!(other, "admin.profile_path is not supported");
+    // Protobuf's JSON takes fields by either name.
+    let other = said("dynamicResources: { ldsResourcesLocator: a }");
+    assert_eq!(
+        other,
+        "dynamic_resources.lds_resources_locator is not supported"
+    );
     let file = said("dynamic_resources: { cds_config: { path_config_source: { path: /a } } }");
     assert_eq!(
         file,
