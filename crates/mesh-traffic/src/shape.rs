@@ -65,7 +65,7 @@ impl RouteDecision<'_> {
     ) {
         let all = self.ops_in_order(|ops| &ops.response);
         let mut sent = None;
-        if all.iter().copied().flatten().any(HeaderOp::is_filled) {
+        if all.iter().copied().flatten().any(HeaderOp::reads_request) {
             let sent = sent.insert(request.clone());
             self.shape_request(sent, facts);
             if let Action::Redirect(redirect) = &self.action
@@ -221,9 +221,9 @@ impl HeaderOp {
         (*keep_empty || !filled.is_empty()).then_some(filled)
     }
 
-    /// Whether its value depends on anything.
-    fn is_filled(&self) -> bool {
-        matches!(self, Self::Put { value, .. } if value.literal().is_none())
+    /// Whether its value depends on the request.
+    fn reads_request(&self) -> bool {
+        matches!(self, Self::Put { value, .. } if value.reads_request())
     }
 }
 

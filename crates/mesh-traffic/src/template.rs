@@ -158,6 +158,11 @@ impl Template {
         true
     }
 
+    /// Whether its value depends on the head of the request.
+    pub(crate) fn reads_request(&self) -> bool {
+        self.0.iter().any(Part::reads_request)
+    }
+
     /// What must be kept until it can be filled in.
     pub(crate) fn needs(&self) -> Needs {
         let needs = self.0.iter().map(Part::needs);
@@ -232,6 +237,20 @@ impl Part {
             Self::QueryParam(name, max) => subject.query_param(name).cut(*max),
             Self::Grpc(form) => subject.grpc(*form),
         })
+    }
+
+    fn reads_request(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::RequestWithoutQuery(_) | Self::QueryParam(..) => true,
+            // Only calls have such a status, and a call is known by its head.
+            Self::Grpc(_) => true,
+            Self::Fact(fact) => matches!(fact, Fact::Protocol | Fact::QueryParams),
+            Self::Text(_)
+            | Self::Start(_)
+            | Self::Span(_)
+            | Self::Response(_)
+            | Self::Trailer(_) => false,
+        }
     }
 
     fn needs(&self) -> Needs {
