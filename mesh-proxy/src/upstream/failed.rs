@@ -14,16 +14,17 @@ pub(crate) struct Passing(HashSet<SocketAddr>);
 impl Passing {
     /// Who has ceased to pass since.
     fn lost(&mut self, config: &Config) -> HashSet<SocketAddr> {
-        let checkers = config
-            .checkers()
-            .filter(|(cluster, _)| cluster.closes_failed);
-        let now: HashSet<_> = checkers
+        let checkers = || {
+            let checkers = config.checkers();
+            checkers.filter(|(cluster, _)| cluster.closes_failed)
+        };
+        let now: HashSet<_> = checkers()
             .flat_map(|(_, checker)| checker.passing())
             .collect();
         let before = std::mem::replace(&mut self.0, now);
         // Who is not there any more has not failed.
         let known = |address: &SocketAddr| {
-            let mut checkers = config.checkers();
+            let mut checkers = checkers();
             checkers.any(|(_, checker)| checker.flags(*address).is_some())
         };
         let lost = before.into_iter();
