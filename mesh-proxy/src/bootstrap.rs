@@ -87,13 +87,32 @@ impl Bootstrap {
     /// # Errors
     /// [`BadBootstrap`] names the field.
     pub fn read(text: &str) -> Result<Self, BadBootstrap> {
+        Self::read_as(text, None, None)
+    }
+
+    /// Reads the same for a node of this id and this cluster, where they are given.
+    ///
+    /// # Errors
+    /// As [`Bootstrap::read`].
+    pub fn read_as(
+        text: &str,
+        id: Option<String>,
+        cluster: Option<String>,
+    ) -> Result<Self, BadBootstrap> {
         let value: Value =
             serde_saphyr::from_str(text).map_err(|error| BadBootstrap::Text(error.to_string()))?;
         let descriptors = Descriptors::load()?;
-        let (bootstrap, set) = descriptors.read_with_set::<pb::Bootstrap>(&value)?;
+        let (mut bootstrap, set) = descriptors.read_with_set::<pb::Bootstrap>(&value)?;
         refuse_others("", &set.fields(), &FIELDS)?;
         for (part, known) in PARTS {
             refuse_others(&format!("{part}."), &set.fields_in(part), known)?;
+        }
+        let node = bootstrap.node.get_or_insert_default();
+        if let Some(id) = id {
+            node.id = id;
+        }
+        if let Some(cluster) = cluster {
+            node.cluster = cluster;
         }
         Self::of(bootstrap)
     }

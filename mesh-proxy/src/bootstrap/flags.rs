@@ -66,10 +66,8 @@ impl BootstrapFlags {
         let path = self.config_path.display();
         let text = std::fs::read_to_string(&self.config_path)
             .with_context(|| format!("--config-path {path}"))?;
-        let mut bootstrap =
-            Bootstrap::read(&text).with_context(|| format!("--config-path {path}"))?;
-        bootstrap.node.id = self.service_node.unwrap_or(bootstrap.node.id);
-        bootstrap.node.cluster = self.service_cluster.unwrap_or(bootstrap.node.cluster);
+        let bootstrap = Bootstrap::read_as(&text, self.service_node, self.service_cluster)
+            .with_context(|| format!("--config-path {path}"))?;
         Ok(Settings {
             workload: workload(&bootstrap)?,
             admin: bootstrap.admin,

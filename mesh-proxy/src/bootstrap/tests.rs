@@ -125,6 +125,9 @@ fn what_cannot_be_used_is_named() {
         said_of("id: edge-1, ", ""),
         "node.id: a server is to be told who asks"
     );
+    let nameless = format!("{FILE}{DYNAMIC}").replace("id: edge-1, ", "");
+    let named = Bootstrap::read_as(&nameless, Some("edge-2".to_owned()), None).unwrap();
+    assert_eq!((&*named.node.id, &*named.node.cluster), ("edge-2", "edge"));
     assert_eq!(
         said_of("name: control", "name: shop"),
         "static_resources.clusters: there is more than one of the name \"shop\""
