@@ -9,6 +9,7 @@ mod config_dump;
 mod guards;
 mod health;
 mod limits;
+mod node;
 mod server;
 mod stats;
 
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use mesh_model::time::Clock;
+use mesh_proto::envoy::envoy::config::core::v3::Node;
 use mesh_runtime::admin::{Admin, Page};
 use mesh_xds::client::Client;
 use prometheus::Registry;
@@ -34,6 +36,8 @@ use crate::worker::overload::Overload;
 pub struct Sources {
     /// Our own workload.
     pub workload: Arc<Workload>,
+    /// The node of a bootstrap file, if this proxy runs from one.
+    pub node: Option<Arc<Node>>,
     /// The configuration in force.
     pub live: Arc<LiveConfig>,
     /// What is known of its resources.

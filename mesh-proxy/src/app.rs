@@ -104,6 +104,10 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let log = log.map(|path| open_log(path, &logs, &tasks)).transpose()?;
     let sources = Sources {
         workload: Arc::new(settings.workload.clone()),
+        node: match &settings.told {
+            Told::Mesh(_) => None,
+            Told::Bootstrap(bootstrap) => Some(Arc::new(bootstrap.node.clone())),
+        },
         live: Arc::new(LiveConfig::new(Config::default())),
         catalog: Catalog::new(),
         xds: Arc::default(),

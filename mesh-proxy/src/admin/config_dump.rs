@@ -21,7 +21,7 @@ use mesh_xds::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::admin::Sources;
-use crate::config::Workload;
+use crate::admin::node::node;
 use crate::config::catalog::Entry;
 
 pub(super) fn page(sources: &Sources, query: &Query) -> Page {
@@ -100,7 +100,7 @@ pub(super) fn page(sources: &Sources, query: &Query) -> Page {
     }
     let mut configs = vec![json!({
         "@type": admin_type("BootstrapConfigDump"),
-        "bootstrap": { "node": node(&sources.workload) },
+        "bootstrap": { "node": node(sources) },
     })];
     configs.extend(lists.map(|(kind, name, list)| {
         let mut dump = Map::new();
@@ -306,25 +306,6 @@ fn as_listener(dumped: Value) -> Value {
         out.insert("error_state".to_owned(), error);
     }
     Value::Object(out)
-}
-
-/// The node, as pilot knows us.
-pub(super) fn node(workload: &Workload) -> Value {
-    let labels = workload.labels.0.iter();
-    let labels: Map<String, Value> = labels
-        .map(|(name, value)| (name.to_string(), value.as_str().into()))
-        .collect();
-    json!({
-        "id": workload.node_id(),
-        "cluster": workload.node().cluster,
-        "metadata": {
-            "NAME": &*workload.name,
-            "NAMESPACE": &**workload.namespace(),
-            "WORKLOAD_NAME": &*workload.owner,
-            "SERVICE_ACCOUNT": &*workload.account.name,
-            "LABELS": labels,
-        },
-    })
 }
 
 pub(super) fn address(address: SocketAddr) -> Value {

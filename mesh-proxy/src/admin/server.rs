@@ -8,7 +8,8 @@ use mesh_traffic::Listener;
 use serde_json::json;
 
 use crate::admin::Sources;
-use crate::admin::config_dump::{self, node};
+use crate::admin::config_dump;
+use crate::admin::node::node;
 
 pub(super) fn ready(sources: &Sources, _: &Query) -> Page {
     let (status, state) = match sources.ready() {
@@ -28,7 +29,7 @@ pub(super) fn info(sources: &Sources, _: &Query) -> Page {
         "uptime_current_epoch": format!("{up}s"),
         "uptime_all_epochs": format!("{up}s"),
         "command_line_options": {},
-        "node": node(&sources.workload),
+        "node": node(sources),
     }))
 }
 

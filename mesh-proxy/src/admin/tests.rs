@@ -38,6 +38,7 @@ fn mk_pages() -> Pages {
     let (bound, is_bound) = watch::channel(false);
     let sources = Sources {
         workload: Arc::new(mk_workload()),
+        node: None,
         live: live.clone(),
         catalog: catalog.clone(),
         xds: Arc::default(),

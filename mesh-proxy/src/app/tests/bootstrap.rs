@@ -79,7 +79,8 @@ async fn answers(address: SocketAddr, answer: &str) {
 async fn a_file_is_all_it_needs() {
     let (edge, admin) = (free().await, free().await);
     let text = format!(
-        "admin: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}\n\
+        "node: {{ id: edge-7, metadata: {{ tier: front }} }}\n\
+         admin: {{ address: {{ socket_address: {{ address: {}, port_value: {} }} }} }}\n\
          static_resources: {{ listeners: [{}] }}",
         admin.ip(),
         admin.port(),
@@ -92,6 +93,11 @@ async fn a_file_is_all_it_needs() {
             (ready.status().as_u16(), ready.body()),
             (200, &Bytes::from("LIVE\n"))
         );
+        let info = get(&format!("http://{admin}/server_info"), &[]).await;
+        let info = info.unwrap();
+        let info: serde_json::Value = serde_json::from_slice(info.body()).unwrap();
+        assert_eq!(info["node"]["id"], "edge-7");
+        assert_eq!(info["node"]["metadata"]["tier"], "front");
     };
     Box::pin(while_it_runs(settings(&text), asking)).await;
 }
