@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_proto::envoy::envoy::config::core::v3::Node;
 use mesh_proto::envoy::envoy::service::discovery::v3 as discovery;
 
-use crate::server::stream::resources_of;
+use crate::server::stream::{WILDCARD, resources_of};
 use crate::{Kind, Resource, Resources};
 
 /// A variant of the protocol; what it has to remember of one stream is in it.
@@ -62,6 +62,8 @@ pub(super) struct StateOfTheWorld {
 struct Told {
     /// The client has asked for it on this stream.
     asked: bool,
+    /// It wants all because it has never named any.
+    all_by_default: bool,
     names: BTreeSet<String>,
     /// What the client has.
     had: BTreeMap<String, Resource>,
@@ -96,9 +98,16 @@ impl Speech for StateOfTheWorld {
         delta.resource_names_subscribe = new.cloned().collect();
         let gone = told.names.difference(&names);
         delta.resource_names_unsubscribe = gone.cloned().collect();
-        for name in &delta.resource_names_unsubscribe {
-            told.had.remove(name);
+        let first = !told.asked || told.all_by_default;
+        let all_by_default = first && names.is_empty() && kind.is_wildcard_by_default();
+        let wants_all = all_by_default || names.contains(WILDCARD);
+        if !wants_all {
+            if told.all_by_default {
+                delta.resource_names_unsubscribe.push(WILDCARD.to_owned());
+            }
+            told.had.retain(|name, _| names.contains(name));
         }
+        told.all_by_default = all_by_default;
         if told.asked {
             delta.response_nonce = request.response_nonce;
             delta.error_detail = request.error_detail;
@@ -138,7 +147,8 @@ impl Speech for StateOfTheWorld {
         for name in &response.removed_resources {
             told.had.remove(name);
         }
-        let wanted = |name: &String| told.names.is_empty() || told.names.contains(name);
+        let wants_all = told.all_by_default || told.names.contains(WILDCARD);
+        let wanted = |name: &String| wants_all || told.names.contains(name);
         let all = now.iter().filter(|(name, _)| wanted(name));
         let all: Vec<_> = all.map(|(n, one)| (n.clone(), one.clone())).collect();
         told.had.extend(all);

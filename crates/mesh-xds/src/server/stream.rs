@@ -21,6 +21,8 @@ use crate::{Kind, Resource, Resources};
 const MAX_NAMES: usize = 100_000;
 /// Longest name of a resource in bytes.
 const MAX_NAME: usize = 4096;
+/// The name that stands for all resources of a type.
+pub(super) const WILDCARD: &str = "*";
 
 /// The order in which parts of a change are sent.
 const ORDER: [(Kind, Part); 7] = [

@@ -85,6 +85,35 @@ fn who_asks_by_name_gets_these_alone() {
 }
 
 #[test]
+fn a_star_stands_for_all() {
+    let mut speech = StateOfTheWorld::default();
+    let asked = speech.request(ask(Kind::Cluster, &["*"], "")).unwrap();
+    assert_eq!(asked.resource_names_subscribe, ["*"]);
+    let now = snapshot(Kind::Cluster, &["a", "b"]);
+    let got = speech.response(difference(Kind::Cluster, "1", &["a", "b"], &[]), &now);
+    assert_eq!(heard(&got), ["a", "b"]);
+}
+
+#[test]
+fn who_names_some_after_all_wants_all_no_more() {
+    let mut speech = StateOfTheWorld::default();
+    speech.request(ask(Kind::Cluster, &[], "")).unwrap();
+    let now = snapshot(Kind::Cluster, &["a", "b"]);
+    let got = speech.response(difference(Kind::Cluster, "1", &["a", "b"], &[]), &now);
+    assert_eq!(heard(&got), ["a", "b"]);
+    let asked = speech.request(ask(Kind::Cluster, &["a"], "1")).unwrap();
+    assert_eq!(asked.resource_names_subscribe, ["a"]);
+    assert_eq!(asked.resource_names_unsubscribe, ["*"]);
+    let got = speech.response(difference(Kind::Cluster, "2", &["a"], &[]), &now);
+    assert_eq!(heard(&got), ["a"]);
+    // Then none: that is not all.
+    let asked = speech.request(ask(Kind::Cluster, &[], "2")).unwrap();
+    assert_eq!(asked.resource_names_unsubscribe, ["a"]);
+    let got = speech.response(difference(Kind::Cluster, "3", &[], &["a"]), &now);
+    assert_eq!(heard(&got), [""; 0]);
+}
+
+#[test]
 fn names_that_come_and_go_are_told_apart_and_old_nonces_say_nothing() {
     let mut speech = StateOfTheWorld::default();
     speech

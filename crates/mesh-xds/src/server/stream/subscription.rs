@@ -7,13 +7,11 @@ use mesh_proto::envoy::envoy::service::discovery::v3 as discovery;
 use mesh_proto::envoy::google::rpc;
 
 use crate::server::status::TypeStatus;
-use crate::server::stream::{Part, resources_of};
+use crate::server::stream::{Part, WILDCARD, resources_of};
 use crate::{Kind, Resource, Resources};
 
 /// Bytes of resources per response; gRPC clients refuse messages of more than 4 MiB by default.
 pub(super) const MAX_RESPONSE: usize = 3 << 20;
-/// The name that stands for all resources of a type.
-const WILDCARD: &str = "*";
 
 /// What the client wants and has of one type.
 #[derive(Debug, Default)]
