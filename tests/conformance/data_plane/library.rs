@@ -1,8 +1,7 @@
 //! Python's gRPC without a proxy (gRFC A27, A29): it resolves services by pilot, balances, fails over, and speaks mutual
 //! TLS to our sidecars.
 //!
-//! As istio's agent does it, something beside it secures the stream to pilot: here it is mesh-proxy, from a bootstrap
-//! file.
+//! As istio's agent does it, something beside it secures the stream to pilot: here it is an Envoy that passes bytes on.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,8 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use mesh_test::{eventually, eventually_async};
-use mesh_tests::mesh::binary;
-use mesh_tests::tools::python;
+use mesh_tests::tools;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,7 +65,7 @@ spec:
   mtls: {mode: STRICT}
 ";
 
-/// A mesh-proxy that takes the client's plain stream to pilot, by mutual TLS.
+/// What takes the client's plain stream to pilot, by mutual TLS.
 struct Agent {
     address: SocketAddr,
     process: Child,
@@ -94,8 +92,15 @@ impl Agent {
         let file = folder.path().join("agent.json");
         std::fs::write(&file, text.to_string()).unwrap();
         drop(free);
-        let process = Command::new(binary("mesh-proxy"))
-            .args(["bootstrap", "--concurrency", "1", "--config-path"])
+        let process = Command::new(tools::envoy())
+            .args([
+                "-l",
+                "error",
+                "--disable-hot-restart",
+                "--concurrency",
+                "1",
+                "--config-path",
+            ])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -132,7 +137,7 @@ struct Client {
 
 impl Client {
     fn start(target: &str, bootstrap: &str) -> Self {
-        let mut process = Command::new(python())
+        let mut process = Command::new(tools::python())
             .arg(script("xds_client.py"))
             .arg(target)
             .env("GRPC_XDS_BOOTSTRAP_CONFIG", bootstrap)

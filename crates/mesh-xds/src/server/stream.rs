@@ -4,7 +4,7 @@
 //! each response is the difference between what the client has and the newest snapshot. Order is
 //! make-before-break: new clusters and endpoints, then listeners and routes, and only then what
 //! nothing refers to any more is taken away; each step waits for the acknowledgement of the one
-//! before.
+//! before, but for endpoints, on which a client's acknowledgement of clusters may depend.
 
 mod subscription;
 
@@ -119,13 +119,19 @@ impl Machine {
     /// What to send next, if anything may be sent now, and the snapshot that it is of. It counts as sent.
     pub fn next_response(&mut self) -> Option<(discovery::DeltaDiscoveryResponse, Arc<Resources>)> {
         let current = self.current.clone()?;
+        let mut clusters_wait = false;
         for (kind, part) in ORDER {
             let Some(subscription) = self.types.get_mut(&kind) else {
                 continue;
             };
-            if subscription.outstanding.is_some() {
-                // What comes later in the order may refer to what is not acknowledged yet, and an
-                // acknowledged cluster may first bring a subscription to its endpoints.
+            let outstanding = subscription.outstanding.is_some();
+            if outstanding && kind == Kind::Cluster {
+                // An Envoy acknowledges a cluster when it has the endpoints of it.
+                clusters_wait = true;
+                continue;
+            }
+            if outstanding || (clusters_wait && kind != Kind::Endpoint) {
+                // What comes later in the order may refer to what is not acknowledged yet.
                 return None;
             }
             if !subscription.dirty {
