@@ -9,6 +9,7 @@ pub(crate) mod held;
 pub mod overload;
 mod relief;
 pub(crate) mod shelf;
+pub(crate) mod spares;
 pub(crate) mod timers;
 
 use std::io;

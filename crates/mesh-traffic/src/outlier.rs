@@ -22,7 +22,7 @@ pub use self::rules::{Rates, Rules, Streak};
 /// What is known of the endpoints of a cluster.
 #[derive(Debug, Clone)]
 pub struct Detector {
-    rules: Rules,
+    rules: Arc<Rules>,
     watch: Arc<Watch>,
 }
 
@@ -104,6 +104,7 @@ impl Detector {
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         let watch = Arc::default();
+        let rules = Arc::new(rules);
         Self { rules, watch }
     }
 
@@ -309,7 +310,7 @@ impl Detector {
             base_time,
             max_time,
             ..
-        } = self.rules;
+        } = *self.rules;
         // Beyond that it would only take longer to be forgotten.
         if base_time.saturating_mul(history.times) < max_time.saturating_add(base_time) {
             history.times = history.times.saturating_add(1);

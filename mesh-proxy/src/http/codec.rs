@@ -198,6 +198,14 @@ impl ClientCodec {
         }
     }
 
+    /// Whether nothing is left to be sent of a request, and none can follow yet.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        match self {
+            Self::H1(codec) => codec.has_sent_all(),
+            Self::H2(_) => false,
+        }
+    }
+
     /// How many requests may be begun now.
     pub(crate) fn room(&self) -> u32 {
         either!(self, codec => codec.room())

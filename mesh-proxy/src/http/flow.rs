@@ -239,7 +239,7 @@ impl Engine {
         connection: Rc<Connection>,
     ) -> FlowKey {
         let (config, now) = (self.live.current(), self.now);
-        let flow = match self.spares.take() {
+        let mut flow = match self.spares.flows.take() {
             Some(mut flow) => {
                 let served = self.served(down, &connection, &config);
                 flow.exchange.restart(config, connection, served, now);
@@ -252,6 +252,7 @@ impl Engine {
                 Exchange::new(config, connection, now),
             )),
         };
+        flow.exchange.lend_outgoing(|| self.spares.heads.take());
         let key = self.flows.insert(flow);
         if let Some(down) = self.downstream(down) {
             down.streams.insert(stream, key);
@@ -460,7 +461,9 @@ impl Engine {
                 stream: Some(stream),
                 since: self.now,
             });
-            flow.exchange.return_outgoing(head);
+        }
+        if self.spares.heads.len() < self.spares_kept() {
+            self.spares.heads.put(head);
         }
         self.pump_upload(key);
         Ok(())

@@ -639,9 +639,11 @@ impl Exchange {
         self.outgoing.take().unwrap_or_default()
     }
 
-    /// Gives its buffers back, for the next attempt.
-    pub fn return_outgoing(&mut self, head: Box<RequestHead>) {
-        self.outgoing = Some(head);
+    /// Makes sure that it has buffers for one.
+    pub fn lend_outgoing(&mut self, head: impl FnOnce() -> Option<Box<RequestHead>>) {
+        if self.outgoing.is_none() {
+            self.outgoing = head();
+        }
     }
 
     /// How long the request may take with all its attempts, from the end of its body.

@@ -401,7 +401,8 @@ impl Engine {
             return self.close(key);
         }
         let room = self.held.room();
-        if written && (link.streams.is_empty() || room < HIGH_WATER) {
+        let idle = link.streams.is_empty() || codec.has_sent_all();
+        if written && (idle || room < HIGH_WATER) {
             self.buffers.put(codec.output().reclaim());
         }
         let bytes = codec.output().capacity() + link.wire.backlog() + link.rest.capacity();

@@ -41,7 +41,7 @@ use crate::worker::buffers::Buffers;
 use crate::worker::held::Held;
 use crate::worker::overload::bounds::Admission;
 use crate::worker::overload::{Level, Overload};
-use crate::worker::shelf::Shelf;
+use crate::worker::spares::Spares;
 use crate::worker::timers::{TimerKey, Timers};
 use crate::worker::{Shared, Signals};
 
@@ -120,8 +120,8 @@ pub(crate) struct Engine {
     pub(crate) copies: usize,
     /// How many of them are calls to services.
     pub(crate) calls: usize,
-    /// Requests that are over, kept for their buffers.
-    pub(crate) spares: Shelf<Box<Flow>>,
+    /// What requests need, for the next ones.
+    pub(crate) spares: Spares,
     pub(crate) signals: Arc<Signals>,
     /// How short of memory the process is, and how short it was when we last looked.
     pub(crate) overload: Arc<Overload>,
@@ -185,7 +185,7 @@ impl Engine {
             buffers: Buffers::default(),
             copies: 0,
             calls: 0,
-            spares: Shelf::default(),
+            spares: Spares::default(),
             held: Held::new(shared.overload.budget(signals.workers)),
             signals,
             overload: shared.overload.clone(),
@@ -448,7 +448,7 @@ impl Engine {
 
     fn sweep(&mut self) {
         self.sweep_links();
-        drop(self.spares.sweep());
+        self.spares.sweep();
         self.buffers.sweep();
         self.sealing.sweep();
         self.observer.sweep();

@@ -235,7 +235,8 @@ impl Client {
     }
 
     /// Whether nothing of the request is owed, even if nobody has said so yet.
-    fn has_sent_all(&self) -> bool {
+    #[must_use]
+    pub fn has_sent_all(&self) -> bool {
         matches!(
             self.sending.part,
             Part::Whole | Part::Body(Framing::Exactly(0))

@@ -22,11 +22,11 @@ const CALLS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     /// Whether it is one, for whom, and what has come of its answer.
-    is_call: Option<IsCall>,
+    is_call: Option<Box<IsCall>>,
     /// The one that it waits for.
     waits_for: Option<FlowKey>,
     /// What came of that.
-    told: Option<Result<Answer, Failure>>,
+    told: Option<Box<Result<Answer, Failure>>>,
     /// How much of its body is to be there before there is one.
     pub(super) gathers: Option<Buffering>,
 }
@@ -106,13 +106,13 @@ impl Engine {
         let asking = self.flows.get(of)?;
         let Call { sent, body, speaks } = call;
         let mut flow = flow_beside(&mut self.spares, asking, sent, now);
-        flow.calls.is_call = Some(IsCall {
+        flow.calls.is_call = Some(Box::new(IsCall {
             of,
             speaks,
             head: ResponseHead::default(),
             answer: Vec::new(),
             status: None,
-        });
+        }));
         flow.upload.begin_with(body);
         let key = self.flows.insert(flow);
         self.calls += 1;
@@ -220,7 +220,7 @@ impl Engine {
     fn tell(&mut self, of: FlowKey, result: Result<Answer, Failure>) {
         if let Some(flow) = self.flows.get_mut(of) {
             flow.calls.waits_for = None;
-            flow.calls.told = Some(result);
+            flow.calls.told = Some(Box::new(result));
             // Not at once: the call is still being dealt with.
             self.work.push_back(Work::Told(of));
         }
@@ -237,7 +237,7 @@ impl Engine {
             .get(key)
             .is_some_and(|flow| flow.step == Step::Pausing)
         {
-            let next = self.advance(key, Event::Told(told));
+            let next = self.advance(key, Event::Told(*told));
             self.follow(key, next);
         }
     }

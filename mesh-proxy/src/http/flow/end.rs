@@ -266,8 +266,8 @@ impl Engine {
             down.codec.release(flow.stream, unsent);
         }
         self.client_served(flow.down, flow.stream);
-        if self.spares.len() < self.spares_kept() {
-            self.spares.put(flow);
+        if self.spares.flows.len() < self.spares_kept() {
+            self.spares.flows.put(flow);
         }
     }
 

@@ -6,11 +6,11 @@ use super::Flow;
 use crate::http::own::OwnRequest;
 use crate::http::serve::Exchange;
 use crate::worker::engine::ConnKey;
-use crate::worker::shelf::Shelf;
+use crate::worker::spares::Spares;
 
 /// A request of our own beside another one, without a client.
 pub(super) fn flow_beside(
-    spares: &mut Shelf<Box<Flow>>,
+    spares: &mut Spares,
     flow: &Flow,
     own: OwnRequest,
     now: Instant,
@@ -19,7 +19,7 @@ pub(super) fn flow_beside(
     let (config, served) = (of.config.clone(), of.served.clone());
     let connection = of.connection.clone();
     let nobody = ConnKey::default();
-    let mut flow = match spares.take() {
+    let mut flow = match spares.flows.take() {
         Some(mut spare) => {
             spare.exchange.restart(config, connection, served, now);
             spare.restart(nobody, 0);
@@ -27,6 +27,7 @@ pub(super) fn flow_beside(
         }
         None => Box::new(Flow::new(nobody, 0, Exchange::new(config, connection, now))),
     };
+    flow.exchange.lend_outgoing(|| spares.heads.take());
     flow.exchange.become_own(own);
     flow
 }
