@@ -170,5 +170,5 @@ fn what_is_kept_per_connection_and_request_stays_small() {
     let link = size_of::<Link>() + size_of::<mesh_http::h1::Client>();
     assert!(connection <= 1024, "{connection} bytes");
     assert!(link <= 1024, "{link} bytes");
-    assert!(size_of::<Flow>() <= 2048, "{} bytes", size_of::<Flow>());
+    assert!(size_of::<Flow>() <= 1600, "{} bytes", size_of::<Flow>());
 }
