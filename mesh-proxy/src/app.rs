@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::admin::{self, Actions, Sources};
-use crate::config::{Catalog, Feed, LiveConfig, Workload};
+use crate::config::{Cache, Catalog, Feed, LiveConfig, Workload};
 use crate::conn::listen::Listeners;
 use crate::health::Prober;
 use crate::http::observe::Observer;
@@ -130,7 +130,7 @@ pub async fn run(settings: Settings, deps: Deps) -> anyhow::Result<()> {
     let status_settings = settings.status.clone();
     mesh_status::serve(status, status_settings, subject, &sources.registry, &tasks);
 
-    let told = be_told(&settings.told, &sources, &tasks);
+    let told = be_told(&settings, &sources, &tasks);
     // Large, and gone once it is clear: no part of what runs for ever.
     let Some(told) = shutdown.run_until_cancelled(Box::pin(told)).await else {
         return Ok(());
@@ -208,7 +208,7 @@ fn subject(sources: &Sources, shutdown: &CancellationToken) -> Subject {
 }
 
 /// Begins to follow whoever tells this proxy what to do, with an identity if it belongs to a mesh.
-async fn be_told(told: &Told, sources: &Sources, tasks: &Tasks) -> anyhow::Result<()> {
+async fn be_told(settings: &Settings, sources: &Sources, tasks: &Tasks) -> anyhow::Result<()> {
     let Sources {
         live,
         catalog,
@@ -216,12 +216,13 @@ async fn be_told(told: &Told, sources: &Sources, tasks: &Tasks) -> anyhow::Resul
         ..
     } = sources;
     let feed = Feed::new(live.clone(), catalog.clone(), clock.clone());
-    match told {
+    match &settings.told {
         Told::Mesh(mesh) => {
             let obtained = Identity::start(mesh.identity.clone(), clock.clone(), tasks).await?;
             let identity = sources.identity.get_or_init(|| obtained);
             let pilot = identity.channel_to(&mesh.xds_address, identity::PILOT_ACCOUNT)?;
             let asking = Asking::of(sources.workload.node());
+            let feed = with_cache(feed, settings, &asking, tasks)?;
             let begin = || feed.start(pilot, asking, tasks);
             sources.xds.get_or_init(begin);
             report_to_mixer(mesh, sources, identity, tasks)
@@ -236,7 +237,9 @@ async fn be_told(told: &Told, sources: &Sources, tasks: &Tasks) -> anyhow::Resul
                         variant: server.variant,
                         all_of: server.all_of.clone(),
                         names: Vec::new(),
+                        held: Vec::new(),
                     };
+                    let feed = with_cache(feed, settings, &asking, tasks)?;
                     let begin = || feed.start(server.channels(), asking, tasks);
                     sources.xds.get_or_init(begin);
                     Ok(())
@@ -244,6 +247,22 @@ async fn be_told(told: &Told, sources: &Sources, tasks: &Tasks) -> anyhow::Resul
             }
         }
     }
+}
+
+/// Begins with what the last run left, if it was to leave it.
+fn with_cache(
+    feed: Feed,
+    settings: &Settings,
+    asking: &Asking,
+    tasks: &Tasks,
+) -> anyhow::Result<Feed> {
+    Ok(match &settings.config_cache {
+        Some(folder) => {
+            let (cache, left) = Cache::open(folder, &asking.node.id, tasks)?;
+            feed.with_cache(cache, left)
+        }
+        None => feed,
+    })
 }
 
 fn check_health(sources: &Sources, doors: Vec<Door>, tasks: &Tasks) {

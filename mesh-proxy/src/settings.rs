@@ -53,6 +53,9 @@ pub struct Flags {
     /// Where pilot serves configuration.
     #[arg(long, value_name = "HOST:PORT")]
     pub xds_address: String,
+    /// Folder of this proxy alone where the last good configuration is kept: with it the proxy starts while pilot is away.
+    #[arg(long, value_name = "FOLDER")]
+    pub config_cache: Option<PathBuf>,
     /// Where mixer takes telemetry; without it none is sent.
     #[arg(long, value_name = "HOST:PORT")]
     pub telemetry_address: Option<String>,
@@ -96,6 +99,8 @@ pub struct Settings {
     pub workload: Workload,
     /// Who tells it what to do.
     pub told: Told,
+    /// Where the last good configuration is kept, if it is.
+    pub config_cache: Option<PathBuf>,
     /// Where the admin pages are served, if they are.
     pub admin: Option<SocketAddr>,
     /// Worker threads.
@@ -173,6 +178,7 @@ impl TryFrom<Flags> for Settings {
                 xds_address: flags.xds_address,
                 telemetry_address: flags.telemetry_address,
             })),
+            config_cache: flags.config_cache,
             admin: Some(flags.admin),
             concurrency: usize::from(flags.concurrency),
             // Lines for the null device are not even made.

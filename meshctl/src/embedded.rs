@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod ca;
+pub(crate) mod cache;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod control;

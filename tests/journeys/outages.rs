@@ -33,6 +33,27 @@ async fn calls_answer(mesh: &Mesh, calls: u32) {
     }
 }
 
+/// What `TO_V1` asks for is in force.
+async fn all_calls_have_no_stars(mesh: &Mesh) {
+    let outbound = mesh
+        .status()
+        .workload("productpage")
+        .outbound
+        .clone()
+        .unwrap();
+    eventually_async("the change is in force", || async {
+        let mut caller = Caller::through(&outbound).await;
+        for _ in 0..10 {
+            let (_, body) = caller.answer("http://reviews:9080/reviews/0", &[]).await;
+            if stars(&body) != Stars::None {
+                return Err(body);
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn without_pilot_traffic_flows_and_changes_wait_until_it_is_back() {
     let mesh = Setup::bookinfo().up();
@@ -53,23 +74,34 @@ async fn without_pilot_traffic_flows_and_changes_wait_until_it_is_back() {
 
     mesh.meshctl_ok(&["start", "pilot"]);
     mesh.wait_until_ready();
-    let outbound = mesh
-        .status()
-        .workload("productpage")
-        .outbound
-        .clone()
-        .unwrap();
-    eventually_async("the change is in force", || async {
-        let mut caller = Caller::through(&outbound).await;
-        for _ in 0..10 {
-            let (_, body) = caller.answer("http://reviews:9080/reviews/0", &[]).await;
-            if stars(&body) != Stars::None {
-                return Err(body);
+    all_calls_have_no_stars(&mesh).await;
+}
+
+#[tokio::test]
+async fn without_pilot_a_proxy_that_ends_begins_again_with_what_it_was_told() {
+    let mesh = Setup::bookinfo().up();
+    calls_answer(&mesh, 1).await;
+    mesh.meshctl_ok(&["stop", "pilot"]);
+    for name in ["productpage", "reviews"] {
+        let victim = mesh.status().workload(name).clone();
+        let pid = Pid::from_raw(victim.sidecar_pid.unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        eventually_async("the sidecar is back", || async {
+            let now = mesh.status().workload(name).clone();
+            match now.ready && now.sidecar_pid != victim.sidecar_pid {
+                true => Ok(()),
+                false => Err(now),
             }
-        }
-        Ok(())
-    })
-    .await;
+        })
+        .await;
+    }
+    calls_answer(&mesh, 50).await;
+
+    // What was changed meanwhile it hears of when pilot is back.
+    assert!(mesh.try_apply(TO_V1, &[]).status.success());
+    mesh.meshctl_ok(&["start", "pilot"]);
+    mesh.wait_until_ready();
+    all_calls_have_no_stars(&mesh).await;
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ pub struct BootstrapFlags {
     /// Takes the place of node.cluster.
     #[arg(long, value_name = "NAME")]
     pub service_cluster: Option<String>,
+    /// Folder of this proxy alone where the last good configuration is kept: with it the proxy starts while the server is away.
+    #[arg(long, value_name = "FOLDER")]
+    pub config_cache: Option<PathBuf>,
     /// How it ends.
     #[command(flatten)]
     pub drain: DrainFlags,
@@ -68,8 +71,14 @@ impl BootstrapFlags {
             .with_context(|| format!("--config-path {path}"))?;
         let bootstrap = Bootstrap::read_as(&text, self.service_node, self.service_cluster)
             .with_context(|| format!("--config-path {path}"))?;
+        if self.config_cache.is_some() && bootstrap.server.is_none() {
+            anyhow::bail!(
+                "--config-cache: {path} names no server whose configuration could be kept"
+            );
+        }
         Ok(Settings {
             workload: workload(&bootstrap)?,
+            config_cache: self.config_cache,
             admin: bootstrap.admin,
             told: Told::Bootstrap(Box::new(bootstrap)),
             concurrency: usize::from(self.concurrency),

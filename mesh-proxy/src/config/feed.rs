@@ -17,7 +17,7 @@ use crate::bootstrap::list_of;
 use crate::config::files::Files;
 use crate::config::names::Names;
 use crate::config::warm::{Newest, Wanted};
-use crate::config::{Catalog, LiveConfig};
+use crate::config::{Cache, Catalog, LiveConfig};
 
 /// An update of so many bytes leaves as much behind that is worth giving back.
 const LARGE: usize = 64 << 10;
@@ -42,6 +42,9 @@ pub struct Feed {
     wanted: Wanted,
     files: Files,
     names: Names,
+    cache: Option<Cache>,
+    /// What came from the cache: type, name and version.
+    held: Vec<(Kind, String, String)>,
 }
 
 impl Feed {
@@ -57,6 +60,8 @@ impl Feed {
             wanted: Wanted::default(),
             files: Files::default(),
             names,
+            cache: None,
+            held: Vec::new(),
         }
     }
 
@@ -76,6 +81,28 @@ impl Feed {
             self.newest.keep(*kind, &upsert.name);
         }
         Ok(self)
+    }
+
+    /// A feed that begins with what its last run left in a cache, and keeps that in step with what the server says.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Cache, left: Vec<(Kind, Upsert)>) -> Self {
+        let now = self.clock.wall();
+        self.cache = Some(cache);
+        for (kind, upsert) in left {
+            if self.newest.is_kept(kind, &upsert.name) {
+                continue;
+            }
+            if let Err(rejection) = self.take(kind, &upsert) {
+                // The server hears that we do not have it.
+                tracing::warn!(%rejection, "the last good configuration is not good any more");
+                continue;
+            }
+            self.newest.answered(kind, &upsert.name);
+            self.catalog
+                .accept(kind, &upsert.name, &upsert.version, now);
+            self.held.push((kind, upsert.name, upsert.version));
+        }
+        self
     }
 
     /// Feeds on nothing but its file.
@@ -111,6 +138,7 @@ impl Feed {
         self.names.clone().follow(tasks);
         let asking = Asking {
             names: self.wanted.names(),
+            held: std::mem::take(&mut self.held),
             ..asking
         };
         Client::start(channel, asking, self, tasks)
@@ -119,10 +147,18 @@ impl Feed {
     /// Puts in force what there is before anybody is asked: of these types everything.
     fn begin(&mut self, all_of: &[Kind]) {
         let others = [Kind::Cluster, Kind::Listener];
-        for kind in others.iter().filter(|kind| !all_of.contains(kind)) {
+        let from_cache = !self.held.is_empty();
+        for kind in others
+            .iter()
+            .filter(|kind| from_cache || !all_of.contains(kind))
+        {
             self.newest.heard_of(*kind);
         }
-        if !self.newest.is_empty() {
+        if self.newest.is_empty() {
+            return;
+        }
+        self.put_in_force();
+        if from_cache && self.newest.lack_what_the_cache_lacks(&self.wanted) {
             self.put_in_force();
         }
     }
@@ -175,9 +211,16 @@ impl Feed {
             files: self.files.found(),
             ..self.newest.in_force(before)
         });
-        self.wanted = self.newest.wanted(&after);
+        let before = std::mem::replace(&mut self.wanted, self.newest.wanted(&after));
         self.newest.keep_only(&self.wanted);
-        if !self.catalog.is_ready() && self.newest.is_complete(&self.wanted) {
+        let is_complete = || self.newest.is_complete(&self.wanted);
+        if let Some(cache) = &mut self.cache {
+            cache.note(Vec::new(), before.without(&self.wanted));
+            if is_complete() {
+                cache.is_whole();
+            }
+        }
+        if !self.catalog.is_ready() && is_complete() {
             self.names.rest_is_complete();
         }
     }
@@ -188,17 +231,24 @@ impl Handler for Feed {
         let now = self.clock.wall();
         let kind = update.kind;
         let mut rejections = Vec::new();
+        let sizes = update.upserts.iter().map(|upsert| upsert.any.value.len());
+        let is_large = sizes.sum::<usize>() >= LARGE;
+        let mut accepted = Vec::new();
         self.newest.heard_of(kind);
-        for upsert in &update.upserts {
+        for upsert in update.upserts {
             self.newest.answered(kind, &upsert.name);
             if self.newest.is_kept(kind, &upsert.name) {
                 rejections.push(reject(&upsert.name, "name", IN_FILE));
                 continue;
             }
-            match self.take(kind, upsert) {
-                Ok(()) => self
-                    .catalog
-                    .accept(kind, &upsert.name, &upsert.version, now),
+            match self.take(kind, &upsert) {
+                Ok(()) => {
+                    self.catalog
+                        .accept(kind, &upsert.name, &upsert.version, now);
+                    if self.cache.is_some() {
+                        accepted.push((kind, upsert));
+                    }
+                }
                 Err(rejection) => {
                     self.catalog.refuse(kind, &rejection, &upsert.version, now);
                     rejections.push(rejection);
@@ -213,9 +263,12 @@ impl Handler for Feed {
             self.newest.remove(kind, name);
             self.catalog.remove(kind, name);
         }
+        if let Some(cache) = &mut self.cache {
+            let removals = update.removals.into_iter();
+            cache.note(accepted, removals.map(|name| (kind, name)).collect());
+        }
         self.put_in_force();
-        let sizes = update.upserts.iter().map(|upsert| upsert.any.value.len());
-        if sizes.sum::<usize>() >= LARGE {
+        if is_large {
             heap::after_burst();
         }
         Applied {

@@ -57,6 +57,22 @@ impl Newest {
         self.clusters.is_empty() && self.listeners.is_empty() && self.secrets.is_empty()
     }
 
+    /// What the cache lacks that is asked for, the server did not have when it was written; of secrets it says nothing.
+    /// Whether there is any.
+    pub(super) fn lack_what_the_cache_lacks(&mut self, wanted: &Wanted) -> bool {
+        let endpoints = wanted.endpoints.iter().map(|name| (Kind::Endpoint, name));
+        let routes = wanted.routes.iter().map(|name| (Kind::Route, name));
+        let mut any = false;
+        for (kind, name) in endpoints.chain(routes) {
+            if !self.answered.contains(&(kind, name.clone())) {
+                self.answered(kind, name);
+                self.remove(kind, name);
+                any = true;
+            }
+        }
+        any
+    }
+
     /// Notes that the server has said something about a name.
     pub(super) fn answered(&mut self, kind: Kind, name: &str) {
         self.answered.insert((kind, name.into()));
@@ -238,6 +254,17 @@ fn is_probed_first(cluster: &Cluster) -> bool {
 }
 
 impl Wanted {
+    /// The names that are not among others.
+    pub(super) fn without(&self, others: &Self) -> Vec<(Kind, String)> {
+        let of = |kind, ours: &BTreeSet<Str>, others: &BTreeSet<Str>| -> Vec<(Kind, String)> {
+            let gone = ours.difference(others);
+            gone.map(|name| (kind, name.to_string())).collect()
+        };
+        let endpoints = of(Kind::Endpoint, &self.endpoints, &others.endpoints);
+        let routes = of(Kind::Route, &self.routes, &others.routes);
+        [endpoints, routes].concat()
+    }
+
     /// The names by type, as they are asked for.
     pub(super) fn names(&self) -> Vec<(Kind, BTreeSet<String>)> {
         let owned = |names: &BTreeSet<Str>| names.iter().map(Str::to_string).collect();

@@ -15,12 +15,13 @@ use crate::error::{CommandError, at_path};
 /// The version of the contract that this meshctl writes.
 pub(crate) const VERSION: u64 = 1;
 /// The folders that a state folder has.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "config",
     "cluster",
     "ca",
     "tokens",
     "tokens/accepted",
+    "cache",
     "logs",
     "run",
 ];

@@ -19,7 +19,7 @@ use super::plan::{Plan, Program};
 use super::rooms::rights::Rights;
 use super::rooms::{self, Rooms, doors};
 use super::state_dir::{self, Held, StateDir};
-use super::{control, tokens};
+use super::{cache, control, tokens};
 use crate::error::{CommandError, at_path};
 
 mod board;
@@ -146,6 +146,7 @@ fn clear(dir: &StateDir) -> Result<(), CommandError> {
         guard::sweep(&run);
     }
     tokens::revoke_all(dir)?;
+    cache::forget_all(dir)?;
     for log in state_dir::files(&dir.path("logs"))? {
         if log.extension().is_some_and(|end| end == "log") {
             let old = log.with_extension("log.old");
@@ -168,6 +169,7 @@ async fn end(crew: &Crew, signals: &mut Signals) {
 
 fn leave(dir: &StateDir) -> Result<(), CommandError> {
     tokens::revoke_all(dir)?;
+    cache::forget_all(dir)?;
     state_dir::remove(&dir.path("run/control.sock"))?;
     scribe::nothing_runs(dir)
 }

@@ -84,6 +84,7 @@ pub(super) fn arguments(pod: &Value, wanted: &Wanted, around: Around<'_>) -> Vec
         ("ca-root", volumes::ROOT_FILE),
         ("token-file", volumes::TOKEN_FILE),
         ("xds-address", &proxy.xds_address),
+        ("config-cache", volumes::CONFIG_CACHE),
         ("telemetry-address", &proxy.telemetry_address),
         ("admin", &format!("127.0.0.1:{ADMIN_PORT}")),
         ("concurrency", &concurrency(proxy).to_string()),

@@ -58,6 +58,8 @@ pub struct Asking {
     pub all_of: Vec<Kind>,
     /// Of others what is asked for by name from the start.
     pub names: Vec<(Kind, BTreeSet<String>)>,
+    /// What we have already: type, name and version. Of names that are not asked for it says nothing.
+    pub held: Vec<(Kind, String, String)>,
 }
 
 impl Asking {
@@ -72,6 +74,7 @@ impl Asking {
             variant: Variant::Delta,
             all_of: all_of.collect(),
             names: Vec::new(),
+            held: Vec::new(),
         }
     }
 }
@@ -110,8 +113,8 @@ impl Client {
         let run = Run {
             channel,
             variant: asking.variant,
-            machine: Machine::new(asking.node, &asking.all_of, asking.names),
-            whole: Whole::default(),
+            whole: Whole::holding(&asking.held),
+            machine: Machine::new(asking.node, &asking.all_of, asking.names).holding(asking.held),
             handler,
             report,
         };

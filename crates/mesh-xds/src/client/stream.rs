@@ -78,6 +78,19 @@ impl Machine {
         }
     }
 
+    /// The same of a client that has some of it already: type, name and version.
+    #[must_use]
+    pub fn holding(mut self, held: Vec<(Kind, String, String)>) -> Self {
+        for (kind, name, version) in held {
+            if let Some(subscription) = self.types.get_mut(&kind)
+                && (subscription.wildcard || subscription.names.contains(&name))
+            {
+                subscription.held.insert(name, version);
+            }
+        }
+        self
+    }
+
     /// Begins a stream: what is subscribed to, and what is held already.
     pub fn connect(&mut self) -> Vec<discovery::DeltaDiscoveryRequest> {
         self.introduced = false;

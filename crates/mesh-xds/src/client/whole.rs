@@ -37,6 +37,16 @@ struct Named {
 }
 
 impl Whole {
+    /// What is said of a client that has some of it already: it is told again, and what does not come is gone.
+    pub(super) fn holding(held: &[(Kind, String, String)]) -> Self {
+        let mut whole = Self::default();
+        for (kind, name, _) in held {
+            let told = whole.types.entry(*kind).or_default();
+            told.had.insert(name.clone(), None);
+        }
+        whole
+    }
+
     /// A stream begins: nonces of the last are of no use.
     pub(super) fn connect(&mut self) {
         for told in self.types.values_mut() {

@@ -13,6 +13,7 @@ use mesh_runtime::SystemClock;
 
 use super::*;
 
+mod cache;
 mod file;
 mod health;
 mod secrets;

@@ -12,6 +12,7 @@ use super::{
     TRUST_DOMAIN, Token, ingress,
 };
 use crate::embedded::addresses::{COMPONENT_ADMIN, NODE, PROXY_ADMIN};
+use crate::embedded::cache;
 use crate::error::CommandError;
 
 /// Citadel's port for certificates.
@@ -189,6 +190,10 @@ impl Proxy<'_> {
             .with(
                 "telemetry-address",
                 settings.served(network.mixer(), TELEMETRY_PORT),
+            )
+            .with(
+                "config-cache",
+                cache::folder(&settings.state, &self.token.name).display(),
             )
             .with("access-log", "-")
             // Callers are on this machine and end with the mesh: nobody gains by a longer wait.

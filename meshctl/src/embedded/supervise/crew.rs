@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::board::{Board, Slot, Unit};
 use super::runner::{Runner, Wanted};
 use super::spawn::{Spawner, locate};
+use crate::embedded::cache;
 use crate::embedded::control::Target;
 use crate::embedded::plan::{INGRESS, Plan, Process, aliases};
 use crate::embedded::state_dir::StateDir;
@@ -122,7 +123,7 @@ fn prerequisites(board: &Board, slot: Slot) -> Vec<Slot> {
 }
 
 impl Crew {
-    /// Holds down what has this name, and revokes its proof of identity; answers with what that is.
+    /// Holds down what has this name, and revokes its proof of identity and what its proxy was told; answers with what that is.
     pub(super) async fn stop(&self, target: &Target) -> Result<Vec<String>, CommandError> {
         let units = self.find(target)?;
         futures_util::future::join_all(units.iter().map(|unit| self.hold_down(unit, STOP_GRACE)))
@@ -133,6 +134,7 @@ impl Crew {
                 && self.is_held_down(unit)
             {
                 tokens::revoke(&self.dir, token)?;
+                cache::forget(&self.dir, &token.name)?;
             }
         }
         Ok(units.iter().map(|unit| unit.name.clone()).collect())

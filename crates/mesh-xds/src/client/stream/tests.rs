@@ -163,6 +163,25 @@ fn a_new_stream_says_what_is_held() {
 }
 
 #[test]
+fn what_was_held_before_the_start_is_said_on_the_first_stream() {
+    let held = |kind, name: &str| (kind, name.to_owned(), "3".to_owned());
+    let names = vec![(Kind::Endpoint, ["a".to_owned()].into())];
+    let mut machine = Machine::new(Node::default(), &[Kind::Cluster], names).holding(vec![
+        held(Kind::Cluster, "c"),
+        held(Kind::Endpoint, "a"),
+        held(Kind::Endpoint, "nobody-asks-for-it"),
+        held(Kind::Route, "nor-for-its-type"),
+    ]);
+    let first = machine.connect();
+    let versions = first.iter().map(|request| {
+        let versions = request.initial_resource_versions.clone();
+        versions.into_iter().collect::<BTreeMap<_, _>>()
+    });
+    let one = |name: &str| BTreeMap::from([(name.to_owned(), "3".to_owned())]);
+    assert_eq!(versions.collect::<Vec<_>>(), [one("c"), one("a")]);
+}
+
+#[test]
 fn removed_resources_are_no_longer_held() {
     let mut machine = machine();
     machine.connect();

@@ -56,6 +56,15 @@ fn only_what_is_new_is_told_and_what_is_missing_is_gone() {
 }
 
 #[test]
+fn of_what_was_held_before_the_start_all_is_told_and_the_rest_is_gone() {
+    let held = |name: &str| (Kind::Cluster, name.to_owned(), "1".to_owned());
+    let mut whole = Whole::holding(&[held("a"), held("b")]);
+    let delta = whole.response(response(Kind::Cluster, "1", &[("a", "x")]));
+    assert_eq!(names(&delta), ["a"]);
+    assert_eq!(delta.removed_resources, ["b"]);
+}
+
+#[test]
 fn after_a_refusal_all_of_it_is_looked_at_again_and_the_version_stays() {
     let mut whole = Whole::default();
     whole.response(response(Kind::Cluster, "1", &[("a", "1")]));
