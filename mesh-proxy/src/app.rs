@@ -222,7 +222,7 @@ async fn be_told(settings: &Settings, sources: &Sources, tasks: &Tasks) -> anyho
             let identity = sources.identity.get_or_init(|| obtained);
             let pilot = identity.channel_to(&mesh.xds_address, identity::PILOT_ACCOUNT)?;
             let asking = Asking::of(sources.workload.node());
-            let feed = with_cache(feed, settings, &asking, tasks)?;
+            let feed = with_cache(feed, settings, &asking, tasks);
             let begin = || feed.start(pilot, asking, tasks);
             sources.xds.get_or_init(begin);
             report_to_mixer(mesh, sources, identity, tasks)
@@ -239,7 +239,7 @@ async fn be_told(settings: &Settings, sources: &Sources, tasks: &Tasks) -> anyho
                         names: Vec::new(),
                         held: Vec::new(),
                     };
-                    let feed = with_cache(feed, settings, &asking, tasks)?;
+                    let feed = with_cache(feed, settings, &asking, tasks);
                     let begin = || feed.start(server.channels(), asking, tasks);
                     sources.xds.get_or_init(begin);
                     Ok(())
@@ -249,20 +249,19 @@ async fn be_told(settings: &Settings, sources: &Sources, tasks: &Tasks) -> anyho
     }
 }
 
-/// Begins with what the last run left, if it was to leave it.
-fn with_cache(
-    feed: Feed,
-    settings: &Settings,
-    asking: &Asking,
-    tasks: &Tasks,
-) -> anyhow::Result<Feed> {
-    Ok(match &settings.config_cache {
-        Some(folder) => {
-            let (cache, left) = Cache::open(folder, &asking.node.id, tasks)?;
-            feed.with_cache(cache, left)
+/// Begins with what the last run left, if it was to leave it. A disk that is full keeps no proxy from starting.
+fn with_cache(feed: Feed, settings: &Settings, asking: &Asking, tasks: &Tasks) -> Feed {
+    let Some(folder) = &settings.config_cache else {
+        return feed;
+    };
+    match Cache::open(folder, &asking.node.id, tasks) {
+        Ok((cache, left)) => feed.with_cache(cache, left),
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::error!(%error, "the configuration is not kept for the next start");
+            feed
         }
-        None => feed,
-    })
+    }
 }
 
 fn check_health(sources: &Sources, doors: Vec<Door>, tasks: &Tasks) {
