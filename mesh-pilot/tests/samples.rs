@@ -227,8 +227,11 @@ fn permissive_inbound_ports_take_the_mesh_and_plain_clients() {
     let plain = chain(Transport::Raw, &[]).unwrap();
     assert!(plain.tls.is_none());
     assert_eq!(served(plain), application);
-    // TLS of somebody else is for nobody here.
-    assert!(chain(Transport::Tls, &["h2"]).is_none());
+    // So are libraries that know no protocols of the mesh's; TLS of somebody else has no certificate to show.
+    let of_library = chain(Transport::Tls, &["h2"]).unwrap();
+    let tls = of_library.tls.as_ref().unwrap();
+    assert!(tls.require_client_certificate);
+    assert_eq!(tls.clients.prefixes, ["spiffe://cluster.local/"]);
 }
 
 #[test]
